@@ -1,0 +1,164 @@
+"""The configuration: validation with errors that help, and what preset, scale and variant make of it."""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+
+import jsonschema
+
+SECTIONS = (
+    "synthetic", "vocaset", "blendshapes", "coefficients", "speech_encoder",
+    "extractor", "said", "sampling", "evaluation", "figures", "compute",
+)  # fmt: skip
+ROLES = ("train", "validation", "test")
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names each key, its place and the remedy."""
+
+
+def merge(base: Mapping, override: Mapping) -> dict:
+    """`base` with `override` laid over it, key by key into nested mappings; lists and values are replaced."""
+    merged = deepcopy(dict(base))
+    for key, value in override.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def resolve(config: Mapping, schema: Mapping) -> dict:
+    """The configuration of one run: sections, then preset, then scale laid over them, all checked.
+
+    Args:
+        config: config.yaml, with what the command line changed.
+        schema: schemas/config.schema.yaml.
+
+    Returns:
+        dict with dataset, scale, preset, seed and the sections, and `variants` as complete `said` sections.
+
+    Raises:
+        ConfigError: naming every wrong key at once.
+    """
+    validate(config, schema)
+    sections = {name: config[name] for name in SECTIONS}
+    for kind in ("preset", "scale"):
+        sets, chosen = config[f"{kind}s"], config[kind]
+        if chosen not in sets:
+            raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{_nearest(chosen, sets)}")
+        sections = merge(sections, sets[chosen])
+    resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
+    resolved["variants"] = {name: merge(sections["said"], block) for name, block in config["variants"].items()}
+    _complete(resolved, schema)
+    _consistent(resolved)
+    return resolved
+
+
+def validate(config: Mapping, schema: Mapping) -> None:
+    """Check a configuration as written against the schema.
+
+    Raises:
+        ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
+    """
+    validator = jsonschema.Draft202012Validator(schema)
+    faults = [line for error in validator.iter_errors(config) for line in _explain(error, schema)]
+    if faults:
+        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
+
+
+def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
+    """Readable lines of one schema error."""
+    place = ".".join(str(part) for part in error.absolute_path)
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        allowed = list(_properties(error.schema, schema))
+        for key in error.instance:
+            if key not in allowed:
+                yield f"{_join(place, key)}: unknown key{_nearest(str(key), allowed)}"
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        yield f"{_join(place, missing[0])}: missing; copy it from the config.yaml that came with the workflow"
+    elif "propertyNames" in error.absolute_schema_path:
+        yield f"{_join(place, str(error.instance))}: not a usable name; letters, digits and _ only, none reserved"
+    elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
+        yield f"{place}: {error.instance!r} is text to YAML; write {float(error.instance):.6e}, with point and sign"
+    else:
+        yield f"{place}: {error.message}{_describe(error.schema)}"
+
+
+def _properties(schema: Mapping, root: Mapping) -> dict:
+    """The keys that an object schema allows, through its references."""
+    keys = dict(schema.get("properties", {}))
+    if "$ref" in schema:
+        target = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        keys |= _properties(target, root)
+    return keys
+
+
+def _join(place: str, key: str) -> str:
+    if not re.fullmatch(r"\w+", key):
+        return f"{place}[{key!r}]"
+    return f"{place}.{key}" if place else key
+
+
+def _nearest(name: str, names) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _describe(schema: Mapping) -> str:
+    return f" ({schema['description']})" if "description" in schema else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _complete(resolved: Mapping, schema: Mapping) -> None:
+    """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
+    missing = []
+    for section in SECTIONS:
+        for key in _properties(schema["$defs"][section], schema):
+            if key not in resolved[section]:
+                missing.append(f"  {section}.{key}: missing; copy it from the config.yaml that came with the workflow")
+    if missing:
+        raise ConfigError("\n".join(["the configuration cannot be used:", *missing]))
+
+
+def _consistent(resolved: Mapping) -> None:
+    """What no schema can say: each speaker has one role, and numbers that bound each other do."""
+    faults = []
+    for dataset in ("synthetic", "vocaset"):
+        split = resolved[dataset]["split"]
+        seen: dict[str, str] = {}
+        for role in ROLES:
+            if not split.get(role):
+                faults.append(f"{dataset}.split.{role}: empty; every role needs a speaker")
+            for speaker in split.get(role, ()):
+                if speaker in seen:
+                    faults.append(f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role")
+                seen[speaker] = role
+    for name, said in {"said": resolved["said"], **resolved["variants"]}.items():
+        if said["warmup_epochs"] > said["epochs"]:
+            faults.append(f"{name}.warmup_epochs: {said['warmup_epochs']} is more than the {said['epochs']} epochs")
+        if resolved["sampling"]["steps"] > said["diffusion_steps"]:
+            faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
+    tests = resolved[resolved["dataset"]]["split"]["test"]
+    if resolved["figures"]["blendshapes_of"] >= len(tests):
+        faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")
+    if faults:
+        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
+
+
+def derive_seed(seed: int, *names: str | int) -> int:
+    """A seed of its own for each purpose: 63 bits from the run's seed and names such as stage and speaker."""
+    text = "/".join(str(part) for part in (seed, *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1

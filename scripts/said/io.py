@@ -1,0 +1,203 @@
+"""Every file the project reads or writes. Writing is atomic: a file has its name only when it is whole."""
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import trimesh
+from numpy.typing import NDArray
+
+from said.arkit import SPEECH_BLENDSHAPES
+
+PathLike = str | os.PathLike[str]
+# Fixed date of the members of an npz, so that the same arrays are the same bytes.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@contextlib.contextmanager
+def atomic(path: PathLike) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends without an exception."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; results are as readable as any other file of the user.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_mesh(path: PathLike) -> trimesh.Trimesh:
+    """A triangle mesh with the file's vertices in the file's order, none merged.
+
+    Raises:
+        ValueError: the file is not a triangle mesh.
+    """
+    mesh = trimesh.load(path, process=False, maintain_order=True, force="mesh", skip_materials=True)
+    if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
+        raise ValueError(f"{path}: holds no triangle mesh")
+    return mesh
+
+
+def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray) -> None:
+    """Vertices (V, 3) in metres and faces (F, 3) as PLY (binary) or OBJ, by the path's suffix."""
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    with atomic(path) as temporary:
+        mesh.export(temporary)
+
+
+def read_indices(path: PathLike) -> NDArray[np.int64]:
+    """(n,) int: vertex indices, separated by any white space, as the published landmark files have them."""
+    text = Path(path).read_text(encoding="utf-8").split()
+    try:
+        return np.array([int(word) for word in text], dtype=np.int64)
+    except ValueError as error:
+        raise ValueError(f"{path}: expected vertex indices, {error}") from None
+
+
+def write_indices(path: PathLike, indices: NDArray) -> None:
+    """One index per line."""
+    write_text(path, "".join(f"{int(index)}\n" for index in indices))
+
+
+def read_coefficients(path: PathLike) -> NDArray[np.float64]:
+    """(N, 32) coefficients from a CSV whose header is the 32 names, in any order.
+
+    Raises:
+        ValueError: a blendshape is missing from or unknown to the header, or a value is no number.
+    """
+    table = pd.read_csv(path)
+    missing = [name for name in SPEECH_BLENDSHAPES if name not in table.columns]
+    unknown = [name for name in table.columns if name not in SPEECH_BLENDSHAPES]
+    if missing or unknown:
+        raise ValueError(f"{path}: header lacks {missing} and has the unknown {unknown}")
+    values = table[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise ValueError(f"{path}: line {row + 2} holds a value that is no finite number")
+    return values
+
+
+def write_coefficients(path: PathLike, coefficients: NDArray) -> None:
+    """(N, 32) coefficients in the published BlendVOCA layout: header of names, one row per frame."""
+    write_table(path, pd.DataFrame(coefficients, columns=list(SPEECH_BLENDSHAPES)), float_format="%.9g")
+
+
+def write_table(path: PathLike, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """A CSV without an index column."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")
+
+
+def read_table(path: PathLike) -> pd.DataFrame:
+    return pd.read_csv(path)
+
+
+def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
+    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz.
+
+    Raises:
+        ValueError: the file is empty.
+    """
+    waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if len(waveform) == 0:
+        raise ValueError(f"{path}: holds no samples")
+    return waveform.mean(axis=1), rate
+
+
+def write_audio(path: PathLike, waveform: NDArray, rate: int) -> None:
+    """Waveform (T,) in [-1, 1] as 16-bit mono wav."""
+    with atomic(path) as temporary:
+        soundfile.write(temporary, waveform, rate, subtype="PCM_16", format="WAV")
+
+
+def write_text(path: PathLike, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_json(path: PathLike):
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_json(path: PathLike, value) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_jsonl(path: PathLike, records: list[dict]) -> None:
+    """One JSON object per line."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def read_jsonl(path: PathLike) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+
+def read_frames(path: PathLike) -> NDArray[np.float32]:
+    """(N, V, 3) vertices of a sequence, memory-mapped."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def write_frames(path: PathLike, frames: NDArray) -> None:
+    """(N, V, 3) vertices of a sequence as float32 npy."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.asarray(frames, dtype=np.float32), allow_pickle=False)
+
+
+def read_arrays(path: PathLike) -> dict[str, NDArray]:
+    """The named arrays of an npz."""
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def write_arrays(path: PathLike, arrays: Mapping[str, NDArray]) -> None:
+    """Named arrays as npz. The same arrays give the same bytes, which np.savez does not promise."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue())
+
+
+def read_tensors(path: PathLike, device: str = "cpu"):
+    """Named tensors and the metadata of a safetensors file.
+
+    Returns:
+        dict of tensors, dict: what `write_tensors` was given.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt", device=device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata() or {}
+    return tensors, json.loads(metadata.get("metadata", "{}"))
+
+
+def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None) -> None:
+    """Named tensors as safetensors, with a JSON-able dict beside them in the same file."""
+    from safetensors.torch import save_file
+
+    header = {"metadata": json.dumps(metadata or {}, sort_keys=True)}
+    with atomic(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+
+
+def read_state_dict(path: PathLike) -> dict:
+    """A published PyTorch state dict (.pth): tensors only, no code of the file is run."""
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)
