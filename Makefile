@@ -1,0 +1,35 @@
+# make demo: the whole paper on the embedded dataset.  make test: all tests.  make clean: results and environment.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help demo test clean environment
+
+help:
+	@head -1 Makefile | cut -c3-
+
+demo: $(VENV)/.installed
+	$(BIN)/snakemake --cores $(CORES) all
+	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check scripts workflow_tests
+	$(BIN)/python -m pytest
+
+environment: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make $(MAKECMDGOALS) PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv module: apt install python3-venv, or conda env create -f envs/said.yaml"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .snakemake
+	find results -mindepth 1 ! -name README.md -delete
