@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def code(path: Path, root: Path) -> str:
     """Digest of a Python file and of every module of `root` that it imports, directly or not.
 
@@ -39,7 +39,7 @@ def _closure(path: Path, root: Path) -> set[Path]:
     return files
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
@@ -66,7 +66,7 @@ def _imports(file: Path, root: Path) -> set[Path]:
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _essence(file: Path) -> str:
     """The file's code without comments, layout and docstrings."""
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -53,9 +53,20 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
     return mesh
 
 
-def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray) -> None:
-    """Vertices (V, 3) in metres and faces (F, 3) as PLY (binary) or OBJ, by the path's suffix."""
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
+def read_colours(mesh: trimesh.Trimesh) -> NDArray | None:
+    """(V, 3) colours in [0, 1] of a mesh's vertices, None where its file had none."""
+    if mesh.visual.kind != "vertex":
+        return None
+    return np.asarray(mesh.visual.vertex_colors[:, :3], dtype=np.float64) / 255
+
+
+def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArray | None = None) -> None:
+    """Vertices (V, 3) in metres and faces (F, 3) as PLY (binary) or OBJ, by the path's suffix.
+
+    `colours` (V, 3) in [0, 1] are kept in PLY files, to 8 bits.
+    """
+    rgb = None if colours is None else np.round(np.asarray(colours) * 255).astype(np.uint8)
+    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=rgb, process=False)
     with atomic(path) as temporary:
         mesh.export(temporary)
 
@@ -201,3 +212,22 @@ def read_state_dict(path: PathLike) -> dict:
     import torch
 
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def write_image(path: PathLike, image: NDArray) -> None:
+    """(H, W, 3) uint8 as PNG."""
+    from PIL import Image
+
+    with atomic(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG", optimize=True)
+
+
+def write_figure(path: PathLike, figure) -> None:
+    """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=160, metadata={"Software": None} if Path(path).suffix == ".png" else None)
+
+
+def write_bytes(path: PathLike, content: bytes) -> None:
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,55 @@
+"""What a job prints: to the terminal and, line by line, to its log."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+
+class Tee:
+    """A text stream that writes to several."""
+
+    def __init__(self, *streams):
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def __getattr__(self, name):
+        return getattr(self.streams[0], name)
+
+
+def start(log: str | os.PathLike[str]) -> None:
+    """Send what is printed from here on, tracebacks included, to `log` as well as to the terminal."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(log).open("w", encoding="utf-8", buffering=1)
+    sys.stdout = Tee(sys.stdout, file)
+    sys.stderr = Tee(sys.stderr, file)
+
+
+def progress(items: Sequence, unit: str, every: float = 5.0) -> Iterator:
+    """Iterate over `items`, printing a line every few seconds that reads well in a terminal and in a log.
+
+    Args:
+        items: what to iterate over.
+        unit: what the items are, in the plural.
+        every: seconds between lines.
+    """
+    begin = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= every or done == len(items):
+            left = (now - begin) / done * (len(items) - done)
+            print(f"{done}/{len(items)} {unit}, {now - begin:.0f} s, {left:.0f} s left", flush=True)
+            last = now

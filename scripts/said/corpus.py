@@ -1,0 +1,120 @@
+"""The corpus contract: what every dataset, generated or licensed, is turned into before anything else reads it.
+
+    topology.npz                      see `Topology`
+    templates/<speaker>.ply           (V, 3) metres, the neutral face; colours of the vertices are optional
+    sequences/<speaker>/<name>.npy    (N, V, 3) float32 metres, 60 frames per second
+    sequences/<speaker>/<name>.wav    the speech of the same moment, any rate
+
+A sentence exists if both of its files do; which sentences a speaker has is read from the folder.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from said import io
+from said.arkit import SPEECH_BLENDSHAPES
+
+FRAME_RATE = 60
+"""Frames per second of every sequence."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What all templates of a corpus share.
+
+    Attributes:
+        faces: (F, 3) int, vertex indices.
+        landmarks: (68,) int, vertices of the iBUG landmarks.
+        head: (H,) int, vertices of the head mesh that leaves the blendshape stage; empty: to be derived.
+    """
+
+    faces: NDArray
+    landmarks: NDArray
+    head: NDArray
+
+
+def write_topology(path: io.PathLike, topology: Topology) -> None:
+    io.write_arrays(path, vars(topology))
+
+
+def read_topology(path: io.PathLike) -> Topology:
+    return Topology(**io.read_arrays(path))
+
+
+def sentences(folder: io.PathLike) -> list[str]:
+    """Names of the sentences in a speaker's folder of sequences, sorted.
+
+    Raises:
+        ValueError: a sentence has only one of its two files, or there is none.
+    """
+    folder = Path(folder)
+    frames = {path.stem for path in folder.glob("*.npy")}
+    speech = {path.stem for path in folder.glob("*.wav")}
+    if frames != speech:
+        raise ValueError(f"{folder}: {sorted(frames ^ speech)} lack their .npy or their .wav; make it anew")
+    if not frames:
+        raise ValueError(f"{folder}: holds no sentence")
+    return sorted(frames)
+
+
+def read_coefficients(folder: io.PathLike) -> dict[str, NDArray[np.float64]]:
+    """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence."""
+    paths = sorted(Path(folder).glob("*.csv"))
+    if not paths:
+        raise ValueError(f"{folder}: holds no coefficients")
+    return {path.stem: io.read_coefficients(path) for path in paths}
+
+
+def read_speech(folder: io.PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
+    """Waveform (T,) and its rate in Hz."""
+    return io.read_audio(Path(folder) / f"{sentence}.wav")
+
+
+def read_frames(folder: io.PathLike, sentence: str) -> NDArray[np.float32]:
+    """(N, V, 3) metres, memory-mapped."""
+    return io.read_frames(Path(folder) / f"{sentence}.npy")
+
+
+def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
+    """The source face of the deformation transfer.
+
+    Args:
+        folder: holds Neutral.obj, one OBJ per blendshape, and landmarks.txt.
+
+    Returns:
+        the neutral mesh, the (32, Vs, 3) expressions in the paper's order, and the (68,) landmarks.
+
+    Raises:
+        ValueError: an expression has another topology than the neutral face.
+    """
+    folder = Path(folder)
+    neutral = io.read_mesh(folder / "Neutral.obj")
+    expressions = []
+    for name in SPEECH_BLENDSHAPES:
+        mesh = io.read_mesh(folder / f"{name}.obj")
+        if not np.array_equal(mesh.faces, neutral.faces):
+            raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
+        expressions.append(mesh.vertices)
+    return neutral, np.stack(expressions), io.read_indices(folder / "landmarks.txt")
+
+
+def read_clips(coefficients: Sequence[io.PathLike], sequences: Sequence[io.PathLike]) -> Iterator[tuple]:
+    """Coefficients with their speech, speaker by speaker.
+
+    Args:
+        coefficients: folders of coefficient CSVs, one per speaker.
+        sequences: folders of sequences of the same speakers.
+
+    Yields:
+        "<speaker>/<sentence>", (N, 32) coefficients, waveform (T,), its rate in Hz.
+    """
+    for folder, speech in zip(map(Path, coefficients), map(Path, sequences), strict=True):
+        if folder.name != speech.name:
+            raise ValueError(f"{folder} and {speech} are of different speakers")
+        for sentence, values in read_coefficients(folder).items():
+            yield f"{folder.name}/{sentence}", values, *read_speech(speech, sentence)

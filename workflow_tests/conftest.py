@@ -1,0 +1,91 @@
+"""Fixtures shared by all tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "rules", "scripts", "envs", "config.yaml", "schemas", "profiles", "slurm", "report", "requirements.txt")
+
+
+@pytest.fixture(scope="session")
+def official() -> Path:
+    """The authors' published files and golden values, which are not ours to redistribute."""
+    folder = os.environ.get("SAID_OFFICIAL")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("the authors' published files are not here: set SAID_OFFICIAL to their folder")
+    return Path(folder)
+
+
+class Workflow:
+    """A copy of the workflow in a folder of its own, and snakemake run there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        if not any(argument.startswith(("-n", "-c", "--cores", "--dry-run")) for argument in arguments):
+            command += ["--cores", "2"]
+        # As from a user's shell: no test runner's paths in the environment.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONPATH"))}
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+        return done
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Jobs per rule that a dry run announces; empty where nothing is to be done."""
+        text = self("-n", "--quiet", "host", *arguments)
+        table = re.search(r"^Job stats:\n.*?\n-.*?\n(.*?)\n(?:total|\n)", text.stdout + text.stderr, re.M | re.S)
+        if table is None:
+            assert "Nothing to be done" in text.stdout + text.stderr, text.stdout + text.stderr
+            return {}
+        return {name: int(count) for name, count in (line.split() for line in table[1].splitlines() if line.strip())}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace one passage of a file."""
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{file} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new))
+
+
+def copy_workflow(folder: Path) -> Workflow:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        elif source.exists():
+            shutil.copy2(source, folder / name)
+    return Workflow(folder)
+
+
+@pytest.fixture
+def workflow(tmp_path: Path) -> Workflow:
+    """A fresh copy of the workflow, nothing computed."""
+    return copy_workflow(tmp_path / "workflow")
+
+
+SMOKE = ("--config", "dataset=synthetic", "scale=smoke")
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A copy of the workflow in which the whole chain has run at smoke scale. Not to be changed: see `edited`."""
+    workflow = copy_workflow(tmp_path_factory.mktemp("smoke"))
+    workflow("all", *SMOKE)
+    return workflow
+
+
+@pytest.fixture
+def edited(smoke: Workflow, tmp_path: Path) -> Workflow:
+    """The finished smoke run in a folder of its own, to be edited and asked what it would run again."""
+    shutil.copytree(smoke.folder, tmp_path / "edited", symlinks=True)  # keeps modification times
+    return Workflow(tmp_path / "edited")
