@@ -1,0 +1,1 @@
+"""The embedded dataset: synthetic speakers, speech and motion, generated from seeds alone."""
