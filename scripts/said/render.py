@@ -1,0 +1,246 @@
+"""A software renderer for face meshes: z-buffer, per-pixel lighting, no graphics library.
+
+Neutral studio look: a key light from the upper right, a fill light, a rim light, a dark background; back faces,
+such as the inside of an open mouth, are nearly black.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+BACK_FACE = 0.001
+"""Linear radiance of faces seen from behind."""
+
+DEFAULT_ALBEDO = (0.80, 0.78, 0.76)
+"""Colour (sRGB, [0, 1]) of meshes that bring none."""
+
+_LIGHTS = np.array([[0.45, 0.75, 1.20], [-1.20, 0.20, 0.80], [1.30, -0.20, 0.10]])
+_LIGHTS /= np.linalg.norm(_LIGHTS, axis=1, keepdims=True)
+_INTENSITIES = np.array([0.80, 0.26, 0.12])
+_AMBIENT = 0.10
+_DISPLAY = (np.linspace(0, 1, 65536) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+
+
+def _compiled(function: Callable) -> Callable:
+    """Compile with a cache on disk; where none can be written (read-only installs), without one."""
+    try:
+        return numba.njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:
+        return numba.njit(error_model="numpy")(function)
+
+
+@_compiled
+def _vertex_normals(vertices, faces):
+    """(V, 3) unit normals, weighted by the area of the adjoining faces."""
+    normals = np.zeros_like(vertices)
+    for face in range(faces.shape[0]):
+        a, b, c = faces[face]
+        ux, uy, uz = vertices[b] - vertices[a]
+        vx, vy, vz = vertices[c] - vertices[a]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for vertex in (a, b, c):
+            normals[vertex, 0] += nx
+            normals[vertex, 1] += ny
+            normals[vertex, 2] += nz
+    for vertex in range(vertices.shape[0]):
+        length = np.sqrt((normals[vertex] ** 2).sum())
+        if length > 0:
+            normals[vertex] /= length
+    return normals
+
+
+@_compiled
+def _visible(screen, faces, height, width):
+    """Face seen at each sample (-1: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
+    nearest = np.zeros((height, width))
+    seen = np.full((height, width), -1, np.int32)
+    weights = np.empty((height, width, 2))
+    for face in range(faces.shape[0]):
+        ax, ay, az = screen[faces[face, 0]]
+        bx, by, bz = screen[faces[face, 1]]
+        cx, cy, cz = screen[faces[face, 2]]
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if abs(area) < 1e-12:
+            continue
+        b_right, b_down = (cy - ay) / area, (ax - cx) / area  # change of the weights per column and per row
+        c_right, c_down = (ay - by) / area, (bx - ax) / area
+        first_row = max(0, int(np.ceil(min(ay, by, cy))))
+        last_row = min(height - 1, int(np.floor(max(ay, by, cy))))
+        first_column = max(0, int(np.ceil(min(ax, bx, cx))))
+        last_column = min(width - 1, int(np.floor(max(ax, bx, cx))))
+        for row in range(first_row, last_row + 1):
+            b_start = b_down * (row - ay) - b_right * ax
+            c_start = c_down * (row - ay) - c_right * ax
+            for column in range(first_column, last_column + 1):
+                weight_b = b_start + b_right * column
+                weight_c = c_start + c_right * column
+                weight_a = 1.0 - weight_b - weight_c
+                if weight_a >= -1e-9 and weight_b >= -1e-9 and weight_c >= -1e-9:
+                    near = weight_a * az + weight_b * bz + weight_c * cz
+                    if near > nearest[row, column]:
+                        nearest[row, column] = near
+                        seen[row, column] = face
+                        weights[row, column, 0] = weight_b
+                        weights[row, column, 1] = weight_c
+    return seen, weights
+
+
+@_compiled
+def _shaded(
+    seen, weights, screen, normals, albedo, faces, supersample, background, lights, intensities,
+    ambient, gloss, back_face,
+):  # fmt: skip
+    """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged."""
+    height, width = seen.shape[0] // supersample, seen.shape[1] // supersample
+    image = np.zeros((height, width, 3))
+    halfway = lights.copy()
+    for light in range(lights.shape[0]):
+        halfway[light, 2] += 1.0
+        halfway[light] /= np.sqrt((halfway[light] ** 2).sum())
+    share = 1.0 / (supersample * supersample)
+    for row in range(seen.shape[0]):
+        for column in range(seen.shape[1]):
+            pixel = image[row // supersample, column // supersample]
+            face = seen[row, column]
+            if face < 0:
+                for channel in range(3):
+                    pixel[channel] += share * background[channel]
+                continue
+            a, b, c = faces[face]
+            area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1]) - (screen[c, 0] - screen[a, 0]) * (
+                screen[b, 1] - screen[a, 1]
+            )
+            if area > 0:  # rows run downwards, so that faces seen from outside have negative area
+                for channel in range(3):
+                    pixel[channel] += share * back_face
+                continue
+            wb, wc = weights[row, column]
+            wa = 1.0 - wb - wc
+            nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
+            ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
+            nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+            length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+            diffuse, specular = ambient, 0.0
+            for light in range(lights.shape[0]):
+                cosine = (nx * lights[light, 0] + ny * lights[light, 1] + nz * lights[light, 2]) / length
+                if cosine > 0:
+                    diffuse += intensities[light] * cosine
+                    shine = (nx * halfway[light, 0] + ny * halfway[light, 1] + nz * halfway[light, 2]) / length
+                    if shine > 0:
+                        shine *= shine
+                        shine *= shine  # to the 4th power, to the 8th, and to the 24th
+                        shine *= shine
+                        specular += intensities[light] * shine * shine * shine
+            glossy = wa * gloss[a] + wb * gloss[b] + wc * gloss[c]
+            for channel in range(3):
+                colour = wa * albedo[a, channel] + wb * albedo[b, channel] + wc * albedo[c, channel]
+                pixel[channel] += share * (colour * diffuse + glossy * specular)
+    return image
+
+
+@_compiled
+def _developed(radiance, table):
+    """(H, W, 3) uint8 display values of linear radiance, by looking them up in `table`."""
+    image = np.empty(radiance.shape, np.uint8)
+    for row in range(radiance.shape[0]):
+        for column in range(radiance.shape[1]):
+            for channel in range(3):
+                value = min(max(radiance[row, column, channel], 0.0), 1.0)
+                image[row, column, channel] = table[int(value * (len(table) - 1) + 0.5)]
+    return image
+
+
+@dataclass(frozen=True)
+class Framing:
+    """What the camera sees: the point in the image's centre and half the visible height there, in metres."""
+
+    centre: tuple[float, float, float]
+    half_height: float
+
+
+def frame(template: np.ndarray, margin: float = 1.08) -> Framing:
+    """Frame the bounding box of `template` (V, 3), with `margin` times its height in view."""
+    low, high = np.min(template, axis=0), np.max(template, axis=0)
+    centre = (low + high) / 2
+    return Framing(tuple(float(value) for value in centre), float((high - low)[1] / 2 * margin))
+
+
+class Renderer:
+    """Draws meshes of one topology; call it with vertices, get an image.
+
+    faces: (F, 3) int, counter-clockwise seen from outside. size: pixels, an int or (height, width).
+    framing: a `Framing`; None frames the first mesh that is drawn, and keeps that for the later ones.
+    colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay. gloss: (V,) or number, strength of the
+    highlights. yaw: degrees by which the head turns to its left. distance: camera to centre, metres.
+    """
+
+    def __init__(
+        self,
+        faces: np.ndarray,
+        size: int | tuple[int, int] = 256,
+        framing: Framing | None = None,
+        *,
+        colours: np.ndarray | None = None,
+        gloss: np.ndarray | float = 0.05,
+        yaw: float = 0.0,
+        distance: float = 0.9,
+        supersample: int = 2,
+        background: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ):
+        self.faces = np.ascontiguousarray(faces, dtype=np.int64)
+        if self.faces.ndim != 2 or self.faces.shape[1] != 3 or not len(self.faces):
+            raise ValueError(f"faces have shape {np.shape(faces)}; give (F, 3) vertex indices of triangles")
+        self.height, self.width = (size, size) if np.isscalar(size) else size
+        if min(self.height, self.width, supersample) < 1:
+            raise ValueError(f"size {size} and supersample {supersample} must be at least 1")
+        if framing is not None and not 0 < framing.half_height:
+            raise ValueError(f"half_height is {framing.half_height} m; it must be positive")
+        self.framing = framing
+        self.colours = colours
+        self.gloss = gloss
+        self.yaw = yaw
+        self.distance = distance
+        self.supersample = supersample
+        self.background = np.array(background, dtype=float)
+
+    def __call__(self, vertices: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
+        """Image (H, W, 3) uint8 of `vertices` (V, 3) in metres: x to the subject's left, y up, z forward."""
+        vertices = np.ascontiguousarray(vertices, dtype=np.float64)
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self.faces.max():
+            raise ValueError(
+                f"vertices have shape {vertices.shape}; these faces need at least ({self.faces.max() + 1}, 3)"
+            )
+        if not np.isfinite(vertices).all():
+            raise ValueError("vertices hold NaN or infinite coordinates; clean the mesh before drawing it")
+        if self.framing is None:
+            self.framing = frame(vertices)
+        offsets = vertices - self.framing.centre
+        if self.yaw:
+            cosine, sine = np.cos(np.radians(self.yaw)), np.sin(np.radians(self.yaw))
+            offsets = offsets @ np.array([[cosine, 0, -sine], [0, 1, 0], [sine, 0, cosine]])
+        nearness = 1.0 / np.maximum(self.distance - offsets[:, 2], 1e-3)  # linear across a face on screen
+        pixels_per_metre = self.height * self.supersample / (2 * self.framing.half_height)
+        scale = pixels_per_metre * self.distance * nearness
+        screen = np.empty_like(offsets)
+        screen[:, 0] = offsets[:, 0] * scale + (self.width * self.supersample - 1) / 2
+        screen[:, 1] = -offsets[:, 1] * scale + (self.height * self.supersample - 1) / 2
+        screen[:, 2] = nearness
+        seen, weights = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
+        image = _shaded(
+            seen, weights, screen, _vertex_normals(offsets, self.faces), self._albedo(len(vertices), colours),
+            self.faces, self.supersample, self.background**2.2, _LIGHTS, _INTENSITIES, _AMBIENT,
+            np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices))), BACK_FACE,
+        )  # fmt: skip
+        return _developed(image, _DISPLAY)
+
+    def _albedo(self, count: int, colours: np.ndarray | None) -> np.ndarray:
+        """(V, 3) linear albedo from the given colours, the renderer's, or clay."""
+        colours = self.colours if colours is None else colours
+        if colours is None:
+            colours = np.tile(DEFAULT_ALBEDO, (count, 1))
+        colours = np.asarray(colours, dtype=np.float64)
+        if colours.shape != (count, 3):
+            raise ValueError(f"colours have shape {colours.shape}; give one RGB colour per vertex, ({count}, 3)")
+        return np.ascontiguousarray(np.clip(colours, 0, 1) ** 2.2)

@@ -1,0 +1,102 @@
+"""A synthetic speaker at work: a face, a voice and a style, and the takes that it records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from said.config import derive_seed
+from said.corpus import FRAME_RATE
+from said.synthetic import espeak, speech, trajectories
+from said.synthetic.contact import LipContact
+from said.synthetic.identities import Face
+from said.synthetic.performance import perform
+from said.synthetic.phonetics import Phone
+
+SMOOTH_NOISE, WHITE_NOISE = 1.2e-4, 4e-5
+"""Metres of `perform`'s two noises: together about 0.15 mm rms that no blendshape explains."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """One speaker's ways: the one at place `index` of `count`, who moves in his own `style`."""
+
+    index: int
+    count: int
+    seed: int
+    style: trajectories.SpeakerStyle
+
+
+@dataclass(frozen=True)
+class Take:
+    """One sentence, recorded.
+
+    Attributes:
+        utterance: the speech with its phones.
+        coefficients: (N, 32) truth in [0, 1].
+        frames: (N, V, 3) float32 metres.
+    """
+
+    utterance: speech.Utterance
+    coefficients: NDArray
+    frames: NDArray
+
+
+def cast(index: int, count: int, seed: int) -> Actor:
+    """The speaker at place `index` of `count`: always the same voice and style for a seed.
+
+    Speakers and their voices are drawn together, so that no two are alike.
+    """
+    style = trajectories.sample_style(np.random.default_rng(derive_seed(seed, "style", index)))
+    return Actor(index, count, seed, style)
+
+
+def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> Take:
+    """Speak a sentence and move the face to it.
+
+    Args:
+        voice: "formant" or "espeak", the synthesiser.
+        noise: share of motion outside the blendshapes, see `perform`.
+    """
+    if voice == "espeak":
+        utterance = espeak.speak(text, espeak.sample_voices(actor.count, actor.seed)[actor.index])
+    else:
+        spoken = speech.sample_voices(actor.count, actor.seed)[actor.index]
+        utterance = speech.speak(text, spoken, _rng(actor, "speech", text))
+    coefficients = move(actor, utterance.phones, utterance.duration, take=0)
+    amounts = {"smooth_noise": noise * SMOOTH_NOISE, "white_noise": noise * WHITE_NOISE}
+    return Take(utterance, coefficients, perform(face, coefficients, _rng(actor, "noise", text), **amounts))
+
+
+def move(actor: Actor, phones: Sequence[Phone], duration: float, take: int) -> NDArray:
+    """(N, 32) coefficients of the actor saying the phones; another `take` is as true as the recorded one, take 0."""
+    spoken = " ".join(phone.symbol for phone in phones)
+    return trajectories.coefficients(phones, duration, actor.style, _rng(actor, "motion", spoken, take), FRAME_RATE)
+
+
+def face_arrays(face: Face) -> dict[str, NDArray]:
+    """A face as named arrays, to be kept in a file."""
+    arrays = {name: value for name, value in vars(face).items() if name != "lips"}
+    return arrays | {f"lips_{name}": value for name, value in vars(face.lips).items()}
+
+
+def face_of(arrays: Mapping[str, NDArray]) -> Face:
+    """The inverse of `face_arrays`."""
+    lips = {name.removeprefix("lips_"): value for name, value in arrays.items() if name.startswith("lips_")}
+    return Face(lips=LipContact(**lips), **{name: arrays[name] for name in arrays if not name.startswith("lips_")})
+
+
+def phone_table(phones: Sequence[Phone]) -> pd.DataFrame:
+    """Phones as a table: start and end in seconds, symbol, stress and effort."""
+    return pd.DataFrame([vars(phone) for phone in phones])
+
+
+def phones_of(table: pd.DataFrame) -> list[Phone]:
+    """The inverse of `phone_table`."""
+    return [Phone(**row) for row in table.to_dict("records")]
+
+
+def _rng(actor: Actor, *names: str | int) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(actor.seed, actor.index, *names))

@@ -1,0 +1,36 @@
+"""Transcribed speech to train the stand-in speech encoder on: what LibriSpeech is to wav2vec 2.0.
+
+Its voices are none of the corpus's speakers, and nothing of the corpus or its truth is used.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.config import derive_seed
+from said.corpus import FRAME_RATE
+from said.synthetic.sentences import sentences
+from said.synthetic.speech import SAMPLE_RATE, sample_voices, speak
+from said.synthetic.trajectories import frame_phones
+
+VOICES = 48
+
+
+def transcribed_speech(count: int, seed: int) -> Iterator[tuple[NDArray, int, NDArray]]:
+    """Spoken sentences with the phone of each frame.
+
+    Args:
+        count: number of sentences.
+        seed: of sentences, voices and their delivery.
+
+    Yields:
+        waveform (T,) float32 in [-1, 1], its rate in Hz, and (N,) int labels at 60 per second, indices of
+        `said.synthetic.phonetics.PHONES`.
+    """
+    voices = sample_voices(min(count, VOICES), seed)
+    for index, text in enumerate(sentences(count, seed)):
+        rng = np.random.default_rng(derive_seed(seed, "transcribed", index))
+        utterance = speak(text, voices[index % len(voices)], rng)
+        frames = int(utterance.duration * FRAME_RATE)
+        yield utterance.waveform, SAMPLE_RATE, frame_phones(utterance.phones, frames, FRAME_RATE)
