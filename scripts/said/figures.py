@@ -1,0 +1,120 @@
+"""Pictures of meshes and of training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import trimesh
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from said.arkit import SPEECH_BLENDSHAPES
+from said.io import read_colours
+from said.render import Renderer, frame
+
+matplotlib.use("Agg")
+# Distinguishable with any colour vision (Okabe & Ito 2008).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+
+
+def contact_sheet(images: Sequence[NDArray], captions: Sequence[str], columns: int) -> NDArray:
+    """Images (H, W, 3) uint8 of one size in rows of `columns`, each with its caption below, as one image."""
+    height, width = images[0].shape[:2]
+    strip = max(18, width // 11)
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * (height + strip)), "white")
+    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        x, y = index % columns * width, index // columns * (height + strip)
+        sheet.paste(Image.fromarray(image), (x, y))
+        _caption(sheet, caption, x + width // 2, y + height + strip // 2, strip * 0.62)
+    return np.asarray(sheet)
+
+
+def _caption(image: Image.Image, text: str, x: int, y: int, size: float) -> None:
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(image).text((x, y), text, fill="black", font=font, anchor="mm")
+
+
+def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str]) -> NDArray:
+    """All speakers, from the front and from the side, at one scale.
+
+    Args:
+        templates: one per speaker.
+        roles: what each speaker is for, named in its caption.
+    """
+    view = frame(np.concatenate([template.vertices for template in templates.values()]), margin=1.02)
+    images = []
+    for template in templates.values():
+        colours = read_colours(template)
+        front, side = (
+            Renderer(template.faces, (300, width), view, colours=colours, yaw=yaw, background=(1, 1, 1))(
+                template.vertices
+            )
+            for yaw, width in ((0, 210), (42, 280))
+        )
+        images.append(np.hstack([front, side]))
+    return contact_sheet(images, [f"{name} ({roles[name]})" for name in templates], columns=4)
+
+
+def blendshapes(template: NDArray, shapes: NDArray, faces: NDArray, colours: NDArray | None) -> NDArray:
+    """The template and the 32 blendshapes of a speaker, as the paper's supplementary figure 7.
+
+    Args:
+        template: (V, 3); shapes: (32, V, 3); faces: (F, 3); colours: (V, 3).
+    """
+    everything = np.concatenate([template, *shapes])
+    renderer = Renderer(faces, (270, 220), frame(everything, margin=1.04), colours=colours)
+    images = [renderer(vertices) for vertices in (template, *shapes)]
+    return contact_sheet(images, ["neutral", *SPEECH_BLENDSHAPES], columns=11)
+
+
+def training(extractor: list[dict], variants: Mapping[str, list[dict]]) -> Figure:
+    """Loss over steps of the extractor and of each variant: training as a line, validation as points.
+
+    Args:
+        extractor, variants: histories as the training loop writes them, one record per validation.
+    """
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _curve(left, extractor, PALETTE[0], None)
+    left.set(title="VAE feature extractor", xlabel="step", ylabel="loss", yscale="log")
+    for (name, history), colour in zip(variants.items(), PALETTE * (1 + len(variants) // len(PALETTE)), strict=False):
+        _curve(right, history, colour, name)
+    right.set(title="SAiD", xlabel="step", ylabel="loss (each variant's own)", yscale="log")
+    right.legend(frameon=False, fontsize=8)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.annotate("line: training, points: validation", (0.02, 0.02), xycoords="axes fraction", fontsize=8)
+    return figure
+
+
+def _curve(axes, history: list[dict], colour: str, label: str | None) -> None:
+    steps = [record["step"] for record in history]
+    axes.plot(steps, [record["loss"] for record in history], color=colour, label=label, linewidth=1.2)
+    axes.plot(steps, [record["validation"] for record in history], "o", color=colour, markersize=3)
+
+
+def side_by_side(
+    sequences: Sequence[NDArray], captions: Sequence[str], faces: NDArray, colours: NDArray | None, size: int
+) -> Iterator[NDArray]:
+    """Frames of a video that shows sequences of one topology beside each other.
+
+    Args:
+        sequences: (N, V, 3) each; the shortest decides the length.
+        captions: written above each.
+        size: pixels a side of each view, even.
+
+    Yields:
+        (size + strip, size * len(sequences), 3) uint8 images.
+    """
+    view = frame(np.asarray(sequences[0][0]), margin=1.05)
+    renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
+    strip = Image.new("RGB", (size * len(sequences), max(20, size // 20 * 2)), "white")
+    for index, caption in enumerate(captions):
+        _caption(strip, caption, size * index + size // 2, strip.height // 2, strip.height * 0.6)
+    heading = np.asarray(strip)
+    for frames in zip(*sequences, strict=False):
+        views = [renderer(vertices) for renderer, vertices in zip(renderers, frames, strict=True)]
+        yield np.vstack([heading, np.hstack(views)])

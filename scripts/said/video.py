@@ -1,0 +1,60 @@
+"""Videos that play in a browser: H.264 and AAC in MP4, by PyAV, with nothing to install beside its wheel."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from said.io import PathLike, atomic
+
+AUDIO_RATE = 48000
+"""Hz of the AAC track; every player takes it."""
+
+
+def write(
+    path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: NDArray, sample_rate: int
+) -> None:
+    """An MP4 of images with sound. The same input gives the same bytes.
+
+    Args:
+        path: the file; it has its name only when it is whole.
+        images: (H, W, 3) uint8, one per frame, H and W even.
+        frame_rate: frames per second.
+        waveform: (T,) in [-1, 1].
+        sample_rate: Hz.
+
+    Raises:
+        ValueError: no image, or an odd size, which H.264 does not allow.
+    """
+    # bitexact: no library version and no date in the file.
+    options = {"movflags": "faststart", "fflags": "bitexact"}
+    with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
+        video, count = None, 0
+        audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+        audio.codec_context.bit_rate = 96000
+        for image in images:
+            if video is None:
+                height, width = image.shape[:2]
+                if height % 2 or width % 2:
+                    raise ValueError(f"images of {width} x {height} pixels: H.264 needs even sizes")
+                video = container.add_stream("libx264", rate=frame_rate, options={"crf": "20", "threads": "1"})
+                video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+                video.codec_context.time_base = Fraction(1, frame_rate)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts = count
+            count += 1
+            container.mux(video.encode(frame))
+        if video is None:
+            raise ValueError("a video needs at least one image")
+        container.mux(video.encode(None))
+
+        speech = soxr.resample(np.asarray(waveform, dtype=np.float32), sample_rate, AUDIO_RATE)
+        for begin in range(0, len(speech), 1024):
+            block = av.AudioFrame.from_ndarray(speech[None, begin : begin + 1024], format="fltp", layout="mono")
+            block.sample_rate, block.pts = AUDIO_RATE, begin
+            block.time_base = Fraction(1, AUDIO_RATE)
+            container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
