@@ -41,7 +41,7 @@ class Workflow:
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Jobs per rule that a dry run announces; empty where nothing is to be done."""
-        text = self("-n", "--quiet", "host", *arguments)
+        text = self(*arguments, "-n")
         table = re.search(r"^Job stats:\n.*?\n-.*?\n(.*?)\n(?:total|\n)", text.stdout + text.stderr, re.M | re.S)
         if table is None:
             assert "Nothing to be done" in text.stdout + text.stderr, text.stdout + text.stderr

@@ -1,0 +1,88 @@
+# The paper SAiD, from data to tables. Configuration, validation, includes and targets; the stages are in rules/.
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE / "scripts"))
+from said import config as settings
+from said import digest
+
+
+configfile: "config.yaml"
+
+
+try:
+    config = settings.resolve(config, yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text()))
+except settings.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RUN = f"{config['dataset']}-{config['scale']}"
+SPLIT = config[config["dataset"]]["split"]
+SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
+VARIANTS = list(config["variants"])
+
+
+def seed(*names):
+    """A seed of its own for each purpose, derived from the configured one."""
+    return settings.derive_seed(config["seed"], *names)
+
+
+def code(script):
+    """Digest of a script and the library modules it imports: a rule's parameter, so that edits rerun it."""
+    return digest.code(BASE / "scripts" / script, BASE / "scripts")
+
+
+wildcard_constraints:
+    run="|".join(f"{config['dataset']}-{scale}" for scale in [config["scale"]]),
+    speaker="|".join(SPEAKERS),
+    variant="|".join(VARIANTS),
+    method=r"\w+",
+
+
+include: "rules/data.smk"
+include: "rules/blendshapes.smk"
+include: "rules/coefficients.smk"
+include: "rules/extractor.smk"
+include: "rules/said.smk"
+include: "rules/evaluation.smk"
+include: "rules/figures.smk"
+
+
+localrules:
+    all,
+    dataset,
+    blendvoca,
+    models,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+
+
+rule dataset:
+    input:
+        expand("results/{run}/corpus/sequences/{speaker}", run=RUN, speaker=SPEAKERS),
+
+
+rule blendvoca:
+    input:
+        expand("results/{run}/blendshapes/{speaker}.npz", run=RUN, speaker=SPEAKERS),
+        expand("results/{run}/coefficients/{speaker}", run=RUN, speaker=SPEAKERS),
+        expand("results/{run}/coefficients/std.csv", run=RUN),
+
+
+rule models:
+    input:
+        expand("results/{run}/extractor/vae.safetensors", run=RUN),
+        expand("results/{run}/said/{variant}/model.safetensors", run=RUN, variant=VARIANTS),

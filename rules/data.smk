@@ -1,0 +1,116 @@
+# The corpus (Section 4.1): per speaker a template mesh, per sentence a wav and an array (N, V, 3) at 60 fps.
+# Both datasets fill the same contract under results/<run>/corpus; everything after this file reads nothing else.
+#   corpus/topology.npz                       faces, landmarks (68,), head (the published vertices; may be empty)
+#   corpus/templates/<speaker>.ply
+#   corpus/sequences/<speaker>/<sentence>.wav and <sentence>.npy
+#   source/neutral.obj, <blendshape>.obj, landmarks.txt
+# Only the synthetic dataset has results/<run>/truth, which tests and evaluation alone read.
+
+if config["dataset"] == "synthetic":
+
+    rule synthetic_faces:
+        output:
+            topology="results/{run}/corpus/topology.npz",
+            templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
+            faces=expand("results/{{run}}/truth/faces/{speaker}.npz", speaker=SPEAKERS),
+            source=directory("results/{run}/source"),
+        params:
+            speakers=SPEAKERS,
+            seed=seed("faces"),
+            code=code("synthetic_faces.py"),
+        log:
+            "results/{run}/logs/synthetic_faces.log",
+        benchmark:
+            "results/{run}/benchmarks/synthetic_faces.tsv"
+        message:
+            "Modelling {params.speakers} and the source face with its 52 expressions"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/synthetic_faces.py"
+
+    # Sentences are dealt from one deck, so that no two speakers say the same: this is each speaker's first card.
+    FIRST_SENTENCE = {}
+    SENTENCES = {}
+    for role in settings.ROLES:
+        for name in SPLIT[role]:
+            FIRST_SENTENCE[name] = sum(SENTENCES.values())
+            SENTENCES[name] = config["synthetic"]["sentences"][role]
+
+    rule synthetic_sequences:
+        input:
+            face="results/{run}/truth/faces/{speaker}.npz",
+        output:
+            sequences=directory("results/{run}/corpus/sequences/{speaker}"),
+            truth=directory("results/{run}/truth/sequences/{speaker}"),
+        params:
+            sentences=lambda w: SENTENCES[w.speaker],
+            first=lambda w: FIRST_SENTENCE[w.speaker],
+            voice=config["synthetic"]["voice"],
+            index=lambda w: SPEAKERS.index(w.speaker),
+            speakers=len(SPEAKERS),
+            noise=config["synthetic"]["noise"],
+            seed=seed("speech"),
+            code=code("synthetic_sequences.py"),
+        log:
+            "results/{run}/logs/synthetic_sequences/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/synthetic_sequences/{speaker}.tsv"
+        message:
+            "Letting {wildcards.speaker} say {params.sentences} sentences"
+        resources:
+            mem_mb=2000,
+            runtime=20,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/synthetic_sequences.py"
+
+else:
+
+    rule vocaset_faces:
+        output:
+            topology="results/{run}/corpus/topology.npz",
+            templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
+            source=directory("results/{run}/source"),
+        params:
+            files={key: config["vocaset"][key] for key in ("path", "landmarks", "head", "arkit", "arkit_landmarks")},
+            code=code("vocaset_faces.py"),
+        log:
+            "results/{run}/logs/vocaset_faces.log",
+        benchmark:
+            "results/{run}/benchmarks/vocaset_faces.tsv"
+        message:
+            "Reading VOCASET's templates and the ARKit face"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/vocaset_faces.py"
+
+    rule vocaset_sequences:
+        input:
+            topology="results/{run}/corpus/topology.npz",
+        output:
+            sequences=directory("results/{run}/corpus/sequences/{speaker}"),
+        params:
+            path=config["vocaset"]["path"],
+            code=code("vocaset_sequences.py"),
+        log:
+            "results/{run}/logs/vocaset_sequences/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/vocaset_sequences/{speaker}.tsv"
+        message:
+            "Reading the sequences of {wildcards.speaker}"
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/vocaset_sequences.py"

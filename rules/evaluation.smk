@@ -1,0 +1,149 @@
+# Metrics and tables (Sections 5 and 10). A method is a name under results/<run>/methods/ that yields coefficients
+# (samples, frames, 32) for every test clip; how it came by them is not known here.
+
+
+rule ground_truth:
+    input:
+        "results/{run}/coefficients/{speaker}",
+    output:
+        "results/{run}/methods/ground_truth/{speaker}.npz",
+    params:
+        code=code("ground_truth.py"),
+    log:
+        "results/{run}/logs/ground_truth/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/ground_truth/{speaker}.tsv"
+    message:
+        "Taking the coefficients of {wildcards.speaker} as the method ground_truth"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/ground_truth.py"
+
+
+rule evaluate:
+    input:
+        extractor="results/{run}/extractor/vae.safetensors",
+        real=expand("results/{{run}}/methods/ground_truth/{speaker}.npz", speaker=SPLIT["test"]),
+        generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
+    output:
+        "results/{run}/evaluation/{method}.json",
+    params:
+        settings=config["evaluation"],
+        device=config["compute"]["device"],
+        seed=seed("evaluation"),
+        code=code("evaluate_method.py"),
+    log:
+        "results/{run}/logs/evaluate/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate/{method}.tsv"
+    message:
+        "Measuring {wildcards.method}"
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/evaluate_method.py"
+
+
+rule table1:
+    input:
+        expand("results/{run}/evaluation/{method}.json", run=RUN, method=["ground_truth", VARIANTS[0]]),
+    output:
+        report("results/table1.csv", caption="../report/table1.rst", category="Tables"),
+    params:
+        label="method",
+        code=code("make_table.py"),
+    log:
+        f"results/{RUN}/logs/table1.log",
+    message:
+        "Table 1"
+    localrule: True
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/make_table.py"
+
+
+rule table2:
+    input:
+        expand("results/{run}/evaluation/{method}.json", run=RUN, method=VARIANTS),
+    output:
+        report("results/table2.csv", caption="../report/table2.rst", category="Tables"),
+    params:
+        label="variant",
+        code=code("make_table.py"),
+    log:
+        f"results/{RUN}/logs/table2.log",
+    message:
+        "Table 2"
+    localrule: True
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/make_table.py"
+
+
+TABLES = ["results/table1.csv", "results/table2.csv"]
+
+if config["dataset"] == "synthetic":
+    TABLES.append("results/table2_truth.csv")
+
+    # What no measured corpus has: the generator itself, asked for other takes of the test sentences. No model of
+    # the speech can do better, so its scores are the floor of the table.
+    rule oracle:
+        input:
+            "results/{run}/truth/sequences/{speaker}",
+        output:
+            "results/{run}/methods/oracle/{speaker}.npz",
+        params:
+            samples=config["sampling"]["samples"],
+            index=lambda w: SPEAKERS.index(w.speaker),
+            speakers=len(SPEAKERS),
+            seed=seed("speech"),
+            code=code("sample_oracle.py"),
+        log:
+            "results/{run}/logs/oracle/{speaker}.log",
+        message:
+            "Taking other takes of {wildcards.speaker} as the method oracle"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/sample_oracle.py"
+
+    rule table2_truth:
+        input:
+            evaluations=expand("results/{run}/evaluation/{method}.json", run=RUN, method=[*VARIANTS, "oracle"]),
+            generated=expand(
+                "results/{run}/methods/{method}/{speaker}.npz",
+                run=RUN,
+                method=[*VARIANTS, "oracle"],
+                speaker=SPLIT["test"],
+            ),
+            truth=expand("results/{run}/truth/sequences/{speaker}", run=RUN, speaker=SPLIT["test"]),
+        output:
+            report("results/table2_truth.csv", caption="../report/table2_truth.rst", category="Tables"),
+        params:
+            methods=[*VARIANTS, "oracle"],
+            speakers=SPLIT["test"],
+            code=code("table2_truth.py"),
+        log:
+            f"results/{RUN}/logs/table2_truth.log",
+        message:
+            "Correlation of every variant with the synthetic truth"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/table2_truth.py"
+
+
+rule tables:
+    input:
+        TABLES,

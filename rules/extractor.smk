@@ -1,0 +1,31 @@
+# The VAE whose latent mean is the feature of the metrics (Section 11).
+
+
+rule train_extractor:
+    input:
+        train=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),
+        validation=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["validation"]),
+        std="results/{run}/coefficients/std.csv",
+    output:
+        weights="results/{run}/extractor/vae.safetensors",
+        history="results/{run}/extractor/history.jsonl",
+    params:
+        settings=config["extractor"],
+        device=config["compute"]["device"],
+        checkpoint="results/{run}/extractor/checkpoint.safetensors",
+        seed=seed("extractor"),
+        code=code("train_extractor.py"),
+    log:
+        "results/{run}/logs/train_extractor.log",
+    benchmark:
+        "results/{run}/benchmarks/train_extractor.tsv"
+    message:
+        "Training the VAE feature extractor"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/train_extractor.py"

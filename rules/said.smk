@@ -1,0 +1,88 @@
+# SAiD (Section 4.2): speech encoder, training of each variant, samples of each test clip.
+
+
+rule speech_encoder:
+    output:
+        encoder=directory("results/{run}/speech_encoder"),
+    params:
+        settings=config["speech_encoder"],
+        device=config["compute"]["device"],
+        seed=seed("speech encoder"),
+        code=code("speech_encoder.py"),
+    log:
+        "results/{run}/logs/speech_encoder.log",
+    benchmark:
+        "results/{run}/benchmarks/speech_encoder.tsv"
+    message:
+        "Getting the wav2vec 2.0 speech encoder: {params.settings[source]}"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/speech_encoder.py"
+
+
+rule train_said:
+    input:
+        train=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),
+        validation=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["validation"]),
+        train_speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["train"]),
+        validation_speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["validation"]),
+        std="results/{run}/coefficients/std.csv",
+        encoder="results/{run}/speech_encoder",
+    output:
+        weights="results/{run}/said/{variant}/model.safetensors",
+        history="results/{run}/said/{variant}/history.jsonl",
+    params:
+        settings=lambda w: config["variants"][w.variant],
+        device=config["compute"]["device"],
+        checkpoint="results/{run}/said/{variant}/checkpoint.safetensors",
+        # The same for every variant: an ablation differs from base in its block alone.
+        seed=seed("said"),
+        code=code("train_said.py"),
+    log:
+        "results/{run}/logs/train_said/{variant}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_said/{variant}.tsv"
+    message:
+        "Training SAiD, variant {wildcards.variant}"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/train_said.py"
+
+
+rule sample_said:
+    input:
+        weights="results/{run}/said/{variant}/model.safetensors",
+        encoder="results/{run}/speech_encoder",
+        speech="results/{run}/corpus/sequences/{speaker}",
+    output:
+        "results/{run}/methods/{variant}/{speaker}.npz",
+    params:
+        settings=config["sampling"],
+        device=config["compute"]["device"],
+        # The same noise for every variant, as in the paper's figure 9.
+        seed=lambda w: seed("sample", w.speaker),
+        code=code("sample_said.py"),
+    log:
+        "results/{run}/logs/sample_said/{variant}/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/sample_said/{variant}/{speaker}.tsv"
+    message:
+        "Sampling {params.settings[samples]} sequences per sentence of {wildcards.speaker} from {wildcards.variant}"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/sample_said.py"

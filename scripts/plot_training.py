@@ -1,0 +1,11 @@
+"""Draw the loss curves of the extractor and of every variant."""
+
+from said import figures, io
+from said.console import start
+
+start(snakemake.log[0])
+histories = map(io.read_jsonl, snakemake.input.variants)
+figure = figures.training(
+    io.read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True))
+)
+io.write_figure(snakemake.output[0], figure)

@@ -1,0 +1,252 @@
+"""Template clean-up (Sec. 4.1): what leaves a head before the deformation transfer, and its way back.
+
+The transfer sees the face alone: eyeballs, ears, back of the head and neck have no counterpart on the source
+and would make it unstable. Afterwards all but the neck return on every blendshape. The parts are found from the
+mesh and its 68 landmarks only: eyeballs are components of their own, the face is what lies near the landmarks
+along the surface, before the ears and not inside mouth or eye sockets, the neck is what lies below the jaw.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sparse
+import trimesh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
+
+from said.arkit import LANDMARKS
+from said.correspondence import boundary_vertices, edge_graph, geodesic_distance, nearest_source, unique_edges
+
+RIGHT_EAR, CHIN, LEFT_EAR, NASION = 0, 8, 16, 27
+"""iBUG indices of the landmarks that span the head's own axes."""
+
+EYES_AND_INNER_LIPS = np.r_[36:48, 60:68]
+MOUTH_CORNERS = (48, 54)
+"""iBUG indices of the rims of the face's openings, and of the mouth's ends."""
+
+FACE_REACH = 0.5  # of the height from chin to nasion: how far beyond the landmarks the face extends
+CAVITY_DEPTH = 0.04  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
+JAW_SLOPE = 0.3  # of the slope from chin to ear: how the lower limit of the head rises behind the chin
+JAW_MARGIN = 0.1  # of the height from chin to nasion: how far below the chin that limit begins
+BLEND_REACH = 0.35  # of the face's radius: how far motion fades out beyond the seam
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Sorted vertex indices of the parts of a head.
+
+    head: all but the neck, what leaves the stage. face: the part of the head that takes part in the transfer.
+    eyeballs: the part of the head that never moves.
+    """
+
+    head: np.ndarray
+    face: np.ndarray
+    eyeballs: np.ndarray
+
+
+def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
+    """Divide a template by its 68 landmarks (iBUG); axes and unit of length are free.
+
+    Args:
+        mesh: template with neck, ears and eyeballs, V vertices; eyeballs are components of their own.
+        landmarks: (68,) distinct vertex indices.
+        head: vertex indices to keep as the head, such as a published list; None derives them.
+
+    Raises:
+        ValueError: landmarks of the wrong number, out of range, repeated or on several components; a head
+            without some landmark; a face that comes apart.
+    """
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    landmarks = _checked_landmarks(landmarks, len(vertices))
+    labels = _component_labels(faces, len(vertices))
+    if len(np.unique(labels[landmarks])) > 1:
+        raise ValueError("the landmarks lie on several components of the mesh; all belong on the skin")
+    skin = labels == labels[landmarks[0]]
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+
+    lateral, upward, forward = head_axes(vertices, landmarks)
+    height = np.linalg.norm(vertices[landmarks[NASION]] - vertices[landmarks[CHIN]])
+    in_head = np.zeros(len(vertices), bool)
+    if head is None:
+        in_head = used & ~_neck(vertices, faces, skin, landmarks, upward, forward, height)
+    else:
+        head = np.asarray(head)
+        if head.ndim != 1 or len(head) == 0 or head.min() < 0 or head.max() >= len(vertices):
+            raise ValueError(f"head must list vertex indices in [0, {len(vertices)})")
+        in_head[head] = True
+    missing = np.nonzero(~in_head[landmarks])[0]
+    if len(missing):
+        raise ValueError(f"landmark {missing[0]} lies outside the head; check the landmarks' order (iBUG, from 0)")
+
+    depth = vertices @ forward
+    distance, nearest = nearest_source(vertices, faces, landmarks)
+    before_ears = depth >= depth[landmarks].min() - 1e-6 * height
+    mouth_width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
+    cavity = np.isin(nearest, landmarks[EYES_AND_INNER_LIPS])
+    cavity &= depth < depth[nearest] - CAVITY_DEPTH * mouth_width
+    inside = in_head & skin & before_ears & ~cavity & (distance <= FACE_REACH * height)
+    face = _connected_part(faces, inside, landmarks)
+    return Regions(*(np.flatnonzero(part) for part in (in_head, face, in_head & used & ~skin)))
+
+
+def crop(mesh: trimesh.Trimesh, vertices) -> tuple[trimesh.Trimesh, np.ndarray]:
+    """The part of a mesh on the given vertices, in their order, and the (V,) map from old index to new, else -1.
+
+    Faces stay where all three corners do; vertices are neither merged nor reordered. Vertex colours follow.
+    """
+    vertices = np.asarray(vertices)
+    if len(np.unique(vertices)) < len(vertices):
+        raise ValueError("a vertex is listed twice")
+    old_to_new = np.full(len(mesh.vertices), -1)
+    old_to_new[vertices] = np.arange(len(vertices))
+    faces = old_to_new[np.asarray(mesh.faces)]
+    faces = faces[(faces >= 0).all(axis=1)]
+    colours = mesh.visual.vertex_colors[vertices] if mesh.visual.kind == "vertex" else None
+    part = trimesh.Trimesh(mesh.vertices[vertices], faces, vertex_colors=colours, process=False)
+    return part, old_to_new
+
+
+def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray:
+    """Put the parts that the transfer did not see back on every blendshape.
+
+    Eyeballs stay where the template has them, to the last bit. Ears and the back of the head do so beyond a
+    band along the seam, within which the face's motion fades out smoothly (a biharmonic function), so that there
+    is neither crack nor step. Pockets, as the insides of mouth and eye sockets, follow their rim (a harmonic
+    function, which never exceeds the rim's motion).
+
+    Args:
+        mesh: the template that `regions` divide, V vertices.
+        regions: of `find_regions`.
+        faces_moved: (E, len(regions.face), 3) absolute vertices of the transferred face.
+
+    Returns:
+        (E, len(regions.head), 3) absolute vertices of the heads, in the order of `regions.head`.
+    """
+    faces_moved = np.asarray(faces_moved, float)
+    if faces_moved.ndim != 3 or faces_moved.shape[1:] != (len(regions.face), 3):
+        raise ValueError(f"faces_moved must be (E, {len(regions.face)}, 3) as the face, got {faces_moved.shape}")
+    head, old_to_new = crop(mesh, regions.head)
+    vertices, faces = np.asarray(head.vertices, float), np.asarray(head.faces)
+    face, eyeballs = old_to_new[regions.face], old_to_new[regions.eyeballs]
+    displacement = np.zeros((len(vertices), len(faces_moved), 3))
+    displacement[face] = (faces_moved - mesh.vertices[regions.face]).transpose(1, 0, 2)
+
+    fixed = np.zeros(len(vertices), bool)
+    fixed[face] = fixed[eyeballs] = True
+    edges = unique_edges(faces)
+    across = fixed[edges[:, 0]] != fixed[edges[:, 1]]
+    seam = np.unique(edges[across][fixed[edges[across]]])
+    if len(seam):
+        spread = vertices[face] - vertices[face].mean(axis=0)
+        radius = np.sqrt((spread**2).sum(axis=1).mean())
+        distance = geodesic_distance(vertices, faces, seam)
+        pocket = _pockets(faces, ~fixed, distance, radius)
+        band = ~fixed & ~pocket & (distance <= BLEND_REACH * radius)
+        flat = displacement.reshape(len(vertices), -1)
+        _extend(flat, vertices, faces, pocket, smooth=False)
+        _extend(flat, vertices, faces, band, smooth=True)
+    moved = vertices + displacement.transpose(1, 0, 2)
+    moved[:, eyeballs] = vertices[eyeballs]
+    return moved
+
+
+def head_axes(vertices, landmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors to the subject's left, up and forward, from four of the 68 landmarks."""
+    lateral = vertices[landmarks[LEFT_EAR]] - vertices[landmarks[RIGHT_EAR]]
+    lateral = lateral / np.linalg.norm(lateral)
+    upward = vertices[landmarks[NASION]] - vertices[landmarks[CHIN]]
+    upward = upward - (upward @ lateral) * lateral
+    upward = upward / np.linalg.norm(upward)
+    return lateral, upward, np.cross(lateral, upward)
+
+
+def _checked_landmarks(landmarks, count):
+    landmarks = np.asarray(landmarks)
+    if landmarks.shape != (LANDMARKS,):
+        raise ValueError(f"landmarks must be the {LANDMARKS} vertex indices of the iBUG scheme, got {landmarks.shape}")
+    if landmarks.min() < 0 or landmarks.max() >= count:
+        raise ValueError(f"landmarks must be vertex indices in [0, {count})")
+    if len(np.unique(landmarks)) < LANDMARKS:
+        repeated = np.flatnonzero(np.bincount(landmarks) > 1)[0]
+        raise ValueError(f"two landmarks name vertex {repeated}; they must be distinct")
+    return landmarks
+
+
+def _component_labels(faces, count):
+    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
+    graph = sparse.coo_matrix((np.ones(len(ends)), ends.T), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def _neck(vertices, faces, skin, landmarks, upward, forward, height):
+    """(V,) bool: skin below the jaw that reaches the open end of the neck.
+
+    The limit begins a little below the chin, rises towards the back and runs level behind the ears' landmarks.
+    """
+    up, depth = vertices @ upward, vertices @ forward
+    chin, ears = landmarks[CHIN], landmarks[[RIGHT_EAR, LEFT_EAR]]
+    run = depth[chin] - depth[ears].mean()
+    rise = JAW_SLOPE * (up[ears].mean() - up[chin])
+    behind = np.clip((depth[chin] - depth) / max(run, 1e-6 * height), 0, 1)
+    below = skin & (up < up[chin] - JAW_MARGIN * height + rise * behind)
+    below[landmarks] = False
+    edges = unique_edges(faces)
+    edges = edges[below[edges].all(axis=1)]
+    graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices), len(vertices)))
+    _, labels = connected_components(graph, directed=False)
+    # The neck holds the lowest rim; another low part, as the floor of a mouth cavity, belongs to the head.
+    ends = boundary_vertices(faces)
+    ends = ends[below[ends]]
+    if len(ends) == 0:
+        return np.zeros(len(vertices), bool)
+    lowest = ends[np.argmin(vertices[ends] @ upward)]
+    return below & (labels == labels[lowest])
+
+
+def _connected_part(faces, inside, landmarks):
+    """(V,) bool: the connected part of `inside`, joined by whole faces, that holds all landmarks."""
+    inner = faces[inside[faces].all(axis=1)]
+    labels = _component_labels(inner, len(inside))
+    part = np.zeros(len(inside), bool)
+    part[inner] = True
+    part &= labels == np.bincount(labels[landmarks]).argmax()
+    lost = np.flatnonzero(~part[landmarks])
+    if len(lost):
+        raise ValueError(f"landmark {lost[0]} is cut off from the face; check that it lies on the skin of the face")
+    return part
+
+
+def _pockets(faces, rest, distance, depth):
+    """(V,) bool: connected parts of the rest that nowhere lie farther than `depth` from the seam."""
+    inner = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    inner = inner[rest[inner].all(axis=1)]
+    graph = sparse.coo_matrix((np.ones(len(inner)), inner.T), shape=(len(rest), len(rest)))
+    _, labels = connected_components(graph, directed=False)
+    farthest = np.zeros(labels.max() + 1)
+    np.maximum.at(farthest, labels, distance)
+    return rest & (farthest[labels] <= depth)
+
+
+def _extend(displacement, vertices, faces, unknown, smooth):
+    """Fill the unknown rows of (V, n) displacements in place, from the known ones around them.
+
+    smooth: least squared Laplacian (no kink where known meets unknown), else Laplacian zero (no overshoot).
+    """
+    if not unknown.any():
+        return
+    weights = edge_graph(vertices, faces)
+    weights.data = 1 / weights.data
+    degree = np.asarray(weights.sum(axis=1)).ravel()
+    laplacian = sparse.diags(degree) - weights
+    if smooth:
+        laplacian = sparse.diags(1 / np.maximum(degree, 1e-300)) @ laplacian
+        rows = np.flatnonzero(np.diff(laplacian.tocsr()[:, unknown].indptr))
+    else:
+        rows = np.flatnonzero(unknown)
+    laplacian = laplacian.tocsr()[rows]
+    inner, outer = laplacian[:, unknown], laplacian[:, ~unknown]
+    right = -(outer @ displacement[~unknown])
+    # In least squares the rows reach one ring into the known, which is what joins the slopes.
+    system, right = (inner.T @ inner, inner.T @ right) if smooth else (inner, right)
+    displacement[unknown] = splu(system.tocsc()).solve(right)

@@ -1,0 +1,352 @@
+"""Triangle correspondence between two faces (Sumner & Popovic 2004, Sec. 4.1).
+
+The source is bent onto the target: landmarks are hard constraints, and smoothness, identity and closest-point
+terms are minimised with the closest-point weight raised over a few rounds. Triangles are then paired by the
+distance of their centroids, among those with compatible normals. Lengths are measured in the source's mean
+edge throughout, so nothing depends on the unit of length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sparse
+from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+UPPER_INNER_LIP, LOWER_INNER_LIP, MOUTH_CORNERS = (61, 62, 63), (65, 66, 67), (48, 54)
+"""iBUG indices that tell the upper lip from the lower where the two nearly touch."""
+
+_SMOOTHNESS, _IDENTITY = 1.0, 1e-3
+_CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, distances in mean edges
+_NEIGHBOURS = 24  # candidates among which a compatible normal is sought
+_PARTNERS, _PARTNER_REACH = 6, 0.7  # at most so many source faces within so many mean edges share a target face
+_BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """x -> scale * rotation @ x + translation."""
+
+    scale: float
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def __call__(self, points):
+        return self.scale * points @ self.rotation.T + self.translation
+
+
+def fit_similarity(points, onto, weights=None) -> Similarity:
+    """Least-squares similarity (Umeyama 1991, without reflections) that carries (n, 3) points onto (n, 3)."""
+    weights = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
+    centre, onto_centre = weights @ points, weights @ onto
+    spread, onto_spread = points - centre, onto - onto_centre
+    left, singular, right = np.linalg.svd(onto_spread.T @ (weights[:, None] * spread))
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    rotation = left * signs @ right
+    scale = (singular * signs).sum() / (weights @ (spread**2).sum(axis=1))
+    return Similarity(float(scale), rotation, onto_centre - scale * rotation @ centre)
+
+
+def edge_graph(vertices, faces) -> sparse.csr_matrix:
+    """(V, V) symmetric matrix of edge lengths of a triangle mesh."""
+    edges = unique_edges(faces)
+    lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    # A zero length would read as "no edge".
+    lengths = np.maximum(lengths, 1e-9 * lengths.mean())
+    half = sparse.coo_matrix((lengths, edges.T), shape=(len(vertices), len(vertices)))
+    return (half + half.T).tocsr()
+
+
+def unique_edges(faces) -> np.ndarray:
+    """(E, 2) int edges of a triangle mesh, each once, lower vertex first."""
+    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    return np.unique(np.sort(directed, axis=1), axis=0)
+
+
+def geodesic_distance(vertices, faces, sources) -> np.ndarray:
+    """(V,) length of the shortest path along edges from the nearest of the source vertices; inf where none."""
+    return dijkstra(edge_graph(vertices, faces), directed=False, indices=np.asarray(sources), min_only=True)
+
+
+def nearest_source(vertices, faces, sources) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) `geodesic_distance` and (V,) the source vertex it leads to; the vertex itself where none."""
+    graph = edge_graph(vertices, faces)
+    distance, _, nearest = dijkstra(
+        graph, directed=False, indices=np.asarray(sources), min_only=True, return_predecessors=True
+    )
+    return distance, np.where(nearest < 0, np.arange(len(vertices)), nearest)
+
+
+def find_correspondence(source, target, source_landmarks, target_landmarks) -> np.ndarray:
+    """Pairs of triangles that correspond on two faces.
+
+    Args:
+        source, target: trimesh.Trimesh, neutral faces; units and poses may differ, the meshes too.
+        source_landmarks, target_landmarks: (L,) int vertex indices of the same L >= 4 points; with L = 68 they
+            are taken as the iBUG scheme, whose inner lip then keeps the lips apart.
+
+    Returns:
+        (P, 2) int, pairs (source face, target face), many to many, sorted by target face. Every target face
+        occurs at least once.
+
+    Raises:
+        ValueError: landmarks that differ in number, are repeated or out of range; meshes that are not finite.
+    """
+    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    if np.array_equal(source.vertices, target.vertices) and np.array_equal(source.faces, target.faces):
+        own = np.arange(len(source.faces))
+        return np.stack([own, own], axis=1)
+    registered, scene = _register(source, target, source_landmarks, target_landmarks)
+    return _pair_faces(registered, scene, source.faces, target.faces)
+
+
+def register(source, target, source_landmarks, target_landmarks) -> np.ndarray:
+    """(Vs, 3) vertices of the source bent onto the target; arguments as of `find_correspondence`."""
+    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    registered, scene = _register(source, target, source_landmarks, target_landmarks)
+    return scene.to_target(registered)
+
+
+# ------------------------------------------------------------------------------------------ registration
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Both meshes in the source's frame, lengths in its mean edges, and which side of the mouth things are."""
+
+    source: np.ndarray
+    target: np.ndarray
+    source_side: np.ndarray
+    target_side: np.ndarray
+    normalise: Similarity
+    align: Similarity
+
+    def to_target(self, points):
+        """From the scene back to the target's own frame and unit."""
+        normalise, align = self.normalise, self.align
+        points = (points - normalise.translation) / normalise.scale
+        return (points - align.translation) @ align.rotation / align.scale
+
+
+def _checked_landmarks(source, target, source_landmarks, target_landmarks):
+    source_landmarks, target_landmarks = np.asarray(source_landmarks), np.asarray(target_landmarks)
+    if source_landmarks.shape != target_landmarks.shape or source_landmarks.ndim != 1 or source_landmarks.size < 4:
+        raise ValueError(
+            "both meshes need the same number of landmarks, at least 4, "
+            f"got {source_landmarks.shape} and {target_landmarks.shape}"
+        )
+    for name, mesh, marks in (("source", source, source_landmarks), ("target", target, target_landmarks)):
+        if not np.isfinite(mesh.vertices).all():
+            raise ValueError(f"the {name} has vertices that are not finite")
+        if not np.issubdtype(marks.dtype, np.integer) or marks.min() < 0 or marks.max() >= len(mesh.vertices):
+            raise ValueError(f"the {name}'s landmarks must be vertex indices in [0, {len(mesh.vertices)})")
+        if len(np.unique(marks)) < len(marks):
+            repeated = np.nonzero(np.bincount(marks) > 1)[0]
+            raise ValueError(f"the {name}'s landmarks name vertex {repeated[0]} twice")
+    return source_landmarks, target_landmarks
+
+
+def _register(source, target, source_landmarks, target_landmarks):
+    scene = _scene(source, target, source_landmarks, target_landmarks)
+    faces = np.asarray(source.faces)
+    count = len(scene.source)
+    gradient = _full_gradient(scene.source, faces)
+    smoothness = _face_differences(faces) @ gradient
+    identity = np.tile(np.eye(3), (len(faces), 1))
+    quadratic = _SMOOTHNESS * (smoothness.T @ smoothness) + _IDENTITY * (gradient.T @ gradient)
+    linear = _IDENTITY * (gradient.T @ identity)
+
+    target_faces = np.asarray(target.faces)
+    target_normals = vertex_normals(scene.target, target_faces)
+    on_boundary = np.zeros(len(scene.target), bool)
+    on_boundary[boundary_vertices(target_faces)] = True
+    used = np.unique(target_faces)
+    tree = cKDTree(_features(scene.target[used], scene.target_side[used]))
+
+    unknown = np.setdiff1d(np.arange(quadratic.shape[0]), source_landmarks)
+    pinned = scene.target[target_landmarks]
+    moving = np.unique(faces)
+    positions = scene.source
+    for weight in _CLOSEST_WEIGHTS:
+        valid, points = moving[:0], np.empty((0, 3))
+        if weight > 0:
+            valid, points = _closest_points(positions, faces, moving, scene, used, tree, target_normals, on_boundary)
+        diagonal = np.zeros(quadratic.shape[0])
+        diagonal[valid] = weight
+        right = linear.copy()
+        right[valid] += weight * points
+        system = (quadratic + sparse.diags(diagonal)).tocsc()
+        right = right[unknown] - system[unknown][:, source_landmarks] @ pinned
+        answer = np.empty((quadratic.shape[0], 3))
+        answer[source_landmarks] = pinned
+        # Unused vertices have empty rows; the shift keeps them from making the system singular.
+        shifted = system[unknown][:, unknown] + 1e-12 * sparse.eye(len(unknown))
+        answer[unknown] = splu(shifted.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                               options=dict(SymmetricMode=True)).solve(right)  # fmt: skip
+        positions = answer[:count]
+    return positions, scene
+
+
+def _scene(source, target, source_landmarks, target_landmarks):
+    source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
+    align = fit_similarity(target_vertices[target_landmarks], source_vertices[source_landmarks])
+    edges = unique_edges(np.asarray(source.faces))
+    edge = np.linalg.norm(source_vertices[edges[:, 0]] - source_vertices[edges[:, 1]], axis=1).mean()
+    centre = source_vertices[source_landmarks].mean(axis=0)
+    normalise = Similarity(1 / edge, np.eye(3), -centre / edge)
+    return _Scene(
+        normalise(source_vertices),
+        normalise(align(target_vertices)),
+        _mouth_side(source, source_landmarks),
+        _mouth_side(target, target_landmarks),
+        normalise,
+        align,
+    )
+
+
+def _mouth_side(mesh, landmarks):
+    """(V,) in [-1, 1]: below or above the mouth, by distance along the surface, which no path crosses.
+
+    Distance through space ties the upper lip to the lower where they touch; this keeps them apart.
+    """
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    if len(landmarks) != 68:
+        return np.zeros(len(vertices))
+    width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
+    upper = geodesic_distance(vertices, faces, landmarks[list(UPPER_INNER_LIP)])
+    lower = geodesic_distance(vertices, faces, landmarks[list(LOWER_INNER_LIP)])
+    unreachable = ~np.isfinite(upper) | ~np.isfinite(lower)
+    difference = np.where(unreachable, 0.0, np.where(unreachable, 0, lower) - np.where(unreachable, 0, upper))
+    return np.clip(difference / (0.15 * width), -1, 1)
+
+
+def _features(points, side):
+    """Points with the side of the mouth as a fourth coordinate, worth three mean edges between the lips."""
+    return np.column_stack([points, 1.5 * side])
+
+
+def _closest_points(positions, faces, moving, scene, used, tree, target_normals, on_boundary):
+    """Source vertices with a valid closest point, and those points: on the plane of the nearest vertex.
+
+    Valid: normals less than 90 degrees apart, and not on the target's rim, where the surface merely ends.
+    """
+    normals = vertex_normals(positions, faces)[moving]
+    _, near = tree.query(_features(positions[moving], scene.source_side[moving]), k=8)
+    near = used[near]
+    compatible = np.einsum("vkc,vc->vk", target_normals[near], normals) > 0
+    first = compatible.argmax(axis=1)
+    chosen = near[np.arange(len(moving)), first]
+    valid = compatible.any(axis=1) & ~on_boundary[chosen]
+    offset = positions[moving] - scene.target[chosen]
+    normal = target_normals[chosen]
+    tangential = offset - (offset * normal).sum(axis=1, keepdims=True) * normal
+    # Sliding along the plane is free near the vertex; farther out the plane is not the surface any more.
+    reach = np.linalg.norm(tangential, axis=1, keepdims=True)
+    points = scene.target[chosen] + tangential * np.minimum(1, 0.7 / np.maximum(reach, 1e-12))
+    return moving[valid], points[valid]
+
+
+def _full_gradient(vertices, faces):
+    """(3F, V + F) operator from vertices and one apex per face to deformation gradients, transposed, stacked.
+
+    The apex is Sumner & Popovic's fourth vertex, which gives a triangle's affine map its third direction.
+    """
+    first = vertices[faces[:, 0]]
+    one, two = vertices[faces[:, 1]] - first, vertices[faces[:, 2]] - first
+    normal = np.cross(one, two)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-12)[:, None] ** 0.5
+    frame = np.stack([one, two, normal], axis=2)
+    inverse = np.linalg.pinv(frame, rcond=1e-9)  # (F, 3, 3): T = [e1 e2 e4] inverse
+    count, total = len(vertices), len(faces)
+    corners = np.concatenate([faces, count + np.arange(total)[:, None]], axis=1)
+    blocks = np.concatenate([-inverse.sum(axis=1, keepdims=True), inverse], axis=1)  # (F, 4, 3)
+    rows = np.broadcast_to(3 * np.arange(total)[:, None, None] + np.arange(3), blocks.shape)
+    columns = np.broadcast_to(corners[:, :, None], blocks.shape)
+    return sparse.csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), (3 * total, count + total))
+
+
+def _face_differences(faces):
+    """(3A, 3F) differences of the gradients of faces that share an edge."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    owner = np.tile(np.arange(len(faces)), 3)
+    order = np.lexsort(edges.T)
+    edges, owner = edges[order], owner[order]
+    same = (edges[1:] == edges[:-1]).all(axis=1)
+    left, right = owner[:-1][same], owner[1:][same]
+    rows = np.arange(len(left))
+    shape = (len(left), len(faces))
+    pairs = sparse.csr_matrix((np.ones(len(left)), (rows, left)), shape)
+    pairs = pairs - sparse.csr_matrix((np.ones(len(left)), (rows, right)), shape)
+    return sparse.kron(pairs, sparse.eye(3), format="csr")
+
+
+def face_normals(vertices, faces) -> np.ndarray:
+    """(F, 3) unit normals; zero where a face is collapsed."""
+    normals = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+
+
+def vertex_normals(vertices, faces) -> np.ndarray:
+    """(V, 3) unit normals, weighted by the area of the adjoining faces."""
+    normals = np.zeros_like(vertices)
+    weighted = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
+    for corner in range(3):
+        np.add.at(normals, faces[:, corner], weighted)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+
+
+def boundary_vertices(faces) -> np.ndarray:
+    """Vertices of edges that belong to one face only."""
+    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges, uses = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
+    return np.unique(edges[uses == 1])
+
+
+# ------------------------------------------------------------------------------------------ pairing
+
+
+def _pair_faces(registered, scene, source_faces, target_faces):
+    source_faces, target_faces = np.asarray(source_faces), np.asarray(target_faces)
+    source = _face_features(registered, scene.source_side, source_faces)
+    target = _face_features(scene.target, scene.target_side, target_faces)
+    source_normals = face_normals(registered, source_faces)
+    target_normals = face_normals(scene.target, target_faces)
+
+    partner, _ = _nearest_compatible(target, target_normals, source, source_normals)
+    nearest = np.stack([partner, np.arange(len(target_faces))], axis=1)
+    # Several partners within reach: their mean is smoother than the nearest one's deformation.
+    distance, near = cKDTree(source).query(target, k=min(_PARTNERS, len(source)))
+    compatible = np.einsum("tkc,tc->tk", source_normals[near], target_normals) > 0
+    face, rank = np.nonzero(compatible & (distance < _PARTNER_REACH))
+    within_reach = np.stack([near[face, rank], face], axis=1)
+    # The other way round, so that no source triangle's motion is lost where the source is the finer mesh.
+    partner, distance = _nearest_compatible(source, source_normals, target, target_normals)
+    close = distance < _BACK_REACH * _mean_edge(scene.target, target_faces)
+    back = np.stack([np.arange(len(source_faces)), partner], axis=1)[close]
+    pairs = np.unique(np.concatenate([nearest, within_reach, back]), axis=0)
+    return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
+
+
+def _face_features(vertices, side, faces):
+    return _features(vertices[faces].mean(axis=1), side[faces].mean(axis=1))
+
+
+def _mean_edge(vertices, faces):
+    edges = unique_edges(faces)
+    return np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).mean()
+
+
+def _nearest_compatible(queries, query_normals, points, normals):
+    """Index of the nearest point whose normal is less than 90 degrees away, and its distance (inf if none).
+
+    Where none of the candidates is compatible the one with the least opposed normal is named.
+    """
+    neighbours = min(_NEIGHBOURS, len(points))
+    distance, near = cKDTree(points).query(queries, k=neighbours)
+    distance, near = distance.reshape(len(queries), -1), near.reshape(len(queries), -1)
+    agreement = np.einsum("qkc,qc->qk", normals[near], query_normals)
+    compatible = agreement > 0
+    chosen = np.where(compatible.any(axis=1), compatible.argmax(axis=1), agreement.argmax(axis=1))
+    row = np.arange(len(queries))
+    return near[row, chosen], np.where(compatible.any(axis=1), distance[row, chosen], np.inf)

@@ -1,0 +1,20 @@
+"""Get the speech encoder: wav2vec 2.0 from the hub, or a tiny stand-in trained on synthetic speech."""
+
+from said import speech
+from said.console import start
+from said.loop import find_device
+from said.synthetic.transcribed import transcribed_speech
+
+start(snakemake.log[0])
+settings, seed = snakemake.params.settings, snakemake.params.seed
+
+if settings["source"] == "pretrained":
+    encoder = speech.fetch_pretrained(settings["name"], settings["revision"])
+else:
+    utterances = [
+        (speech.prepare_waveform(waveform, rate), labels)
+        for waveform, rate, labels in transcribed_speech(settings["stand_in"]["utterances"], seed)
+    ]
+    device = find_device(snakemake.params.device)
+    encoder, _ = speech.train_stand_in(utterances, settings["stand_in"], seed, device=device)
+speech.save_encoder(encoder, snakemake.output.encoder)

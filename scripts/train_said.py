@@ -1,0 +1,32 @@
+"""Train one variant of SAiD."""
+
+from said import corpus, io, model
+from said.console import start
+from said.loop import find_device
+from said.speech import load_encoder, prepare_waveform
+from said.training import Clip, train_said
+
+start(snakemake.log[0])
+files, params = snakemake.input, snakemake.params
+
+
+def clips(coefficients, sequences):
+    return [
+        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate))
+        for name, values, waveform, rate in corpus.read_clips(coefficients, sequences)
+    ]
+
+
+said, history = train_said(
+    clips(files.train, files.train_speech),
+    clips(files.validation, files.validation_speech),
+    load_encoder(files.encoder),
+    params.settings,
+    params.seed,
+    std=io.read_coefficients(files.std)[0],
+    name=snakemake.wildcards.variant,
+    device=find_device(params.device),
+    checkpoint=params.checkpoint,
+)
+model.save(snakemake.output.weights, said)
+io.write_jsonl(snakemake.output.history, history)

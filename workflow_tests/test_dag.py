@@ -1,0 +1,91 @@
+"""The DAG, without running it."""
+
+import hashlib
+import importlib.machinery
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PAPER = ("--config", "dataset=vocaset", "scale=paper")
+
+
+def test_the_papers_dag_needs_no_data(workflow):
+    jobs = workflow.jobs("all", *PAPER)
+    expected = {
+        "vocaset_faces": 1, "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
+        "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
+        "ground_truth": 2, "evaluate": 6, "table1": 1, "table2": 1,
+    }  # fmt: skip
+    assert {rule: jobs[rule] for rule in expected} == expected
+    assert not any("synthetic" in rule or "truth" in rule for rule in set(jobs) - {"ground_truth"})
+
+
+def test_a_missing_vocaset_is_named_with_the_remedy(workflow):
+    done = workflow("results/vocaset-paper/corpus/topology.npz", *PAPER, check=False)
+    assert done.returncode
+    text = done.stdout + done.stderr
+    assert "data/vocaset/templates" in text and "voca.is.tue.mpg.de" in text and "dataset=synthetic" in text
+
+
+@pytest.mark.parametrize("target", ["all", "dataset", "blendvoca", "models", "tables", "figures", "results/table2.csv"])
+def test_targets_exist(workflow, target):
+    assert workflow.jobs(target)
+
+
+def test_no_variants_of_another_dataset_mix(workflow):
+    assert workflow.jobs("results/table2.csv")["train_said"] == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        (["scale=dmo"], "did you mean 'demo'"),
+        (["said={learnin_rate: 1.0}"], "said.learnin_rate: unknown key; did you mean 'learning_rate'?"),
+        (["variants={'../x': {}}"], "not a usable name"),
+        (["said={epochs: -1}"], "said.epochs"),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job(workflow, override, named):
+    done = workflow("-n", "--config", *override, check=False)
+    assert done.returncode and named in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_every_rule_logs_and_names_its_environment_and_its_code():
+    for path in ROOT.glob("rules/*.smk"):
+        for rule in re.split(r"^\s*rule ", path.read_text(), flags=re.M)[1:]:
+            name = rule.split(":")[0]
+            if "script:" not in rule and "shell:" not in rule:
+                continue
+            for directive in ("log:", "message:"):
+                assert directive in rule, f"{path.name}: rule {name} lacks {directive}"
+            if "script:" in rule:
+                script = re.search(r'"../scripts/(\w+\.py)"', rule)[1]
+                assert f'code=code("{script}")' in rule, f"{path.name}: rule {name} lacks the digest of {script}"
+                assert '"../envs/said.yaml"' in rule, f"{path.name}: rule {name} lacks its environment"
+
+
+def test_every_script_belongs_to_a_rule_and_fits_a_screen():
+    rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
+    for script in ROOT.glob("scripts/*.py"):
+        assert f'"../scripts/{script.name}"' in rules, f"{script.name} belongs to no rule"
+        assert len(script.read_text().splitlines()) <= 60
+
+
+def test_environment_agrees_with_the_pins():
+    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
+    environment = (ROOT / "envs/said.yaml").read_text()
+    assert f"requirements.txt sha256: {digest}" in environment
+    assert "-r requirements.txt" in (ROOT / "envs/said.post-deploy.sh").read_text()
+    pins = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+]+", pin) for pin in pins)
+
+
+def test_no_script_shadows_a_package():
+    """scripts/ is first on the import path of every job: a script named as a package would be imported in its place."""
+    elsewhere = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "scripts"]
+    for script in ROOT.glob("scripts/*.py"):
+        assert importlib.machinery.PathFinder.find_spec(script.stem, elsewhere) is None, script.name
