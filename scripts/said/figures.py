@@ -109,7 +109,7 @@ def side_by_side(
     Yields:
         (size + strip, size * len(sequences), 3) uint8 images.
     """
-    view = frame(np.asarray(sequences[0][0]), margin=1.05)
+    view = frame(np.asarray(sequences[0][0]), margin=1.12)
     renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
     strip = Image.new("RGB", (size * len(sequences), max(20, size // 20 * 2)), "white")
     for index, caption in enumerate(captions):

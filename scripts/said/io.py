@@ -226,8 +226,3 @@ def write_figure(path: PathLike, figure) -> None:
     """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible."""
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=160, metadata={"Software": None} if Path(path).suffix == ".png" else None)
-
-
-def write_bytes(path: PathLike, content: bytes) -> None:
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)

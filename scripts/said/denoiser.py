@@ -1,0 +1,123 @@
+"""The denoiser (Section 4.2, Figure 3): LDM's conditional UNet in one dimension, without changes of resolution."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from said.attention import AudioTransformer, alignment_mask, zero_initialised
+
+HEAD_WIDTH = 32
+_GROUPS = 32
+
+
+class Denoiser(nn.Module):
+    """Predicts the noise (or v) in blendshape coefficients, given the audio."""
+
+    def __init__(
+        self, channels: int, width: int, audio_width: int, dropout: float = 0.0, alignment_bias: int | None = 1
+    ):
+        super().__init__()
+        self.alignment_bias = alignment_bias
+        self.model = UNet(channels, width, audio_width, dropout)
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, audio: Tensor) -> Tensor:
+        """Prediction for a batch.
+
+        Args:
+            noisy: (B, N, 32) noisy coefficients.
+            timesteps: (B,) int in [0, diffusion steps).
+            audio: (B, M, D) audio features; M = N where audio and coefficients are frame-aligned.
+
+        Returns:
+            (B, N, 32).
+        """
+        mask = alignment_mask(noisy.shape[1], audio.shape[1], self.alignment_bias, noisy.device)
+        return self.model(noisy.transpose(1, 2), timesteps, audio, mask).transpose(1, 2)
+
+
+class UNet(nn.Module):
+    """One encoder, one middle and one decoder block with skip connections, on feature maps (B, C, N)."""
+
+    def __init__(self, channels: int, width: int, audio_width: int, dropout: float):
+        super().__init__()
+        if width % HEAD_WIDTH:
+            raise ValueError(f"width must be a multiple of {HEAD_WIDTH}, not {width}")
+        heads = width // HEAD_WIDTH
+        time_width = 4 * width
+        self.width = width
+
+        def residual(in_width: int) -> ResidualBlock:
+            return ResidualBlock(in_width, width, time_width, dropout)
+
+        def transformer() -> AudioTransformer:
+            return AudioTransformer(width, audio_width, heads)
+
+        self.time_embed = nn.Sequential(nn.Linear(width, time_width), nn.SiLU(), nn.Linear(time_width, time_width))
+        self.input_blocks = nn.ModuleList(
+            [
+                Stage([nn.Conv1d(channels, width, 3, padding=1)]),
+                Stage([residual(width), transformer()]),
+            ]
+        )
+        self.middle_block = Stage([residual(width), transformer(), residual(width)])
+        self.output_blocks = nn.ModuleList([Stage([residual(2 * width), transformer()]) for _ in self.input_blocks])
+        self.out = nn.Sequential(
+            nn.GroupNorm(_GROUPS, width), nn.SiLU(), zero_initialised(nn.Conv1d(width, channels, 3, padding=1))
+        )
+
+    def forward(self, x: Tensor, timesteps: Tensor, audio: Tensor, mask: Tensor | None) -> Tensor:
+        time = self.time_embed(timestep_embedding(timesteps, self.width).to(x.dtype))  # (B, 4 C)
+        skips = []
+        for block in self.input_blocks:
+            x = block(x, time, audio, mask)  # (B, C, N)
+            skips.append(x)
+        x = self.middle_block(x, time, audio, mask)
+        for block in self.output_blocks:
+            x = block(torch.cat([x, skips.pop()], dim=1), time, audio, mask)  # (B, 2 C, N) -> (B, C, N)
+        return self.out(x)
+
+
+class Stage(nn.ModuleList):
+    """Layers in sequence, each given what it needs besides the feature map."""
+
+    def forward(self, x: Tensor, time: Tensor, audio: Tensor, mask: Tensor | None) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResidualBlock):
+                x = layer(x, time)
+            elif isinstance(layer, AudioTransformer):
+                x = layer(x, audio, mask)
+            else:
+                x = layer(x)
+        return x
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with the time embedding added in between; starts as the identity (or its 1x1 projection)."""
+
+    def __init__(self, in_width: int, width: int, time_width: int, dropout: float):
+        super().__init__()
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(_GROUPS, in_width), nn.SiLU(), nn.Conv1d(in_width, width, 3, padding=1)
+        )
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(time_width, width))
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(_GROUPS, width),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            zero_initialised(nn.Conv1d(width, width, 3, padding=1)),
+        )
+        self.skip_connection = nn.Identity() if in_width == width else nn.Conv1d(in_width, width, 1)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """(B, C_in, N), (B, 4 C) -> (B, C, N)."""
+        hidden = self.in_layers(x) + self.emb_layers(time)[:, :, None]
+        return self.skip_connection(x) + self.out_layers(hidden)
+
+
+def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
+    """Sinusoids of the timesteps, cosines first: (B,) -> (B, width) float32."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32) / half)
+    angles = timesteps[:, None].float() * frequencies.to(timesteps.device)
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)

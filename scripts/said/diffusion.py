@@ -1,0 +1,208 @@
+"""Diffusion on blendshape coefficients (Section 4.2): the training losses, sampling and editing."""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, SchedulerMixin
+from torch import Tensor
+
+from said.model import CHANNELS, ModelConfig, SAiD
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+class _Box:
+    """Clips the estimate of the clean coefficients to [0, 1], which lies elsewhere for each scaled blendshape."""
+
+    upper: Tensor
+
+    def _threshold_sample(self, sample: Tensor) -> Tensor:
+        return sample.clamp(min=torch.zeros_like(self.upper), max=self.upper)
+
+
+class _BoxDDIM(_Box, DDIMScheduler):
+    pass
+
+
+class _BoxDDPM(_Box, DDPMScheduler):
+    pass
+
+
+def scheduler(model: SAiD, sampler: str = "ddim") -> SchedulerMixin:
+    """The noise schedule of a model with the rule of a sampler.
+
+    Raw coefficients are clipped to [-1, 1] at each step as in the authors' implementation, scaled ones to the image of
+    [0, 1].
+    """
+    kinds = {"ddim": (DDIMScheduler, _BoxDDIM), "ddpm": (DDPMScheduler, _BoxDDPM)}
+    if sampler not in kinds:
+        raise ValueError(f"sampler must be one of {', '.join(kinds)}, not {sampler!r}")
+    plain, boxed = kinds[sampler]
+    config = model.config
+    common = dict(
+        num_train_timesteps=config.diffusion_steps,
+        beta_schedule=config.noise_schedule,
+        prediction_type={"epsilon": "epsilon", "v": "v_prediction"}[config.prediction],
+        timestep_spacing="leading",
+    )
+    if not config.scaled:
+        return plain(clip_sample=True, **common)
+    made = boxed(clip_sample=False, thresholding=True, **common)
+    made.upper = 1 / model.coefficient_scale
+    return made
+
+
+def alphas_cumprod(config: ModelConfig) -> Tensor:
+    """(diffusion steps,) the share of the signal's variance that is left at each timestep."""
+    schedule = DDPMScheduler(num_train_timesteps=config.diffusion_steps, beta_schedule=config.noise_schedule)
+    return schedule.alphas_cumprod
+
+
+def training_losses(
+    model: SAiD,
+    coefficients: Tensor,
+    audio: Tensor,
+    conditioned: Tensor,
+    timesteps: Tensor,
+    noise: Tensor,
+    norm: str = "l1",
+    *,
+    reduction: str = "mean",
+    std: Tensor | None = None,
+    alphas: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The noise loss (Eq. 5) and the noise-level velocity loss (Eq. 7) of a batch.
+
+    With v-prediction both are taken on v instead of the noise.
+
+    Args:
+        model: a SAiD model.
+        coefficients: (B, N, 32) in [0, 1].
+        audio: (B, M, D) features of the speech encoder.
+        conditioned: (B,) bool; where false the null condition takes the audio's place.
+        timesteps: (B,) int in [0, diffusion steps).
+        noise: (B, N, 32) standard normal.
+        norm: l1, absolute error, or l2, squared error.
+        reduction: mean, over everything, or sum: over frames and blendshapes, mean over the batch (the paper's).
+        std: (32,) divisor of the errors, per blendshape; None: errors as they are.
+        alphas: what `alphas_cumprod` gives for the model, where a caller keeps it between batches.
+
+    Returns:
+        two scalars.
+    """
+    if norm not in ("l1", "l2"):
+        raise ValueError(f"loss must be l1 or l2, not {norm!r}")
+    alphas = alphas_cumprod(model.config) if alphas is None else alphas
+    alpha = alphas.to(coefficients.device)[timesteps][:, None, None]
+    clean = model.to_diffusion(coefficients)
+    noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+    target = noise if model.config.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+    error = model.denoiser(noisy, timesteps, model.condition(audio, conditioned)) - target
+    if std is not None:
+        error = error / std
+    return _reduce(error, norm, reduction), _reduce(error.diff(dim=1), norm, reduction)
+
+
+def _reduce(error: Tensor, norm: str, reduction: str) -> Tensor:
+    distance = error.abs() if norm == "l1" else error.square()
+    if reduction == "mean":
+        return distance.mean()
+    if reduction == "sum":
+        return distance.sum() / len(error)
+    raise ValueError(f"loss_reduction must be sum or mean, not {reduction!r}")
+
+
+@torch.no_grad()
+def sample(
+    model: SAiD,
+    audio: Tensor,
+    *,
+    steps: int,
+    guidance: float,
+    generator: Generators = None,
+    initial_noise: Tensor | None = None,
+    reference: Tensor | None = None,
+    mask: Tensor | None = None,
+    strength: float = 1.0,
+    eta: float = 0.0,
+    sampler: str = "ddim",
+) -> Tensor:
+    """Coefficients for encoded speech: Eq. 9, and with a reference the editing of Eq. 10.
+
+    Args:
+        model: in evaluation mode.
+        audio: (B, N, D) features of the speech encoder.
+        steps: of the sampler, at most the model's diffusion steps.
+        guidance: gamma of Eq. 9, at least 0; 0: no guidance, and half the work.
+        generator: of the noise; one for the batch, or one for each item, which makes an item's result independent of
+            the others in its batch.
+        initial_noise: (B, N, 32) the start, and in editing the reference's noise; drawn where absent.
+        reference: (B, N, 32) or (N, 32) coefficients to edit.
+        mask: like `reference`, 1 where the reference is kept; without it nothing is kept beyond what `strength` leaves.
+        strength: share of the steps that are made, in (0, 1]; below 1 they begin from the noised reference.
+        eta: 0: deterministic DDIM; 1: as much noise as DDPM. DDPM itself disregards it.
+        sampler: ddim or ddpm.
+
+    Returns:
+        (B, N, 32) in [0, 1].
+
+    Raises:
+        ValueError: gamma, strength, steps, the mask or a shape is impossible.
+    """
+    shape = (audio.shape[0], audio.shape[1], CHANNELS)
+    _check(model, shape, steps, guidance, initial_noise, reference, mask, strength)
+    schedule = scheduler(model, sampler)
+    schedule.set_timesteps(steps, device=audio.device)
+    made = min(max(int(steps * strength), 1), steps)
+    timesteps = schedule.timesteps[steps - made :]
+
+    noise = draw_noise(shape, generator, audio.device) if initial_noise is None else initial_noise
+    values = noise
+    if reference is not None:
+        clean = model.to_diffusion(reference.expand(shape))
+        values = schedule.add_noise(clean, noise, timesteps[:1])
+        keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
+
+    everyone = torch.ones(len(audio), dtype=torch.bool, device=audio.device)
+    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, ~everyone)])
+    for index, timestep in enumerate(timesteps):
+        batch = values if guidance == 0 else torch.cat([values, values])
+        predicted = model.denoiser(batch, timestep.expand(len(batch)), both)
+        if guidance != 0:
+            conditional, unconditional = predicted.chunk(2)
+            predicted = conditional + guidance * (conditional - unconditional)
+        extra = {"eta": eta} if sampler == "ddim" else {}
+        values = schedule.step(predicted, timestep, values, generator=generator, **extra).prev_sample
+        if reference is not None:
+            kept = schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2]) if index + 1 < made else clean
+            values = torch.where(keep > 0, keep * kept + (1 - keep) * values, values)
+    result = model.to_coefficients(values)
+    if mask is not None:
+        # Scaling back and forth costs a digit; what is fixed comes back as it was given.
+        result = torch.where(mask.expand(shape) == 1, reference.expand(shape).clamp(0, 1), result)
+    return result
+
+
+def draw_noise(shape: Sequence[int], generator: Generators, device: torch.device | str = "cpu") -> Tensor:
+    """Standard normal (B, ...); drawn on the CPU, so that every device gets the same."""
+    if generator is None or isinstance(generator, torch.Generator):
+        return torch.randn(shape, generator=generator).to(device)
+    if len(generator) != shape[0]:
+        raise ValueError(f"{len(generator)} generators for a batch of {shape[0]}")
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=one) for one in generator]).to(device)
+
+
+def _check(model, shape, steps, guidance, initial_noise, reference, mask, strength) -> None:
+    if not 1 <= steps <= model.config.diffusion_steps:
+        raise ValueError(f"steps must be in [1, {model.config.diffusion_steps}], not {steps}")
+    if guidance < 0:
+        raise ValueError(f"guidance (gamma of Eq. 9) must be at least 0, not {guidance}")
+    if not 0 < strength <= 1:
+        raise ValueError(f"strength must be in (0, 1], not {strength}")
+    if reference is None and (mask is not None or strength < 1):
+        raise ValueError("editing, by a mask or a strength below 1, needs a reference")
+    if initial_noise is not None and tuple(initial_noise.shape) != shape:
+        raise ValueError(f"initial_noise is {tuple(initial_noise.shape)}, the result {shape}")
+    for name, value in (("reference", reference), ("mask", mask)):
+        if value is not None and tuple(value.shape) not in (shape, shape[1:]):
+            raise ValueError(f"{name} is {tuple(value.shape)}, expected {shape} or {shape[1:]}")

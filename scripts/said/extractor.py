@@ -1,0 +1,249 @@
+"""The feature extractor of FD, WInD and multimodality (Section 11, Figure 7): a VAE on 120-frame windows."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from said.arkit import SPEECH_BLENDSHAPES
+from said.checkpoint import digest
+from said.io import PathLike, read_state_dict, read_tensors, write_tensors
+from said.loop import FitSettings, Step, fit, preserved_generators
+from said.weights import load_strict
+
+CHANNELS = len(SPEECH_BLENDSHAPES)
+WINDOW = 120
+"""Frames of a window."""
+LATENT = 64
+_FORMAT = "said-extractor"
+
+
+class BlendshapeVAE(nn.Module):
+    """Encoder and decoder adapted from Yoon et al. 2020; the latent mean is the feature."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = _Encoder()
+        self.decoder = _Decoder()
+
+    def encode(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 120, 32) coefficients -> mean (B, 64) and logarithm of the variance (B, 64)."""
+        if coefficients.shape[1:] != (WINDOW, CHANNELS):
+            raise ValueError(f"expected windows (B, {WINDOW}, {CHANNELS}), got {tuple(coefficients.shape)}")
+        return self.encoder(coefficients)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """(B, 64) -> (B, 120, 32) coefficients in [0, 1)."""
+        return self.decoder(latent)
+
+
+class _Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv_layers = nn.Sequential(
+            nn.Conv1d(CHANNELS, 32, 3),
+            nn.BatchNorm1d(32),
+            nn.LeakyReLU(0.2),
+            nn.Conv1d(32, 64, 3),
+            nn.BatchNorm1d(64),
+            nn.LeakyReLU(0.2),
+            nn.Conv1d(64, 64, 4, stride=2),
+            nn.BatchNorm1d(64),
+            nn.LeakyReLU(0.2),
+            nn.Conv1d(64, 32, 3),
+            nn.Flatten(),
+        )
+        self.fc_layers = nn.Sequential(
+            nn.Linear(32 * 55, 256),
+            nn.BatchNorm1d(256),
+            nn.LeakyReLU(),
+            nn.Linear(256, 128),
+            nn.BatchNorm1d(128),
+            nn.LeakyReLU(),
+            nn.Linear(128, LATENT),
+        )
+        self.fc_mu = nn.Linear(LATENT, LATENT)
+        self.fc_logvar = nn.Linear(LATENT, LATENT)
+
+    def forward(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.conv_layers(coefficients.transpose(1, 2))  # (B, 32, 120) -> (B, 32 * 55)
+        hidden = self.fc_layers(hidden)
+        return self.fc_mu(hidden), self.fc_logvar(hidden)
+
+
+class _Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc_layers = nn.Sequential(
+            nn.Linear(LATENT, 2 * WINDOW),
+            nn.BatchNorm1d(2 * WINDOW),
+            nn.LeakyReLU(),
+            nn.Linear(2 * WINDOW, 4 * WINDOW),
+            nn.Unflatten(1, (4, WINDOW)),
+        )
+        self.conv_layers = nn.Sequential(
+            nn.ConvTranspose1d(4, 32, 3),
+            nn.BatchNorm1d(32),
+            nn.LeakyReLU(0.2),
+            nn.ConvTranspose1d(32, 32, 3),
+            nn.BatchNorm1d(32),
+            nn.LeakyReLU(0.2),
+            nn.Conv1d(32, 32, 3),
+            nn.Conv1d(32, CHANNELS, 3),
+            nn.ReLU(),
+            nn.Tanh(),
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.conv_layers(self.fc_layers(latent)).transpose(1, 2)
+
+
+def load_official(path: PathLike) -> BlendshapeVAE:
+    """Read the authors' vae.pth, in evaluation mode; pickled code in it is not run.
+
+    Raises:
+        ValueError: lists every missing, unexpected and misshapen key.
+    """
+    vae = BlendshapeVAE()
+    load_strict(vae, read_state_dict(path), path)
+    return vae.eval()
+
+
+def save(path: PathLike, vae: BlendshapeVAE) -> None:
+    """The weights as safetensors."""
+    write_tensors(path, vae.state_dict(), {"format": _FORMAT})
+
+
+def load(path: PathLike) -> BlendshapeVAE:
+    """Read what `save` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: the file is no such extractor.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{path}: not a feature extractor written by this project")
+    vae = BlendshapeVAE()
+    load_strict(vae, tensors, path)
+    return vae.eval()
+
+
+def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:
+    """The terms of the extractor's loss (Section 11), averaged over the batch and per entry of a window.
+
+    Args:
+        windows: (B, 120, 32) coefficients.
+        std: (32,) each coefficient's standard deviation over the training set.
+        latent_noise: (B, 64) standard normal; zero reconstructs from the mean.
+
+    Returns:
+        reconstruction: squared error divided by std^2; velocity: the same on first differences; kl: divergence of the
+        posterior from the standard normal.
+    """
+    mean, log_variance = vae.encode(windows)
+    error = (vae.decode(mean + (0.5 * log_variance).exp() * latent_noise) - windows) / std
+    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+    return {
+        "reconstruction": error.square().mean(),
+        "velocity": error.diff(dim=1).square().mean(),
+        "kl": divergence.mean() / (WINDOW * CHANNELS),
+    }
+
+
+def cyclical_beta(progress: float, cycles: int, largest: float) -> float:
+    """Weight of the KL term (Fu et al. 2019): in each cycle it rises linearly for half of it, then stays.
+
+    Args:
+        progress: share of the training done, in [0, 1].
+    """
+    within = (progress * cycles) % 1.0 if progress < 1 else 1.0
+    return largest * min(1.0, 2 * within)
+
+
+@torch.no_grad()
+def start_at_mean(vae: BlendshapeVAE, mean: Tensor) -> None:
+    """Let a fresh decoder begin near the mean coefficients (32,).
+
+    Coefficients are small and the decoder ends in a ReLU: from a random start the first steps push most of its outputs
+    below zero, where no gradient brings them back.
+    """
+    last = vae.decoder.conv_layers[7]
+    last.weight.mul_(0.1)
+    last.bias.copy_(torch.atanh(mean.clamp(0.01, 0.9)))
+
+
+def train_extractor(
+    train: Sequence[NDArray],
+    validation: Sequence[NDArray],
+    std: NDArray,
+    settings: dict,
+    seed: int,
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    report: Callable[[str], None] = print,
+) -> tuple[BlendshapeVAE, list[dict]]:
+    """Train the feature extractor (Section 11) on random windows, one per clip and epoch.
+
+    Args:
+        train, validation: clips, each (N, 32) coefficients.
+        std: (32,) standard deviation of each coefficient over the training set.
+        settings: the section `extractor` of config.yaml.
+        seed: decides weights, windows and noise.
+        checkpoint: where the state is kept while training; a run that finds one goes on from there.
+        report: gets progress, a line at a time.
+
+    Returns:
+        the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
+    """
+    clips = [_edge_padded(clip) for clip in train]
+    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(_edge_padded, validation)])).to(device)
+    scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(device)
+    with preserved_generators(seed):
+        vae = BlendshapeVAE().to(device)
+    start_at_mean(vae, torch.from_numpy(np.concatenate(clips).mean(0)).to(device))
+
+    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        windows = []
+        for index in step.items:
+            start = step.random.integers(len(clips[index]) - WINDOW + 1)
+            windows.append(clips[index][start : start + WINDOW])
+        batch = torch.from_numpy(np.stack(windows)).to(device)
+        terms = extractor_losses(
+            vae, batch, scale, torch.randn(len(batch), LATENT, generator=step.generator).to(device)
+        )
+        beta = cyclical_beta(step.progress, settings["beta_cycles"], settings["beta"])
+        return _total(terms, settings, beta), terms
+
+    def validate() -> float:
+        noise = torch.zeros(len(held_out), LATENT, device=device)
+        return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings["beta"]))
+
+    history = fit(
+        vae,
+        objective,
+        validate,
+        items=len(clips),
+        settings=FitSettings.of(settings),
+        seed=seed,
+        name="extractor",
+        identity={"extractor": settings, "clips": digest(dict(enumerate(clips)))},
+        checkpoint=checkpoint,
+        report=report,
+    )
+    return vae.eval(), history
+
+
+def _total(terms: dict[str, Tensor], settings: dict, beta: float) -> Tensor:
+    return terms["reconstruction"] + settings["velocity_weight"] * terms["velocity"] + beta * terms["kl"]
+
+
+def _edge_padded(clip: NDArray) -> NDArray[np.float32]:
+    """A clip (N, 32) of at least one window: a shorter one holds its last frame."""
+    clip = np.asarray(clip, dtype=np.float32)
+    if clip.ndim != 2 or clip.shape[1] != CHANNELS or len(clip) == 0:
+        raise ValueError(f"expected clips (N, {CHANNELS}), got {clip.shape}")
+    return np.pad(clip, ((0, max(0, WINDOW - len(clip))), (0, 0)), mode="edge")

@@ -1,0 +1,130 @@
+"""SAiD, the model of Section 4.2: a denoiser, a null condition, and where it is finetuned a speech encoder."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from said.arkit import SPEECH_BLENDSHAPES
+from said.denoiser import Denoiser
+from said.io import PathLike, read_state_dict, read_tensors, write_tensors
+from said.weights import load_strict
+
+CHANNELS = len(SPEECH_BLENDSHAPES)
+_FORMAT = "said"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a SAiD model is, besides its weights. Saved with them."""
+
+    width: int = 192
+    """Channels of the denoiser; attention heads are 32 wide."""
+    audio_width: int = 768
+    """Width of the speech encoder's features."""
+    dropout: float = 0.1
+    alignment_bias: int | None = 1
+    """Cross-attention sees audio frames with |i - j| <= this; None: all of them."""
+    prediction: str = "epsilon"
+    """What the denoiser predicts: epsilon, the noise, or v = sqrt(a) noise - sqrt(1 - a) coefficients."""
+    noise_schedule: str = "squaredcos_cap_v2"
+    diffusion_steps: int = 1000
+    scaled: bool = False
+    """Whether coefficients are divided by `SAiD.coefficient_scale` before the noise is added."""
+
+    def __post_init__(self):
+        if self.prediction not in ("epsilon", "v"):
+            raise ValueError(f"prediction must be epsilon or v, not {self.prediction!r}")
+
+
+class SAiD(nn.Module):
+    """The diffusion model.
+
+    Attributes:
+        denoiser: (noisy (B, N, 32), timesteps (B,), audio (B, M, D)) -> (B, N, 32).
+        null_cond_emb: (1, 1, D) the trainable null condition of classifier-free guidance.
+        audio_encoder: the finetuned speech encoder; None where the encoder is a frozen one kept elsewhere.
+        coefficient_scale: (32,) divisor of the coefficients; ones where `config.scaled` is false.
+    """
+
+    def __init__(self, config: ModelConfig | None = None, audio_encoder: Wav2Vec2Model | None = None):
+        super().__init__()
+        self.config = config = config or ModelConfig()
+        if audio_encoder is not None and audio_encoder.config.hidden_size != config.audio_width:
+            raise ValueError(
+                f"the speech encoder's features are {audio_encoder.config.hidden_size} wide, "
+                f"audio_width is {config.audio_width}"
+            )
+        self.denoiser = Denoiser(CHANNELS, config.width, config.audio_width, config.dropout, config.alignment_bias)
+        self.null_cond_emb = nn.Parameter(torch.randn(1, 1, config.audio_width))
+        self.audio_encoder = audio_encoder
+        # Not part of the state dict, so that its keys are those of the published weights.
+        self.register_buffer("coefficient_scale", torch.ones(CHANNELS), persistent=False)
+
+    def condition(self, audio: Tensor, conditioned: Tensor) -> Tensor:
+        """The audio (B, M, D) where `conditioned` (B,) bool, the null condition elsewhere."""
+        return torch.where(conditioned[:, None, None], audio, self.null_cond_emb)
+
+    def to_diffusion(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (..., 32) in [0, 1] in the space where the diffusion acts."""
+        return coefficients / self.coefficient_scale
+
+    def to_coefficients(self, values: Tensor) -> Tensor:
+        """The inverse of `to_diffusion`, clamped to [0, 1]."""
+        return (values * self.coefficient_scale).clamp(0, 1)
+
+
+def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) -> SAiD:
+    """Read the authors' SAiD.pth, with or without its speech encoder (`audio_encoder.*`).
+
+    Args:
+        path: a state dict; pickled code in it is not run.
+        encoder_config: of the speech encoder in the file; wav2vec2-base by default.
+
+    Returns:
+        the model in evaluation mode. `audio_encoder` is None where the file has none: take it from the hub then.
+
+    Raises:
+        ValueError: lists every missing, unexpected and misshapen key.
+    """
+    state = read_state_dict(path)
+    encoder = None
+    if any(name.startswith("audio_encoder.") for name in state):
+        encoder = Wav2Vec2Model(encoder_config or Wav2Vec2Config())
+    width = state["denoiser.model.out.0.weight"].shape[0] if "denoiser.model.out.0.weight" in state else 192
+    audio_width = state["null_cond_emb"].shape[-1] if "null_cond_emb" in state else 768
+    model = SAiD(ModelConfig(width=width, audio_width=audio_width), encoder)
+    load_strict(model, state, path)
+    return model.eval()
+
+
+def save(path: PathLike, model: SAiD) -> None:
+    """Everything that sampling needs, in one safetensors file; a frozen encoder is not part of it."""
+    metadata = {
+        "format": _FORMAT,
+        "config": dataclasses.asdict(model.config),
+        "encoder": None if model.audio_encoder is None else model.audio_encoder.config.to_dict(),
+    }
+    write_tensors(path, {**model.state_dict(), "coefficient_scale": model.coefficient_scale}, metadata)
+
+
+def load(path: PathLike) -> SAiD:
+    """Read what `save` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: the file is not such a model, or its keys or shapes are wrong.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != _FORMAT or "coefficient_scale" not in tensors:
+        raise ValueError(f"{path}: not a SAiD model written by this project")
+    encoder = metadata["encoder"]
+    model = SAiD(ModelConfig(**metadata["config"]), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
+    model.coefficient_scale.copy_(tensors.pop("coefficient_scale"))
+    load_strict(model, tensors, path)
+    return model.eval()
+
+
+def parameter_count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

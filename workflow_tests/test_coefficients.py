@@ -1,0 +1,221 @@
+"""The QP of Eq. 2: golden optimum, independent optimality checks, edge cases."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from said import coefficients as fit
+from said import quadratic_program as qp
+
+SOLVERS = ["piqp", "cvxopt"]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def shapes(rng):
+    """Template and five blendshapes on 40 vertices, about a head's size in metres."""
+    template = rng.normal(size=(40, 3)) * 0.05
+    return template, template + rng.normal(size=(5, 40, 3)) * 0.004
+
+
+def wandering(rng, frames, count):
+    """Coefficients that jump more than a step allows and leave the box."""
+    return np.clip(np.cumsum(rng.normal(size=(frames, count)) * 0.15, axis=0) + 0.4, -0.3, 1.3)
+
+
+@pytest.fixture(scope="session")
+def golden(official):
+    data = np.load(official / "golden" / "qp120_golden.npz")
+    blendshapes = data["B"].T.reshape(32, -1, 3)
+    return data["b0"].reshape(-1, 3), blendshapes, data["frames"].reshape(120, -1, 3), data["u_star_1e12"]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_golden_optimum(golden, solver):
+    template, blendshapes, frames, optimum = golden
+    coefficients = fit.fit_coefficients(template, blendshapes, frames, 0.1, solver)
+    assert np.abs(coefficients - optimum).max() <= 1e-6
+
+
+def test_unit_of_length_does_not_matter(golden):
+    template, blendshapes, frames, optimum = golden
+    coefficients = fit.fit_coefficients(1e3 * template, 1e3 * blendshapes, 1e3 * frames)
+    assert np.abs(coefficients - optimum).max() <= 1e-6
+
+
+def test_segments_give_the_undivided_optimum(golden):
+    template, blendshapes, frames, optimum = golden
+    offsets = (blendshapes - template).reshape(32, -1)
+    hessian = offsets @ offsets.T
+    scale = np.linalg.eigvalsh(hessian)[0]
+    linear = (template - frames).reshape(120, -1) @ offsets.T
+    for segment in (24, 50):
+        coefficients = qp.solve(qp.Problem(hessian / scale, linear / scale, 0.1), segment_frames=segment)
+        assert np.abs(coefficients - optimum).max() <= 1e-6
+
+
+def test_segments_survive_limits_that_bind_everywhere(shapes):
+    """A ramp steeper than the limit couples all frames: no cut is possible and none may be made."""
+    template, blendshapes = shapes
+    ramp = np.linspace(0, 1, 60)[:, None] * np.ones(5)
+    frames = fit.reconstruct(template, blendshapes, ramp)
+    offsets = (blendshapes - template).reshape(5, -1)
+    hessian = offsets @ offsets.T
+    scale = np.linalg.eigvalsh(hessian)[0]
+    linear = (template - frames).reshape(60, -1) @ offsets.T
+    problem = qp.Problem(hessian / scale, linear / scale, 0.012)
+    assert np.abs(qp.solve(problem, segment_frames=16) - qp.solve(problem)).max() <= 1e-6
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_recovers_feasible_coefficients_exactly(shapes, rng, solver):
+    template, blendshapes = shapes
+    truth = 0.5 + 0.45 * np.sin(np.linspace(0, 6, 90)[:, None] + rng.uniform(0, 6, 5))
+    frames = fit.reconstruct(template, blendshapes, truth)
+    assert np.abs(fit.fit_coefficients(template, blendshapes, frames, 0.1, solver) - truth).max() <= 1e-7
+
+
+def test_no_feasible_neighbour_is_better(shapes, rng):
+    """The optimum beats random feasible coefficients and every mixture with them (convexity)."""
+    template, blendshapes = shapes
+    frames = fit.reconstruct(template, blendshapes, wandering(rng, 30, 5)) + rng.normal(size=(30, 40, 3)) * 1e-3
+    best = fit.fit_coefficients(template, blendshapes, frames)
+    assert best.min() >= 0 and best.max() <= 1 and np.abs(np.diff(best, axis=0)).max() <= 0.1 + 1e-9
+
+    def objective(coefficients):
+        return ((frames - fit.reconstruct(template, blendshapes, coefficients)) ** 2).sum()
+
+    for share, _ in itertools.product((1e-3, 1e-2, 1.0), range(10)):
+        other = np.clip(np.cumsum(rng.uniform(-0.1, 0.1, (30, 5)), axis=0) + rng.uniform(), 0, 1)
+        assert objective(best + share * (other - best)) >= objective(best)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_shortest_sequences(shapes, rng, solver, count):
+    template, blendshapes = shapes
+    truth = np.clip(0.3 + 0.05 * rng.normal(size=(count, 5)), 0, 1)
+    frames = fit.reconstruct(template, blendshapes, truth)
+    fitted = fit.fit_coefficients(template, blendshapes, frames, 0.5, solver)
+    assert fitted.shape == (count, 5) and np.abs(fitted - truth).max() <= 1e-7
+
+
+def test_one_blendshape_in_closed_form():
+    """With one blendshape of one moving vertex, two frames: targets 0 and 1 meet half way, delta apart."""
+    template, blendshapes = np.zeros((2, 3)), np.zeros((1, 2, 3))
+    blendshapes[0, 1, 0] = 2.0
+    frames = np.zeros((2, 2, 3))
+    frames[1, 1, 0] = 2.0
+    assert np.allclose(fit.fit_coefficients(template, blendshapes, frames, 0.1)[:, 0], [0.45, 0.55], atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_template_frames_give_exact_zeros(shapes, solver):
+    template, blendshapes = shapes
+    frames = np.repeat(template[None], 25, axis=0)
+    assert (fit.fit_coefficients(template, blendshapes, frames, 0.1, solver) == 0).all()
+
+
+def test_reads_a_memory_map(shapes, rng, tmp_path):
+    template, blendshapes = shapes
+    frames = fit.reconstruct(template, blendshapes, wandering(rng, 50, 5)).astype(np.float32)
+    np.save(tmp_path / "frames.npy", frames)
+    mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")
+    in_memory = fit.fit_coefficients(template, blendshapes, frames)
+    assert (fit.fit_coefficients(template, blendshapes, mapped) == in_memory).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_refuses_values_that_are_not_finite(shapes, bad):
+    template, blendshapes = shapes
+    frames = np.repeat(template[None], 9, axis=0)
+    frames[7, 3, 1] = bad
+    with pytest.raises(ValueError, match="frame 7: vertex 3 "):
+        fit.fit_coefficients(template, blendshapes, frames)
+    broken = blendshapes.copy()
+    broken[2, 5, 0] = bad
+    with pytest.raises(ValueError, match="blendshape 2: vertex 5 "):
+        fit.fit_coefficients(template, broken, frames)
+
+
+def test_names_the_blendshapes_at_fault(shapes):
+    template, blendshapes = shapes
+    frames = np.repeat(template[None], 3, axis=0)
+    names = ["jawOpen", "mouthClose", "mouthLeft", "mouthRight", "cheekPuff"]
+    twice = blendshapes.copy()
+    twice[4] = template + 0.5 * (twice[1] - template)
+    with pytest.raises(ValueError, match="mouthClose and blendshape cheekPuff are multiples"):
+        fit.fit_coefficients(template, twice, frames, names=names)
+    assert fit.fit_coefficients(template, twice, frames + 1e-3, ridge=1e-6).shape == (3, 5)
+    still = blendshapes.copy()
+    still[3] = template
+    with pytest.raises(ValueError, match="mouthRight equals the template"):
+        fit.fit_coefficients(template, still, frames, names=names)
+    mixed = blendshapes.copy()
+    mixed[0] = template + (mixed[1] - template) + (mixed[2] - template)
+    with pytest.raises(ValueError, match="linearly dependent"):
+        fit.fit_coefficients(template, mixed, frames)
+
+
+def test_refuses_wrong_arguments(shapes):
+    template, blendshapes = shapes
+    frames = np.repeat(template[None], 3, axis=0)
+    for max_step in (0, -0.1, np.nan):
+        with pytest.raises(ValueError, match="max_step"):
+            fit.fit_coefficients(template, blendshapes, frames, max_step)
+    with pytest.raises(ValueError, match=r"frames must be \(N, 40, 3\)"):
+        fit.fit_coefficients(template, blendshapes, frames[:, :39])
+    with pytest.raises(ValueError, match="frames"):
+        fit.fit_coefficients(template, blendshapes, frames[:0])
+    with pytest.raises(ValueError, match="blendshapes must be"):
+        fit.fit_coefficients(template, blendshapes[:, :39], frames)
+    with pytest.raises(ValueError, match="solver"):
+        fit.fit_coefficients(template, blendshapes, frames, solver="simplex")
+
+
+def test_certificate_tells_right_from_wrong(shapes, rng, monkeypatch):
+    template, blendshapes = shapes
+    frames = fit.reconstruct(template, blendshapes, wandering(rng, 20, 5))
+    offsets = (blendshapes - template).reshape(5, -1)
+    hessian = offsets @ offsets.T
+    scale = np.linalg.eigvalsh(hessian)[0]
+    problem = qp.Problem(hessian / scale, (template - frames).reshape(20, -1) @ offsets.T / scale, 0.1)
+    right = qp._solve_window(problem, "piqp")
+    assert qp.optimality_bound(problem, right) < 1e-6
+    shifted = qp.Solution(
+        np.clip(right.coefficients + 1e-3, 0, 1), right.at_zero, right.at_one, right.rising, right.falling
+    )
+    error = np.linalg.norm(shifted.coefficients - right.coefficients)
+    assert error - 1e-6 <= qp.optimality_bound(problem, shifted)
+    outside = replace(right, coefficients=right.coefficients - 0.1)
+    assert qp.optimality_bound(problem, outside) == np.inf
+
+    def lazy(*_):
+        zeros = np.zeros((20, 5))
+        return qp.Solution(zeros + 0.5, zeros, zeros, zeros[1:], zeros[1:])
+
+    monkeypatch.setitem(qp.SOLVERS, "piqp", lazy)
+    monkeypatch.setattr(qp, "_polish", lambda _, solution: solution)
+    with pytest.raises(qp.UncertifiedError, match="20 frames"):
+        fit.fit_coefficients(template, blendshapes, frames)
+
+
+def test_statistics(shapes, rng):
+    template, blendshapes = shapes
+    first, second = rng.uniform(size=(7, 5)), rng.uniform(size=(4, 5))
+    expected = np.concatenate([first, second]).std(axis=0, ddof=1)
+    assert np.allclose(fit.standard_deviation([first, second]), expected, atol=1e-15)
+
+    frames = fit.reconstruct(template, blendshapes, first)
+    frames[2, 10] += [3e-3, 0, 4e-3]
+    per_frame, per_vertex = fit.vertex_rms(template, blendshapes, first, frames)
+    assert np.allclose(per_frame, np.where(np.arange(7) == 2, 5e-3 / np.sqrt(40), 0), atol=1e-12)
+    assert np.allclose(per_vertex, np.where(np.arange(40) == 10, 5e-3 / np.sqrt(7), 0), atol=1e-12)
+    with pytest.raises(ValueError, match="one column per blendshape"):
+        fit.reconstruct(template, blendshapes, first[:, :4])

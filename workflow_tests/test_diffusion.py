@@ -1,0 +1,228 @@
+"""Training losses, sampling and editing: the authors' values and what must hold for any model."""
+
+import numpy as np
+import pytest
+import torch
+from test_model import small
+
+from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses
+from said.io import read_coefficients
+from said.model import load_official
+
+
+@pytest.fixture(scope="module")
+def golden(official):
+    return {key: torch.from_numpy(value) for key, value in np.load(official / "golden" / "said_golden.npz").items()}
+
+
+@pytest.fixture(scope="module")
+def authors(official):
+    return load_official(official / "golden" / "said_denoiser.pth")
+
+
+def test_the_schedule_is_the_authors(authors, golden):
+    torch.testing.assert_close(alphas_cumprod(authors.config), golden["alphas_cumprod"], atol=1e-7, rtol=0)
+    schedule = scheduler(authors)
+    schedule.set_timesteps(20)
+    assert schedule.timesteps.tolist() == golden["ddim20_timesteps"].tolist()
+
+
+@torch.no_grad()
+def test_every_step_of_ddim_is_the_authors(authors, golden):
+    """From each state of their run, one guided step reaches their next."""
+    audio, states = golden["audio_emb_120"], [*golden["ddim20_interm"], None]
+    null = authors.condition(audio, torch.zeros(2, dtype=torch.bool))
+    schedule = scheduler(authors)
+    schedule.set_timesteps(20)
+    for timestep, state, following in zip(schedule.timesteps, states, states[1:], strict=False):
+        conditional = authors.denoiser(state, timestep.expand(2), audio)
+        unconditional = authors.denoiser(state, timestep.expand(2), null)
+        predicted = conditional + 2 * (conditional - unconditional)
+        reached = schedule.step(predicted, timestep, state).prev_sample
+        if following is None:
+            following, reached = golden["ddim20_result"], reached.clamp(0, 1)
+        torch.testing.assert_close(reached, following, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "guidance"), [("ddim20", 2.0), ("ddim20_gs1", 0.0)])
+def test_whole_runs_are_the_authors(authors, golden, name, guidance):
+    """These random weights amplify rounding a thousandfold over 20 steps (their float32 run is itself 1e-3 from the
+    same run in double precision), so most entries agree to 1e-4 and all to a few thousandths."""
+    result = sample(
+        authors, golden["audio_emb_120"], steps=20, guidance=guidance, initial_noise=golden[name + "_noise"]
+    )
+    error = (result - golden[name + "_result"]).abs()
+    assert error.quantile(0.9) < 1e-4
+    assert error.mean() < 1e-4
+    assert error.max() < 5e-3
+
+
+@pytest.mark.parametrize(("name", "strength", "tolerance"), [("edit", 1.0, 2e-3), ("edit_strength05", 0.5, 1e-4)])
+def test_editing_is_the_authors(authors, golden, name, strength, tolerance):
+    result = sample(
+        authors,
+        golden["audio_emb_120"],
+        steps=20,
+        guidance=2.0,
+        initial_noise=golden["edit_noise"],
+        reference=golden["edit_ref"],
+        mask=golden["edit_mask"],
+        strength=strength,
+    )
+    error = (result - golden[name + "_result"]).abs()
+    assert error.max() < tolerance
+    assert error.mean() < 1e-4
+    kept = golden["edit_mask"] == 1
+    assert torch.equal(result[kept], golden["edit_ref"][kept])
+
+
+def test_losses_are_the_authors(authors, golden, official):
+    arguments = (golden["audio_emb_120"], golden["loss_cond"], golden["loss_t"], golden["loss_noise"])
+    noise, velocity = training_losses(authors, golden["loss_coeffs"], *arguments)
+    assert noise.item() == pytest.approx(golden["loss_predict"].item(), abs=1e-4)
+    assert velocity.item() == pytest.approx(golden["loss_velocity"].item(), abs=1e-4)
+    std = torch.from_numpy(read_coefficients(official / "coeffs_std.csv")[0]).float()
+    noise, velocity = training_losses(authors, golden["loss_coeffs"], *arguments, std=std)
+    assert noise.item() == pytest.approx(golden["loss_std_predict"].item(), rel=1e-5)
+    assert velocity.item() == pytest.approx(golden["loss_std_velocity"].item(), rel=1e-5)
+
+
+def batch(model, frames=24):
+    torch.manual_seed(1)
+    return {
+        "coefficients": torch.rand(4, frames, 32),
+        "audio": torch.randn(4, frames, model.config.audio_width),
+        "conditioned": torch.tensor([True, False, True, True]),
+        "timesteps": torch.tensor([0, 400, 700, 999]),
+        "noise": torch.randn(4, frames, 32),
+    }
+
+
+def test_reductions_and_norms():
+    model = small()
+    given = batch(model)
+    for norm in ("l1", "l2"):
+        mean = training_losses(model, **given, norm=norm)
+        summed = training_losses(model, **given, norm=norm, reduction="sum")
+        assert summed[0].item() == pytest.approx(mean[0].item() * 24 * 32, rel=1e-5)
+        assert summed[1].item() == pytest.approx(mean[1].item() * 23 * 32, rel=1e-5)
+    with pytest.raises(ValueError, match="l1 or l2"):
+        training_losses(model, **given, norm="huber")
+    with pytest.raises(ValueError, match="sum or mean"):
+        training_losses(model, **given, reduction="max")
+
+
+def test_the_null_condition_replaces_the_audio():
+    model = small()
+    given = batch(model)
+    losses = training_losses(model, **given)
+    given["audio"] = given["audio"].clone()
+    given["audio"][1] = 100.0  # of the clip without condition
+    assert torch.equal(torch.stack(losses), torch.stack(training_losses(model, **given)))
+    given["conditioned"] = ~given["conditioned"]
+    assert not torch.equal(torch.stack(losses), torch.stack(training_losses(model, **given)))
+
+
+class Oracle(torch.nn.Module):
+    """Predicts exactly, knowing the clean values in the diffusion's space."""
+
+    def __init__(self, model, clean):
+        super().__init__()
+        self.alphas, self.clean, self.prediction = alphas_cumprod(model.config), clean, model.config.prediction
+
+    def forward(self, noisy, timesteps, audio):
+        alpha = self.alphas[timesteps][:, None, None]
+        noise = (noisy - alpha.sqrt() * self.clean) / (1 - alpha).sqrt()
+        return noise if self.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * self.clean
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled, sampler):
+    model = small(prediction=prediction, scaled=scaled)
+    if scaled:
+        model.coefficient_scale.copy_(torch.linspace(0.02, 0.4, 32))
+    given = batch(model)
+    model.denoiser = Oracle(model, model.to_diffusion(given["coefficients"]))
+    assert max(training_losses(model, **given, norm="l2")).item() < 1e-6
+    generator = torch.Generator().manual_seed(0)
+    result = sample(model, given["audio"], steps=30, guidance=0.0, generator=generator, sampler=sampler)
+    torch.testing.assert_close(result, given["coefficients"], atol=2e-3, rtol=0)
+
+
+def test_a_sample_does_not_know_its_neighbours():
+    model = small(prediction="v")
+    audio = batch(model)["audio"]
+    for extra in ({"eta": 0.0}, {"eta": 1.0}, {"sampler": "ddpm"}):
+        arguments = {"steps": 6, "guidance": 1.0, **extra}
+        together = sample(model, audio, generator=[torch.Generator().manual_seed(n) for n in range(4)], **arguments)
+        for n in range(4):
+            alone = sample(model, audio[n : n + 1], generator=[torch.Generator().manual_seed(n)], **arguments)
+            torch.testing.assert_close(alone[0], together[n], atol=1e-5, rtol=0)
+
+
+def test_samples_are_reproducible_and_differ_by_seed():
+    model = small()
+    audio = batch(model)["audio"]
+    first, again, other = (
+        sample(model, audio, steps=5, guidance=2.0, generator=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.min() >= 0 and first.max() <= 1
+
+
+def test_guidance_zero_is_the_conditional_model_and_more_is_not():
+    model = small()
+    audio, noise = batch(model)["audio"], batch(model)["noise"]
+    plain, guided = (sample(model, audio, steps=5, guidance=g, initial_noise=noise) for g in (0.0, 2.0))
+    assert not torch.allclose(plain, guided, atol=1e-3)
+    with torch.no_grad():
+        model.null_cond_emb.copy_(audio[0, :1])
+    constant = audio[:1, :1].expand(4, 24, -1)  # audio that is the null condition: guidance has nothing to add
+    plain, guided = (sample(model, constant, steps=5, guidance=g, initial_noise=noise) for g in (0.0, 2.0))
+    torch.testing.assert_close(plain, guided, atol=1e-4, rtol=0)
+
+
+def test_what_is_masked_comes_back_bit_exact_whatever_the_scale():
+    model = small(scaled=True, prediction="v")
+    model.coefficient_scale.copy_(torch.linspace(0.013, 0.37, 32))
+    given = batch(model)
+    mask = torch.zeros(24, 32)
+    mask[:5] = mask[-5:] = 1
+    reference = given["coefficients"][0]
+    result = sample(
+        model, given["audio"], steps=4, guidance=0.0, initial_noise=given["noise"], reference=reference, mask=mask
+    )
+    assert torch.equal(result[:, :5], reference[:5].expand(4, -1, -1))
+    assert torch.equal(result[:, -5:], reference[-5:].expand(4, -1, -1))
+    assert not torch.allclose(result[:, 10], reference[10].expand(4, -1), atol=1e-2)
+
+
+def test_noise_is_drawn_per_item():
+    generators = [torch.Generator().manual_seed(n) for n in (3, 4)]
+    noise = draw_noise((2, 5, 32), generators)
+    assert torch.equal(noise[1], torch.randn(5, 32, generator=torch.Generator().manual_seed(4)))
+    with pytest.raises(ValueError, match="2 generators for a batch of 3"):
+        draw_noise((3, 5, 32), generators)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"guidance": -1.0}, "guidance"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 2000}, "steps"),
+        ({"strength": 0.0}, "strength"),
+        ({"strength": 0.5}, "needs a reference"),
+        ({"mask": torch.ones(24, 32)}, "needs a reference"),
+        ({"reference": torch.zeros(23, 32)}, "reference is"),
+        ({"initial_noise": torch.zeros(1, 24, 32)}, "initial_noise"),
+        ({"sampler": "euler"}, "sampler"),
+    ],
+)
+def test_impossible_requests_are_named(change, message):
+    model = small()
+    with pytest.raises(ValueError, match=message):
+        sample(model, batch(model)["audio"], **{"steps": 2, "guidance": 0.0, **change})

@@ -1,0 +1,212 @@
+"""The denoiser and the model around it: the authors' values, the alignment bias, and its files."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import Wav2Vec2Model
+
+from said import model as models
+from said.attention import CrossAttention, alignment_mask
+from said.denoiser import timestep_embedding
+from said.io import read_state_dict
+from said.model import ModelConfig, SAiD, load_official, parameter_count
+from said.speech import build_stand_in
+from said.weights import load_strict
+
+ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
+
+
+def small(**changes) -> SAiD:
+    """A narrow model whose zero-initialised layers are filled, so that it does something."""
+    torch.manual_seed(0)
+    model = SAiD(ModelConfig(**{"width": 32, "audio_width": 32, "dropout": 0.0, **changes}))
+    for parameter in model.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def golden(official):
+    return {key: torch.from_numpy(value) for key, value in np.load(official / "golden" / "said_golden.npz").items()}
+
+
+@pytest.fixture(scope="module")
+def authors(official):
+    return load_official(official / "golden" / "said_denoiser.pth")
+
+
+@torch.no_grad()
+def test_the_denoiser_is_the_authors(authors, golden):
+    out = authors.denoiser(golden["fwd_x"], golden["fwd_t"], golden["fwd_ctx"])
+    torch.testing.assert_close(out, golden["fwd_out"], atol=1e-4, rtol=0)
+    out = authors.denoiser(golden["fwd_x"], golden["fwd_t"], golden["fwd_ctx100"])
+    torch.testing.assert_close(out, golden["fwd_out100"], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_every_activation_is_the_authors(authors, golden):
+    seen = {}
+    for name, module in authors.denoiser.model.named_modules():
+        if "act_" + name in golden:
+            module.register_forward_hook(lambda _, __, output, name=name: seen.update({name: output}))
+    authors.denoiser(golden["fwd_x"], golden["fwd_t"], golden["fwd_ctx"])
+    assert len(seen) == sum(key.startswith("act_") for key in golden)
+    for name, activation in seen.items():
+        torch.testing.assert_close(activation, golden["act_" + name], atol=1e-4, rtol=0, msg=name)
+
+
+def test_the_size_and_the_keys_are_the_published(official):
+    model = SAiD()
+    assert parameter_count(model.denoiser) == 6_992_672
+    published = {}
+    for line in (official / "said_keys.txt").read_text(encoding="utf-8").splitlines():
+        name, shape, _ = line.split("\t")
+        published[name] = eval(shape)
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    assert own == {name: shape for name, shape in published.items() if not name.startswith("audio_encoder.")}
+    with torch.device("meta"):
+        whole = SAiD(audio_encoder=Wav2Vec2Model(models.Wav2Vec2Config()))
+    assert {name: tuple(value.shape) for name, value in whole.state_dict().items()} == published
+
+
+def test_published_weights_with_an_encoder_are_read(tmp_path):
+    encoder = build_stand_in(ENCODER)
+    whole = SAiD(ModelConfig(width=32, audio_width=32), encoder)
+    torch.save(whole.state_dict(), tmp_path / "SAiD.pth")
+    read = load_official(tmp_path / "SAiD.pth", encoder.config)
+    assert read.audio_encoder is not None
+    assert all(torch.equal(value, read.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_wrong_keys_are_listed(tmp_path):
+    state = small().state_dict()
+    lost, misshapen = list(state)[5:7]
+    del state[lost]
+    state[misshapen] = torch.zeros(3)
+    state["denoiser.stranger"] = torch.zeros(2)
+    torch.save(state, tmp_path / "bad.pth")
+    with pytest.raises(ValueError) as raised:
+        load_official(tmp_path / "bad.pth")
+    text = str(raised.value)
+    assert f"missing: {lost}" in text
+    assert f"wrong shape: {misshapen} is (3,)" in text
+    assert "unexpected: denoiser.stranger" in text
+    assert "bad.pth" in text
+
+
+def test_code_in_a_published_file_is_not_run(tmp_path):
+    torch.save({"denoiser": torch.nn.Linear(1, 1)}, tmp_path / "code.pth")
+    with pytest.raises(Exception, match=r"(?i)weights.only"):
+        read_state_dict(tmp_path / "code.pth")
+
+
+def test_a_fresh_model_predicts_zero():
+    torch.manual_seed(0)
+    model = SAiD(ModelConfig(width=32, audio_width=16))
+    out = model.denoiser(torch.randn(2, 9, 32), torch.tensor([3, 999]), torch.randn(2, 9, 16))
+    assert out.shape == (2, 9, 32)
+    assert not out.any()
+
+
+@pytest.mark.parametrize("bias", [0, 1, 3])
+def test_the_band_of_equal_lengths(bias):
+    i, j = np.mgrid[:11, :11]
+    np.testing.assert_array_equal(alignment_mask(11, 11, bias).numpy(), np.abs(i - j) <= bias)
+
+
+def test_the_band_follows_unequal_lengths():
+    mask = alignment_mask(120, 100, 1)
+    centre = (mask * torch.arange(100)).sum(1) / mask.sum(1)
+    assert mask.any(1).all()
+    assert (centre - (torch.arange(120) + 0.5) * 100 / 120).abs().max() < 1.6
+    assert alignment_mask(7, 5, None) is None
+    with pytest.raises(ValueError, match="alignment_bias"):
+        alignment_mask(5, 5, -1)
+
+
+@torch.no_grad()
+def test_the_bias_hides_distant_audio():
+    model = small()
+    noisy, timestep, audio = torch.randn(1, 40, 32), torch.tensor([500]), torch.randn(1, 40, 32)
+    changed = audio.clone()
+    changed[:, 30] += 5
+    model.denoiser.model.input_blocks[1][1].transformer_blocks[0].attn1.to_out[0].weight.zero_()
+    maps = []
+    attention = model.denoiser.model.input_blocks[1][1].transformer_blocks[0].attn2
+    attention.register_forward_hook(lambda _, __, output: maps.append(output))
+    for context in (audio, changed):
+        model.denoiser(noisy, timestep, context)
+    difference = (maps[0] - maps[1]).abs().amax(-1)[0]
+    assert set(difference.nonzero().flatten().tolist()) == {29, 30, 31}
+    dense = small(alignment_bias=None)
+    first, second = (dense.denoiser(noisy, timestep, context) for context in (audio, changed))
+    assert ((first - second).abs().amax(-1) > 0).all()
+
+
+@torch.no_grad()
+def test_attention_weights_are_what_the_attention_uses():
+    torch.manual_seed(0)
+    attention = CrossAttention(64, 16, heads=2)
+    x, context, mask = torch.randn(2, 12, 64), torch.randn(2, 12, 16), alignment_mask(12, 12, 1)
+    weights = attention.weights(x, context, mask)
+    assert weights.shape == (2, 2, 12, 12)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 12))
+    assert not weights[:, :, ~mask].any()
+    value = attention.to_v(context).unflatten(-1, (2, 32)).transpose(1, 2)
+    expected = attention.to_out((weights @ value).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(attention(x, context, mask), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_timestep_embedding_is_cosines_then_sines():
+    embedding = timestep_embedding(torch.tensor([0, 7]), 6)
+    torch.testing.assert_close(embedding[0], torch.tensor([1.0, 1, 1, 0, 0, 0]))
+    frequencies = 10000 ** (-torch.arange(3) / 3)
+    torch.testing.assert_close(embedding[1], torch.cat([torch.cos(7 * frequencies), torch.sin(7 * frequencies)]))
+
+
+def test_what_is_saved_is_read_back(tmp_path):
+    torch.manual_seed(0)
+    model = SAiD(ModelConfig(width=32, audio_width=32, prediction="v", scaled=True), build_stand_in(ENCODER))
+    model.coefficient_scale.copy_(torch.rand(32) + 0.1)
+    models.save(tmp_path / "model.safetensors", model)
+    read = models.load(tmp_path / "model.safetensors")
+    assert read.config == model.config
+    assert torch.equal(read.coefficient_scale, model.coefficient_scale)
+    assert all(torch.equal(value, read.state_dict()[name]) for name, value in model.state_dict().items())
+    assert list(read.audio_encoder.config.conv_dim) == list(model.audio_encoder.config.conv_dim)
+    models.save(tmp_path / "again.safetensors", read)
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+
+
+def test_other_files_are_refused(tmp_path):
+    from said import extractor
+
+    extractor.save(tmp_path / "vae.safetensors", extractor.BlendshapeVAE())
+    with pytest.raises(ValueError, match="not a SAiD model"):
+        models.load(tmp_path / "vae.safetensors")
+
+
+def test_impossible_configurations_are_named():
+    with pytest.raises(ValueError, match="prediction"):
+        ModelConfig(prediction="x0")
+    with pytest.raises(ValueError, match="multiple of 32"):
+        SAiD(ModelConfig(width=40))
+    with pytest.raises(ValueError, match="audio_width"):
+        SAiD(ModelConfig(width=32, audio_width=64), build_stand_in(ENCODER))
+
+
+def test_scaling_there_and_back():
+    model = small(scaled=True)
+    model.coefficient_scale.copy_(torch.linspace(0.01, 0.3, 32))
+    coefficients = torch.rand(2, 5, 32)
+    torch.testing.assert_close(model.to_coefficients(model.to_diffusion(coefficients)), coefficients)
+    assert model.to_coefficients(torch.full((32,), -3.0)).max() == 0
+
+
+def test_load_strict_takes_what_fits():
+    first, second = small(), small()
+    with torch.no_grad():
+        second.null_cond_emb.add_(1)
+    load_strict(first, second.state_dict(), "memory")
+    assert torch.equal(first.null_cond_emb, second.null_cond_emb)
