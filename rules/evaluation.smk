@@ -98,20 +98,29 @@ if config["dataset"] == "synthetic":
     # the speech can do better, so its scores are the floor of the table.
     rule oracle:
         input:
-            "results/{run}/truth/sequences/{speaker}",
+            truth="results/{run}/truth/sequences/{speaker}",
+            face="results/{run}/truth/faces/{speaker}.npz",
+            blendshapes="results/{run}/blendshapes/{speaker}.npz",
         output:
             "results/{run}/methods/oracle/{speaker}.npz",
         params:
             samples=config["sampling"]["samples"],
+            noise=config["synthetic"]["noise"],
+            max_step=config["coefficients"]["max_step"],
+            solver=config["coefficients"]["solver"],
             index=lambda w: SPEAKERS.index(w.speaker),
             speakers=len(SPEAKERS),
             seed=seed("speech"),
             code=code("sample_oracle.py"),
         log:
             "results/{run}/logs/oracle/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/oracle/{speaker}.tsv"
         message:
-            "Taking other takes of {wildcards.speaker} as the method oracle"
-        localrule: True
+            "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
+        resources:
+            mem_mb=2000,
+            runtime=60,
         conda:
             "../envs/said.yaml"
         script:

@@ -1,11 +1,11 @@
 """Which source triangles move which target triangles: the first phase of deformation transfer."""
 
 import numpy as np
-from said.cleanup import Regions, crop
-from said.deformation import find_correspondence
 
 from said import corpus, io
+from said.cleanup import Regions, crop
 from said.console import start
+from said.deformation import find_correspondence
 
 start(snakemake.log[0])
 source, _, source_landmarks = corpus.read_source(snakemake.input.source)

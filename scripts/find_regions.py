@@ -1,8 +1,7 @@
 """Find the parts that the clean-up of the templates takes away."""
 
-from said.cleanup import find_regions
-
 from said import corpus, io
+from said.cleanup import find_regions
 from said.console import start
 
 start(snakemake.log[0])

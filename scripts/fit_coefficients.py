@@ -18,7 +18,9 @@ shapes = (speaker["template"], speaker["blendshapes"])
 quality = []
 for sentence in progress(corpus.sentences(snakemake.input.sequences), "sentences"):
     frames = corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]
-    coefficients = fit_coefficients(*shapes, frames, max_step=params.max_step, solver=params.solver, names=SPEECH_BLENDSHAPES)
+    coefficients = fit_coefficients(
+        *shapes, frames, max_step=params.max_step, solver=params.solver, names=SPEECH_BLENDSHAPES
+    )
     io.write_coefficients(folder / f"{sentence}.csv", coefficients)
     per_frame, _ = vertex_rms(*shapes, coefficients, frames)
     row = {"sentence": sentence, "frames": len(frames), "rms_mm": 1e3 * np.sqrt((per_frame**2).mean())}

@@ -5,17 +5,28 @@ from pathlib import Path
 import numpy as np
 
 from said import io
-from said.console import start
-from said.synthetic.actor import cast, move, phones_of
+from said.coefficients import fit_coefficients
+from said.console import progress, start
+from said.synthetic.actor import act, cast, face_of, phones_of
 
 start(snakemake.log[0])
 params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 
+face = face_of(io.read_arrays(snakemake.input.face))
+speaker = io.read_arrays(snakemake.input.blendshapes)
+
+
+def take_again(phones, take):
+    """Coefficients of another take, fitted to its meshes as those of the corpus are."""
+    _, frames = act(actor, face, phones, take=take, noise=params.noise)
+    shapes = (speaker["template"], speaker["blendshapes"])
+    return fit_coefficients(*shapes, frames[:, speaker["vertices"]], params.max_step, params.solver)
+
+
 samples = {}
-for path in sorted(Path(snakemake.input[0], "phones").glob("*.csv")):
+for path in progress(sorted(Path(snakemake.input.truth, "phones").glob("*.csv")), "sentences"):
     phones = phones_of(io.read_table(path))
-    duration = phones[-1].end
-    takes = [move(actor, phones, duration, take) for take in range(1, params.samples + 1)]
+    takes = [take_again(phones, take) for take in range(1, params.samples + 1)]
     samples[path.stem] = np.stack(takes).astype("float32")
 io.write_arrays(snakemake.output[0], samples)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from said import corpus, io
 from said.arkit import BLENDSHAPES
 from said.console import start

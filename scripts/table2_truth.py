@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from said import corpus, io
-from said.arkit import SPEECH_BLENDSHAPES
 from said.console import start
 from said.evaluation import jitter_ratio, truth_correlation
 from said.tables import tabulate_truth

@@ -1,10 +1,9 @@
 """Give one speaker the 32 blendshapes: the second phase of deformation transfer, and the removed parts put back."""
 
-from said.cleanup import Regions, crop, reattach
-from said.deformation import transfer
-
 from said import corpus, io
+from said.cleanup import Regions, crop, reattach
 from said.console import start
+from said.deformation import transfer
 
 start(snakemake.log[0])
 source, expressions, _ = corpus.read_source(snakemake.input.source)

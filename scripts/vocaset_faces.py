@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from said import corpus, io
 from said.arkit import BLENDSHAPES
 from said.console import start

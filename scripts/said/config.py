@@ -144,7 +144,9 @@ def _consistent(resolved: Mapping) -> None:
                 faults.append(f"{dataset}.split.{role}: empty; every role needs a speaker")
             for speaker in split.get(role, ()):
                 if speaker in seen:
-                    faults.append(f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role")
+                    faults.append(
+                        f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role"
+                    )
                 seen[speaker] = role
     for name, said in {"said": resolved["said"], **resolved["variants"]}.items():
         if said["warmup_epochs"] > said["epochs"]:

@@ -62,7 +62,9 @@ def _imports(file: Path, root: Path) -> set[Path]:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
             stem = root.joinpath(*parts[:length])
-            found.update(candidate for candidate in (stem.with_suffix(".py"), stem / "__init__.py") if candidate.is_file())
+            found.update(
+                candidate for candidate in (stem.with_suffix(".py"), stem / "__init__.py") if candidate.is_file()
+            )
     return found
 
 

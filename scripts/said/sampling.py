@@ -84,8 +84,3 @@ def sample_speech(
             left = (now - began) / (number + 1) * (len(speeches) - number - 1)
             report(f"sampled {number + 1}/{len(speeches)} sentences, {now - began:.0f} s, {left:.0f} s left")
             last_report = now
-
-
-def sample_clips(model, encoder, clips, settings, seed, *, variant="base", device="cpu", report=print):
-    speeches = [Speech(clip.name, clip.waveform, len(clip.coefficients)) for clip in clips]
-    return sample_speech(model, encoder, speeches, settings, seed, device=device, report=report)

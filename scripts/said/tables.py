@@ -31,5 +31,7 @@ def tabulate_truth(
     for name, measured in measurements.items():
         chosen = {f"correlation_{blendshape}": correlations[name][blendshape] for blendshape in blendshapes}
         mean = float(np.nanmean(list(correlations[name].values())))
-        rows.append({"variant": name, "fd": measured["fd"]} | chosen | {"correlation_mean": mean, "jitter": jitter[name]})
+        rows.append(
+            {"variant": name, "fd": measured["fd"]} | chosen | {"correlation_mean": mean, "jitter": jitter[name]}
+        )
     return pd.DataFrame(rows)

@@ -164,6 +164,7 @@ def train_said(
         identity={
             "said": settings,
             "clips": digest({clip.name: clip.coefficients for clip in train}),
+            "speech": digest({clip.name: clip.waveform for clip in train}),
             "encoder": digest(encoder.state_dict()),
         },
         learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},

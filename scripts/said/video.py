@@ -14,9 +14,7 @@ AUDIO_RATE = 48000
 """Hz of the AAC track; every player takes it."""
 
 
-def write(
-    path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: NDArray, sample_rate: int
-) -> None:
+def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: NDArray, sample_rate: int) -> None:
     """An MP4 of images with sound. The same input gives the same bytes.
 
     Args:

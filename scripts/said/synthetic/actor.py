@@ -65,15 +65,20 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
     else:
         spoken = speech.sample_voices(actor.count, actor.seed)[actor.index]
         utterance = speech.speak(text, spoken, _rng(actor, "speech", text))
-    coefficients = move(actor, utterance.phones, utterance.duration, take=0)
-    amounts = {"smooth_noise": noise * SMOOTH_NOISE, "white_noise": noise * WHITE_NOISE}
-    return Take(utterance, coefficients, perform(face, coefficients, _rng(actor, "noise", text), **amounts))
+    return Take(utterance, *act(actor, face, utterance.phones, take=0, noise=noise))
 
 
-def move(actor: Actor, phones: Sequence[Phone], duration: float, take: int) -> NDArray:
-    """(N, 32) coefficients of the actor saying the phones; another `take` is as true as the recorded one, take 0."""
+def act(actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: float) -> tuple[NDArray, NDArray]:
+    """The actor saying the phones; another `take` is as true as the recorded one, take 0.
+
+    Returns:
+        (N, 32) coefficients in [0, 1] and (N, V, 3) float32 metres.
+    """
     spoken = " ".join(phone.symbol for phone in phones)
-    return trajectories.coefficients(phones, duration, actor.style, _rng(actor, "motion", spoken, take), FRAME_RATE)
+    rng = _rng(actor, "motion", spoken, take)
+    coefficients = trajectories.coefficients(phones, phones[-1].end, actor.style, rng, FRAME_RATE)
+    amounts = {"smooth_noise": noise * SMOOTH_NOISE, "white_noise": noise * WHITE_NOISE}
+    return coefficients, perform(face, coefficients, _rng(actor, "noise", spoken, take), **amounts)
 
 
 def face_arrays(face: Face) -> dict[str, NDArray]:

@@ -27,10 +27,17 @@ _SIDED = {
         ("corner", (4.2, 4.6, -2.2)), ("around_corner", (2.0, 2.8, -5.2)), ("cheek", (0.6, 1.6, 0.6)),
         ("below_eye", (0, 1.6, 0.4)), ("lips_half", (0, 0.5, -0.8)),
     ),
-    "mouthFrown": (("corner", (1.2, -4.6, -2.2)), ("cheek", (0, -0.6, 0)), ("lips_half", (0, -0.5, -0.3))),
-    "mouthDimple": (("corner", (3.0, 1.4, -5.9)), ("fold", (1.0, 0.4, -0.6)), ("lips_half", (0.5, 0.2, -0.8))),
+    "mouthFrown": (
+        ("corner", (0.9, -3.4, -1.4)), ("depressor", (-0.4, -3.4, -2.4)), ("mentalis", (0, 2.2, 1.5)),
+        ("lips_half", (0, -0.5, -0.3)),
+    ),
+    "mouthDimple": (
+        ("corner", (3.0, 1.4, -4.4)), ("buccal", (-0.9, 0.3, -2.8)), ("fold", (1.0, 0.4, -0.6)),
+        ("lips_half", (0.5, 0.2, -0.8)),
+    ),
     "mouthStretch": (
-        ("corner", (4.3, -4.0, -7.2)), ("cheek", (0.8, -1.0, -0.4)), ("lips_half", (1.0, -0.5, -1.0)),
+        ("corner", (4.3, -3.4, -6.2)), ("jowl", (3.2, -3.0, -1.6)), ("depressor", (1.8, -1.8, -0.8)),
+        ("cheek", (0.8, -1.0, -0.4)), ("lips_half", (1.0, -0.5, -1.0)),
     ),
     "mouthPress": (
         ("below_lip", (0.9, 4.2, 2.0)), ("corner", (1.2, 2.6, 0.3)), ("lips_half", (0.2, 1.8, -0.2)),
@@ -52,19 +59,21 @@ _SIDED = {
     "browOuterUp": (("outer_brow", (0, 5.0, 0)),),
 }  # fmt: skip
 _CENTRAL = {
-    "jawForward": (("jaw", (0, -0.3, 6.5)),),
+    "jawForward": (("jaw", (0, -0.3, 5.0)), ("lower", (0, 1.2, 0.8)), ("throat", (0, 1.2, 2.8))),
     "mouthFunnel": (
-        ("lips_outwards", (-6.4, 0, 0)), ("corners", (0, -0.8, 2.4)), ("lips", (0, -0.2, 4.4)),
+        ("lips_outwards", (-6.4, 0, 0)), ("corners", (0, -0.8, 2.4)), ("lips", (0, -0.2, 3.8)),
         ("upper", (0, 2.8, 0.8)), ("upper_middle", (0, 1.6, 0)), ("lower", (0, -6.4, 0.8)),
+        ("lip_frame_outwards", (2.4, 0, 0)), ("lip_frame", (0, 0, 2.2)),
     ),
     "mouthPucker": (
         ("lips_outwards", (-7.0, 0, 0)), ("corners", (0, 0.6, 3.0)), ("lips", (0, 0.5, 3.6)),
         ("lips_upwards", (0, 1.9, 0)), ("middle_red", (0, 0, 1.2)),
+        ("puff", (0, 0.3, -2.8)), ("puff_outwards", (-2.4, 0, 0)), ("chin", (0, 1.4, 0.6)),
     ),
     "mouthRollLower": (("lower_red", (0, 4.5, -1.6)), ("lower", (0, 0.3, -1.8)), ("chin", (0, 2.0, 0.8))),
     "mouthRollUpper": (("upper_red", (0, -4.3, -2.4)), ("upper", (0, -0.3, -2.0))),
     "mouthShrugLower": (("lower", (0, 3.0, 1.2)), ("chin", (0, 3.6, 1.6)), ("upper", (0, 1.6, 0.3))),
-    "mouthShrugUpper": (("upper", (0, 3.4, 0.2)),),
+    "mouthShrugUpper": (("upper", (0, 3.2, 0.2)), ("philtrum", (0, 1.4, 1.2)), ("middle_red", (0, 0, -0.6))),
     "cheekPuff": (
         ("puff_outwards", (4.2, 0, 0)), ("puff", (0, 0.2, 5.4)), ("lips", (0, -0.2, 2.6)),
         ("lips_outwards", (-1.6, 0, 0)),
@@ -101,10 +110,14 @@ def regions_of_influence(points: np.ndarray) -> dict[str, np.ndarray]:
         "lower": (height <= 0) * arch * _bump(np.maximum(below - 0.6, 0) / 1.0) * front,
         "lips": _bump(np.maximum(off_lips, 0) / 0.75) * front,
         "chin": _bump(x / 2.2) * _bump((y + 9.0) / 1.6) * front,
+        "philtrum": _bump(x / 1.0) * _bump((y + 5.2) / 0.8) * front,
+        "throat": _bump(x / 4.0) * _bump((y + 11.4) / 1.3) * _step(z - 1.0),
+        "lip_frame": _bump((off_lips - 0.75) / 0.45) * front,
         "puff": (_bump((away - 3.6) / 1.9) * _bump((y + 6.0) / 2.0)) * front,
     }
     weights["upper_middle"] = weights["upper"] * _bump(x / 1.6)
     weights["lips_outwards"] = weights["lips"] * outwards
+    weights["lip_frame_outwards"] = weights["lip_frame"] * outwards
     weights["lips_upwards"] = weights["lips"] * np.clip(height, -1.2, 1.2)
     weights["puff_outwards"] = weights["puff"] * np.tanh(x / 0.8)
     # the red of the lips: nothing at the line between them, all at their border, fading on the skin
@@ -143,6 +156,10 @@ def regions_of_influence(points: np.ndarray) -> dict[str, np.ndarray]:
             "cheek": spot(4.2, -4.2, 2.0, 1.9),
             "below_eye": spot(4.2, -1.9, 2.1, 1.25) * _step(-(y + 0.95) / 0.30),
             "below_lip": spot(1.7, -8.3, 1.5, 1.25) * (height < 0) * _step((below - 0.55) / 0.25),
+            "buccal": spot(3.7, -6.6, 0.9, 1.3),
+            "depressor": spot(2.6, -8.3, 1.1, 1.1) * (height < 0),
+            "jowl": spot(4.4, -8.4, 1.7, 1.7),
+            "mentalis": spot(0.9, -9.3, 0.9, 0.9),
             "fold": spot(2.7, -4.9, 1.2, 1.3) * (height > 0),
             "sneer": spot(1.6, -2.9, 0.95, 1.7),
             "lips_half": weights["lips"] * soft_half,
@@ -186,12 +203,22 @@ def _weighted(weights, terms, side=""):
 
 def _jaw_open(points, weights, share=1.0):
     turned = _turned(points, weights["jaw"] * JAW_OPENING * share, JAW_JOINT, 0)
-    return turned + share * _weighted(weights, (("lower", (0, -1.6, -0.2)), ("lips_outwards", (-3.6, 0, 0))))
+    terms = (
+        ("lower", (0, -1.6, -0.2)),
+        ("lips_outwards", (-3.6, 0, 0)),
+        ("puff", (0, -1.6, -1.8)),
+        ("puff_outwards", (-1.4, 0, 0)),
+    )
+    return turned + share * _weighted(weights, terms)
 
 
 def _jaw_sideways(points, weights, side):
     turned = _turned(points, weights["jaw"] * side * 0.070, np.array([0, -2.0, -2.0]), 1)
-    return turned + _weighted(weights, (("jaw", (side * 0.4, 0.3, 3.8)),))
+    leading, trailing = ("Left", "Right") if side > 0 else ("Right", "Left")
+    # the skin bulges where the jaw goes and is drawn thin where it comes from
+    bulge = _weighted(weights, (("jowl", (2.8, 0.4, 2.2)), ("depressor", (0.4, 1.6, 0.6))), leading)
+    strain = _weighted(weights, (("jowl", (0.6, 0.6, -1.2)), ("buccal", (-0.8, -0.8, -0.6))), trailing)
+    return turned + bulge + strain + _weighted(weights, (("jaw", (side * 0.4, 0.3, 2.0)),))
 
 
 def _mouth_close(points, weights):
@@ -205,9 +232,14 @@ def _mouth_close(points, weights):
 def _mouth_sideways(weights, side):
     name = "Left" if side > 0 else "Right"
     other = "Right" if side > 0 else "Left"
-    shift = _weighted(weights, (("lips", (side * 8.4, 0.3, 1.2)),))
+    shift = _weighted(weights, (("lips", (side * 7.4, 0.3, 1.0)),))
     around = _weighted(weights, ((f"lips_half{name}", (0, 0, -1.6)), (f"lips_half{other}", (0, 0, 1.3))))
-    return shift + around + _weighted(weights, ((f"corner{name}", (0, 2.2, 0)),))
+    # the cheek bunches up beside the leading corner and is hollow beside the other, the lips purse
+    bunched = _weighted(
+        weights, (("buccal", (2.0, 1.4, 4.0)), ("fold", (1.2, 1.8, 0.8)), ("corner", (-1.0, 2.0, 0.6))), name
+    )
+    hollow = _weighted(weights, (("buccal", (0.4, 0, -1.0)), ("depressor", (-0.8, 1.4, 0))), other)
+    return shift + around + bunched + hollow + _weighted(weights, (("lips_outwards", (-2.2, 0, 0)),))
 
 
 def _eye_blink(points, weights, name, side):

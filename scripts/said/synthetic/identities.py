@@ -12,17 +12,19 @@ from said.synthetic.head import BROW, IRIS, SKIN, Head
 
 # name, centre and reach of a Gaussian in cm, kind of change, amount at one standard deviation. "move" translates and
 # "scale" scales about the centre, both also on the right in mirror image; "skew" moves both sides the same way.
+# Mouths differ less than the rest, as what an expression looks like on one and on another has to be told apart from
+# how well it was carried over.
 _MODES = (
     ("head width", (0, 2, -1), (20, 20, 20), "scale", (0.045, 0, 0)),
     ("head height", (0, 2, -1), (20, 20, 20), "scale", (0, 0.04, 0)),
     ("head depth", (0, 2, -2), (20, 20, 9), "scale", (0, 0, 0.04)),
-    ("face width", (0, -5, 4), (9, 4.5, 7), "scale", (0.07, 0, 0)),
-    ("jaw width", (0, -9, 3), (8, 3.0, 6), "scale", (0.12, 0, 0)),
-    ("face length", (0, -4, 4), (14, 7, 14), "scale", (0, 0.05, 0)),
-    ("chin length", (0, -10.5, 7), (4, 2.2, 4), "move", (0, -0.45, 0)),
-    ("chin projection", (0, -10, 7), (3.5, 2.5, 4), "move", (0, 0, 0.50)),
+    ("face width", (0, -5, 4), (9, 4.5, 7), "scale", (0.045, 0, 0)),
+    ("jaw width", (0, -9, 3), (8, 3.0, 6), "scale", (0.07, 0, 0)),
+    ("face length", (0, -4, 4), (14, 7, 14), "scale", (0, 0.04, 0)),
+    ("chin length", (0, -10.5, 7), (4, 2.2, 4), "move", (0, -0.28, 0)),
+    ("chin projection", (0, -10, 7), (3.5, 2.5, 4), "move", (0, 0, 0.40)),
     ("cheekbones", (4.8, -2.2, 4.5), (2.4, 1.8, 2.6), "move", (0.28, 0, 0.22)),
-    ("cheek fullness", (4.2, -5.6, 4.5), (2.6, 2.6, 3), "move", (0.35, 0, 0.25)),
+    ("cheek fullness", (4.2, -5.6, 4.5), (2.6, 2.6, 3), "move", (0.25, 0, 0.18)),
     ("brow ridge", (2.8, 1.7, 7.5), (3.0, 1.1, 2.5), "move", (0, 0, 0.30)),
     ("forehead", (0, 6, 6), (6, 3, 5), "move", (0, 0, 0.45)),
     ("nose length", (0, -3.7, 9.5), (2.2, 1.6, 2.6), "move", (0, -0.28, 0)),
@@ -30,10 +32,10 @@ _MODES = (
     ("nose width", (0, -3.7, 9), (2.6, 1.4, 2.2), "scale", (0.16, 0, 0)),
     ("nose bridge", (0, -0.8, 8.6), (1.2, 1.8, 2), "move", (0, 0, 0.26)),
     ("nose tip", (0, -3.6, 10), (1.3, 1.0, 1.6), "move", (0, 0.22, 0.05)),
-    ("mouth width", (0, MOUTH_HEIGHT, 7), (3.6, 2.2, 4), "scale", (0.10, 0, 0)),
-    ("lip fullness", (0, MOUTH_HEIGHT, 8.3), (3.6, 1.5, 3), "scale", (0, 0.16, 0)),
-    ("lip projection", (0, MOUTH_HEIGHT, 8.3), (2.6, 1.5, 3), "move", (0, 0, 0.22)),
-    ("mouth height", (0, MOUTH_HEIGHT, 8), (4, 2.4, 5), "move", (0, 0.28, 0)),
+    ("mouth width", (0, MOUTH_HEIGHT, 7), (3.6, 2.2, 4), "scale", (0.06, 0, 0)),
+    ("lip fullness", (0, MOUTH_HEIGHT, 8.3), (3.6, 1.5, 3), "scale", (0, 0.09, 0)),
+    ("lip projection", (0, MOUTH_HEIGHT, 8.3), (2.6, 1.5, 3), "move", (0, 0, 0.16)),
+    ("mouth height", (0, MOUTH_HEIGHT, 8), (4, 2.4, 5), "move", (0, 0.18, 0)),
     ("eye spacing", (3.15, 0, 7.5), (2.2, 2.0, 3), "move", (0.18, 0, 0)),
     ("eye size", (3.15, 0, 7.5), (2.2, 1.3, 3), "scale", (0.07, 0.10, 0)),
     ("eye height", (3.15, 0.4, 7.5), (3, 2.2, 3), "move", (0, 0.18, 0)),
@@ -151,7 +153,8 @@ def make_face(head: Head, identity: np.ndarray) -> Face:
     index = {name: number for number, name in enumerate(SPEECH_BLENDSHAPES)}
     weights = regions_of_influence(points[head.anchors])
     half_open = displacements(points, ("jawOpen",), head.anchors, still, jaw_share=0.5)
-    bend = 4 * (warped_expressions(points, identity, half_open)[0] - 0.5 * shapes[index["jawOpen"]])
+    # Half of the arc that a rigid jaw describes: the lips and cheeks that hang between the jaws take a shorter way.
+    bend = 0.5 * 4 * (warped_expressions(points, identity, half_open)[0] - 0.5 * shapes[index["jawOpen"]])
     correctives, pairs = [bend], [(index["jawOpen"],) * 2]
     for first, second in _INTERACTIONS:
         less = -0.06 * (shapes[index[first]] + shapes[index[second]]) + np.array([0, 0, 0.10])

@@ -82,7 +82,7 @@ def source_face(seed: int = 0) -> SourceFace:
     new_index = np.full(len(points), -1)
     new_index[used] = np.arange(len(used))
 
-    identity = 0.6 * sample_identities(1, _IDENTITY_STREAM + seed)[0]
+    identity = 0.4 * sample_identities(1, _IDENTITY_STREAM + seed)[0]
     points, anchors = points[used], new_index[sculpture.anchors[used]]
     neutral = warp(points, identity)
     moves = warped_expressions(points, identity, displacements(points, BLENDSHAPES, anchors))
