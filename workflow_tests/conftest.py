@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "rules", "scripts", "envs", "config.yaml", "schemas", "profiles", "slurm", "report", "requirements.txt")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "envs",
+    "config.yaml",
+    "schemas",
+    "profiles",
+    "slurm",
+    "report",
+    "requirements.txt",
+)
 
 
 @pytest.fixture(scope="session")

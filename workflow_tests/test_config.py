@@ -104,8 +104,12 @@ def test_a_deleted_key_is_named():
 def test_every_key_of_the_schema_is_described():
     def undescribed(node, place):
         for key, value in node.get("properties", {}).items():
-            section = value.get("$ref", "").startswith("#/$defs/") and value["$ref"].rsplit("/", 1)[1] in SCHEMA["$defs"]
-            described = "description" in value or (section and "description" in SCHEMA["$defs"][value["$ref"].rsplit("/", 1)[1]])
+            section = (
+                value.get("$ref", "").startswith("#/$defs/") and value["$ref"].rsplit("/", 1)[1] in SCHEMA["$defs"]
+            )
+            described = "description" in value or (
+                section and "description" in SCHEMA["$defs"][value["$ref"].rsplit("/", 1)[1]]
+            )
             if not described:
                 yield f"{place}.{key}"
             yield from undescribed(value, f"{place}.{key}")

@@ -89,3 +89,7 @@ def test_no_script_shadows_a_package():
     elsewhere = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "scripts"]
     for script in ROOT.glob("scripts/*.py"):
         assert importlib.machinery.PathFinder.find_spec(script.stem, elsewhere) is None, script.name
+
+
+def test_the_slurm_profile_is_the_paper(workflow):
+    assert workflow.jobs("--profile", "slurm", "all") == workflow.jobs("all", *PAPER)

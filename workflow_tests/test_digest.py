@@ -45,7 +45,12 @@ def test_what_is_not_imported_does_not_count(tree):
 
 def test_comments_layout_and_docstrings_do_not_count(tree):
     before = code(tree)
-    text = (tree / "said/a.py").read_text().replace('"""Doc."""', '"""Another."""').replace("return g()", "return  g()  # why")
+    text = (
+        (tree / "said/a.py")
+        .read_text()
+        .replace('"""Doc."""', '"""Another."""')
+        .replace("return g()", "return  g()  # why")
+    )
     (tree / "said/a.py").write_text(text)
     assert code(tree) == before
 
@@ -53,9 +58,15 @@ def test_comments_layout_and_docstrings_do_not_count(tree):
 def test_scripts_depend_on_what_they_should():
     def modules(script):
         root = ROOT / "scripts"
-        return {str(path.relative_to(root / "said")) for path in digest._closure(root / script, root) if path != root / script}
+        return {
+            str(path.relative_to(root / "said"))
+            for path in digest._closure(root / script, root)
+            if path != root / script
+        }
 
     assert {"coefficients.py", "io.py", "corpus.py"} <= modules("fit_coefficients.py")
     assert not any(name.startswith("synthetic") for name in modules("train_said.py"))
-    assert not {"model.py", "training.py", "diffusion.py"} & modules("evaluate_method.py"), "evaluation knows methods only"
+    assert not {"model.py", "training.py", "diffusion.py"} & modules("evaluate_method.py"), (
+        "evaluation knows methods only"
+    )
     assert not {"figures.py", "render.py", "metrics.py"} & modules("train_said.py")
