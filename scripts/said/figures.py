@@ -109,7 +109,8 @@ def side_by_side(
     Yields:
         (size + strip, size * len(sequences), 3) uint8 images.
     """
-    view = frame(np.asarray(sequences[0][0]), margin=1.12)
+    seen = np.concatenate([np.asarray(sequence[::10]).reshape(-1, 3) for sequence in sequences])
+    view = frame(seen, margin=1.08)
     renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
     strip = Image.new("RGB", (size * len(sequences), max(20, size // 20 * 2)), "white")
     for index, caption in enumerate(captions):

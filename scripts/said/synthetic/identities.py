@@ -59,6 +59,9 @@ _INTERACTIONS = (
     ("mouthSmileRight", "mouthPucker"),
 )
 _NOISE_MODES = 24
+VARIETY = 0.65
+"""How much identities differ. At 1 the most extreme look carved, and what deformation transfer makes of an expression
+strays so far from theirs that the speakers' coefficients have little in common."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,10 @@ class Face:
 
 
 def sample_identities(count: int, seed: int) -> np.ndarray:
-    """(count, `IDENTITY_SIZE`) identities, standard normal entries cut at two standard deviations."""
+    """(count, `IDENTITY_SIZE`) identities: normal entries of deviation `VARIETY`, cut at two deviations."""
     if count < 1:
         raise ValueError(f"{count} identities were asked for; ask for at least one")
-    return np.clip(np.random.default_rng(seed).normal(size=(count, IDENTITY_SIZE)), -2, 2)
+    return VARIETY * np.clip(np.random.default_rng(seed).normal(size=(count, IDENTITY_SIZE)), -2, 2)
 
 
 def warp(points: np.ndarray, identity: np.ndarray) -> np.ndarray:
