@@ -39,7 +39,7 @@ def code(script):
 
 
 wildcard_constraints:
-    run="|".join(f"{config['dataset']}-{scale}" for scale in [config["scale"]]),
+    run=RUN,
     speaker="|".join(SPEAKERS),
     variant="|".join(VARIANTS),
     method=r"\w+",
