@@ -104,7 +104,7 @@ rule publish_figure:
     input:
         f"results/{RUN}/figures/{{figure}}",
     output:
-        report("results/figures/{figure}", caption="../report/{figure}.rst", category="Figures"),
+        report("results/figures/{figure}", caption="../report/figure.rst", category="Figures"),
     wildcard_constraints:
         figure=r"[^/]+",
     localrule: True
