@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from said.model import load_official
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
@@ -31,6 +35,18 @@ def official() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("the authors' published files are not here: set SAID_OFFICIAL to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def golden(official):
+    """Values of the authors' SAiD, by name."""
+    return {key: torch.from_numpy(value) for key, value in np.load(official / "golden" / "said_golden.npz").items()}
+
+
+@pytest.fixture(scope="module")
+def authors(official):
+    """The model that gave them."""
+    return load_official(official / "golden" / "said_denoiser.pth")
 
 
 class Workflow:

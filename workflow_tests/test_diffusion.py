@@ -1,23 +1,11 @@
 """Training losses, sampling and editing: the authors' values and what must hold for any model."""
 
-import numpy as np
 import pytest
 import torch
 from test_model import small
 
 from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses
 from said.io import read_coefficients
-from said.model import load_official
-
-
-@pytest.fixture(scope="module")
-def golden(official):
-    return {key: torch.from_numpy(value) for key, value in np.load(official / "golden" / "said_golden.npz").items()}
-
-
-@pytest.fixture(scope="module")
-def authors(official):
-    return load_official(official / "golden" / "said_denoiser.pth")
 
 
 def test_the_schedule_is_the_authors(authors, golden):

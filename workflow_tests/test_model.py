@@ -26,16 +26,6 @@ def small(**changes) -> SAiD:
     return model.eval()
 
 
-@pytest.fixture(scope="module")
-def golden(official):
-    return {key: torch.from_numpy(value) for key, value in np.load(official / "golden" / "said_golden.npz").items()}
-
-
-@pytest.fixture(scope="module")
-def authors(official):
-    return load_official(official / "golden" / "said_denoiser.pth")
-
-
 @torch.no_grad()
 def test_the_denoiser_is_the_authors(authors, golden):
     out = authors.denoiser(golden["fwd_x"], golden["fwd_t"], golden["fwd_ctx"])
