@@ -83,7 +83,9 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str
     elif "propertyNames" in error.absolute_schema_path:
         yield f"{_join(place, str(error.instance))}: not a usable name; letters, digits and _ only, none reserved"
     elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
-        yield f"{place}: {error.instance!r} is text to YAML; write {float(error.instance):.6e}, with point and sign"
+        number = float(error.instance)
+        written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
+        yield f"{place}: {error.instance!r} is text to YAML; write {written}"
     else:
         yield f"{place}: {error.message}{_describe(error.schema)}"
 
