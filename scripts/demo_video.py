@@ -13,4 +13,4 @@ truth = corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vert
 sample = reconstruct(speaker["template"], speaker["blendshapes"], generated[sentence][0])
 images = figures.side_by_side([truth, sample], params.captions, speaker["faces"], speaker.get("colours"), params.size)
 speech = corpus.read_speech(snakemake.input.sequences, sentence)
-video.write(snakemake.output[0], progress(list(images), "frames"), corpus.FRAME_RATE, *speech)
+video.write(snakemake.output[0], progress(images, "frames", min(len(truth), len(sample))), corpus.FRAME_RATE, *speech)

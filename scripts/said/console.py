@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -37,19 +37,21 @@ def start(log: str | os.PathLike[str]) -> None:
     sys.stderr = Tee(sys.stderr, file)
 
 
-def progress(items: Sequence, unit: str, every: float = 5.0) -> Iterator:
+def progress(items: Iterable, unit: str, count: int | None = None, every: float = 5.0) -> Iterator:
     """Iterate over `items`, printing a line every few seconds that reads well in a terminal and in a log.
 
     Args:
         items: what to iterate over.
         unit: what the items are, in the plural.
+        count: how many there are, where `items` cannot tell.
         every: seconds between lines.
     """
+    count = len(items) if count is None else count
     begin = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last >= every or done == len(items):
-            left = (now - begin) / done * (len(items) - done)
-            print(f"{done}/{len(items)} {unit}, {now - begin:.0f} s, {left:.0f} s left", flush=True)
+        if now - last >= every or done == count:
+            left = (now - begin) / done * (count - done)
+            print(f"{done}/{count} {unit}, {now - begin:.0f} s, {left:.0f} s left", flush=True)
             last = now

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.extractor import LATENT, WINDOW, BlendshapeVAE
+from said.extractor import LATENT, WINDOW, BlendshapeVAE, edge_padded
 from said.metrics import frechet_distance, multimodality, wind
 
 
@@ -27,13 +27,9 @@ def windows(coefficients: NDArray, stride: int = 1) -> NDArray[np.float32]:
     Returns:
         (W, 120, 32), W = 1 + (N - 120) // stride.
     """
-    coefficients = np.asarray(coefficients, dtype=np.float32)
-    if coefficients.ndim != 2 or len(coefficients) == 0:
-        raise ValueError(f"expected coefficients (N, 32), got {coefficients.shape}")
     if stride < 1:
         raise ValueError(f"stride must be at least 1, not {stride}")
-    missing = max(0, WINDOW - len(coefficients))
-    padded = np.pad(coefficients, ((0, missing), (0, 0)), mode="edge")
+    padded = edge_padded(coefficients)
     return np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[::stride].swapaxes(1, 2)
 
 

@@ -199,8 +199,8 @@ def train_extractor(
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
-    clips = [_edge_padded(clip) for clip in train]
-    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(_edge_padded, validation)])).to(device)
+    clips = [edge_padded(clip) for clip in train]
+    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(device)
     scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(device)
     with preserved_generators(seed):
         vae = BlendshapeVAE().to(device)
@@ -241,7 +241,7 @@ def _total(terms: dict[str, Tensor], settings: dict, beta: float) -> Tensor:
     return terms["reconstruction"] + settings["velocity_weight"] * terms["velocity"] + beta * terms["kl"]
 
 
-def _edge_padded(clip: NDArray) -> NDArray[np.float32]:
+def edge_padded(clip: NDArray) -> NDArray[np.float32]:
     """A clip (N, 32) of at least one window: a shorter one holds its last frame."""
     clip = np.asarray(clip, dtype=np.float32)
     if clip.ndim != 2 or clip.shape[1] != CHANNELS or len(clip) == 0:

@@ -13,19 +13,18 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 from transformers.utils import logging as transformers_logging
 
+from said.corpus import FRAME_RATE
 from said.io import PathLike
 from said.loop import FitSettings, Step, fit, preserved_generators
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
-FPS = 60
-"""Frames per second of the animation."""
 
 # A bar for every file that is read or written drowns a log.
 transformers_logging.disable_progress_bar()
 
 
-def frame_count(samples: int, rate: int, fps: int = FPS) -> int:
+def frame_count(samples: int, rate: int, fps: int = FRAME_RATE) -> int:
     """Whole animation frames in `samples` of audio at `rate` Hz; exact, so that no length loses a frame to rounding."""
     if samples < 0 or rate <= 0 or fps <= 0:
         raise ValueError(f"samples must be at least 0, rate and fps above 0; got {samples}, {rate}, {fps}")
@@ -95,7 +94,7 @@ def receptive_field(config: Wav2Vec2Config) -> int:
 def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tensor:
     """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames."""
     device = next(wav2vec2.parameters()).device
-    fitted = fit_length(waveform, frames * SAMPLE_RATE // FPS)
+    fitted = fit_length(waveform, frames * SAMPLE_RATE // FRAME_RATE)
     with torch.no_grad():
         return encode(wav2vec2, normalise(torch.from_numpy(fitted).to(device)[None]), frames)[0]
 
@@ -186,14 +185,14 @@ def train_stand_in(
     phonemes = 1 + max(int(np.max(labels)) for _, labels in [*utterances, *validation])
     with preserved_generators(seed):
         classifier = PhonemeClassifier(build_stand_in(settings), phonemes).to(device)
-    samples = window * SAMPLE_RATE // FPS
+    samples = window * SAMPLE_RATE // FRAME_RATE
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         waveforms, targets = [], []
         for index in step.items:
             waveform, labels = utterances[index]
             start = int(step.random.integers(max(1, len(labels) - window + 1)))
-            waveforms.append(fit_length(waveform[start * SAMPLE_RATE // FPS :], samples))
+            waveforms.append(fit_length(waveform[start * SAMPLE_RATE // FRAME_RATE :], samples))
             cut = np.asarray(labels[start : start + window], dtype=np.int64)
             targets.append(np.pad(cut, (0, window - len(cut)), constant_values=-100))
         batch = normalise(torch.from_numpy(np.stack(waveforms)).to(device))

@@ -13,10 +13,11 @@ from transformers import Wav2Vec2Model
 
 from said.arkit import MIRROR
 from said.checkpoint import digest
+from said.corpus import FRAME_RATE
 from said.diffusion import alphas_cumprod, training_losses
 from said.loop import FitSettings, Step, fit, preserved_generators
 from said.model import CHANNELS, ModelConfig, SAiD
-from said.speech import FPS, SAMPLE_RATE, encode, encode_clip, normalise
+from said.speech import SAMPLE_RATE, encode, encode_clip, normalise
 
 SMALLEST_STD = 1e-3
 """A coefficient that hardly moves in the training set is not blown up by its scale."""
@@ -268,9 +269,9 @@ def _window(clip: Clip, features: Tensor | None, start: int, length: int, shift:
     if mirrored:
         coefficients = coefficients[:, MIRROR]
     if features is not None:
-        return Window(coefficients, features=_interpolate(features, frames + shift * FPS))
-    first = start * SAMPLE_RATE // FPS + round(shift * SAMPLE_RATE)
-    samples = np.clip(np.arange(first, first + length * SAMPLE_RATE // FPS), 0, len(clip.waveform) - 1)
+        return Window(coefficients, features=_interpolate(features, frames + shift * FRAME_RATE))
+    first = start * SAMPLE_RATE // FRAME_RATE + round(shift * SAMPLE_RATE)
+    samples = np.clip(np.arange(first, first + length * SAMPLE_RATE // FRAME_RATE), 0, len(clip.waveform) - 1)
     return Window(coefficients, waveform=torch.from_numpy(np.asarray(clip.waveform, dtype=np.float32)[samples]))
 
 
