@@ -4,6 +4,7 @@ The transfer sees the face alone: eyeballs, ears, back of the head and neck have
 and would make it unstable. Afterwards all but the neck return on every blendshape. The parts are found from the
 mesh and its 68 landmarks only: eyeballs are components of their own, the face is what lies near the landmarks
 along the surface, before the ears and not inside mouth or eye sockets, the neck is what lies below the jaw.
+Mouth and eye sockets begin where the paths along the surface from landmark to landmark of their rims close.
 """
 
 from dataclasses import dataclass
@@ -11,21 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.sparse.linalg import splu
 
 from said.arkit import LANDMARKS
-from said.correspondence import boundary_vertices, edge_graph, geodesic_distance, nearest_source, unique_edges
+from said.correspondence import boundary_vertices, edge_graph, geodesic_distance, unique_edges
 
 RIGHT_EAR, CHIN, LEFT_EAR, NASION = 0, 8, 16, 27
 """iBUG indices of the landmarks that span the head's own axes."""
 
-EYES_AND_INNER_LIPS = np.r_[36:48, 60:68]
+RIMS = (np.arange(36, 42), np.arange(42, 48), np.arange(60, 68))
 MOUTH_CORNERS = (48, 54)
-"""iBUG indices of the rims of the face's openings, and of the mouth's ends."""
+"""iBUG indices of the rims of the face's openings, each once around, and of the mouth's ends."""
 
 FACE_REACH = 0.5  # of the height from chin to nasion: how far beyond the landmarks the face extends
-CAVITY_DEPTH = 0.04  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
+CAVITY_DEPTH = 0.1  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
 JAW_SLOPE = 0.3  # of the slope from chin to ear: how the lower limit of the head rises behind the chin
 JAW_MARGIN = 0.1  # of the height from chin to nasion: how far below the chin that limit begins
 BLEND_REACH = 0.35  # of the face's radius: how far motion fades out beyond the seam
@@ -80,12 +81,9 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
         raise ValueError(f"landmark {missing[0]} lies outside the head; check the landmarks' order (iBUG, from 0)")
 
     depth = vertices @ forward
-    distance, nearest = nearest_source(vertices, faces, landmarks)
     before_ears = depth >= depth[landmarks].min() - 1e-6 * height
-    mouth_width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
-    cavity = np.isin(nearest, landmarks[EYES_AND_INNER_LIPS])
-    cavity &= depth < depth[nearest] - CAVITY_DEPTH * mouth_width
-    inside = in_head & skin & before_ears & ~cavity & (distance <= FACE_REACH * height)
+    near = geodesic_distance(vertices, faces, landmarks) <= FACE_REACH * height
+    inside = in_head & skin & before_ears & near & ~_cavities(vertices, faces, landmarks)
     face = _connected_part(faces, inside, landmarks)
     return Regions(*(np.flatnonzero(part) for part in (in_head, face, in_head & used & ~skin)))
 
@@ -202,6 +200,29 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
         return np.zeros(len(vertices), bool)
     lowest = ends[np.argmin(vertices[ends] @ upward)]
     return below & (labels == labels[lowest])
+
+
+def _cavities(vertices, faces, landmarks):
+    """(V,) bool: what the rims of mouth and eyes cut off from the nasion, beyond the thickness of lips and lids."""
+    graph = edge_graph(vertices, faces)
+    rim = np.unique(np.concatenate([_closed_path(graph, landmarks[indices]) for indices in RIMS]))
+    free = np.ones(len(vertices), bool)
+    free[rim] = False
+    labels = _component_labels(faces[free[faces].all(axis=1)], len(vertices))
+    behind = free & (labels != labels[landmarks[NASION]])
+    mouth_width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
+    return behind & (dijkstra(graph, directed=False, indices=rim, min_only=True) > CAVITY_DEPTH * mouth_width)
+
+
+def _closed_path(graph, stations):
+    """Vertices of the shortest path along edges that visits the stations in turn and returns to the first."""
+    _, predecessors = dijkstra(graph, directed=False, indices=stations, return_predecessors=True)
+    path = []
+    for row, vertex in enumerate(np.roll(stations, -1)):
+        while vertex >= 0:
+            path.append(vertex)
+            vertex = predecessors[row, vertex]
+    return np.array(path)
 
 
 def _connected_part(faces, inside, landmarks):
