@@ -26,6 +26,7 @@ RUN = f"{config['dataset']}-{config['scale']}"
 SPLIT = config[config["dataset"]]["split"]
 SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
 VARIANTS = list(config["variants"])
+TRANSFER_REPORTS = ["health"] + ["truth"] * (config["dataset"] == "synthetic")
 
 
 def seed(*names):
@@ -58,6 +59,7 @@ localrules:
     all,
     dataset,
     blendvoca,
+    obj,
     models,
     tables,
     figures,
@@ -80,6 +82,13 @@ rule blendvoca:
         expand("results/{run}/blendshapes/{speaker}.npz", run=RUN, speaker=SPEAKERS),
         expand("results/{run}/coefficients/{speaker}", run=RUN, speaker=SPEAKERS),
         expand("results/{run}/coefficients/std.csv", run=RUN),
+        expand("results/{run}/blendshapes/{report}.csv", run=RUN, report=TRANSFER_REPORTS),
+
+
+# On demand: every speaker's blendshapes for other programs.
+rule obj:
+    input:
+        expand("results/{run}/blendshapes/obj/{speaker}", run=RUN, speaker=SPEAKERS),
 
 
 rule models:

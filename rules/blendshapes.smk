@@ -49,10 +49,9 @@ rule find_correspondence:
         "../scripts/find_correspondence.py"
 
 
-def correspondence(wildcards):
+def correspondence(speaker):
     shared = config["blendshapes"]["correspondence"] == "shared"
-    speaker = SPEAKERS[0] if shared else wildcards.speaker
-    return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
+    return f"results/{{run}}/blendshapes/correspondence/{SPEAKERS[0] if shared else speaker}.npz"
 
 
 rule transfer_blendshapes:
@@ -60,7 +59,7 @@ rule transfer_blendshapes:
         source="results/{run}/source",
         template="results/{run}/corpus/templates/{speaker}.ply",
         regions="results/{run}/blendshapes/regions.npz",
-        correspondence=correspondence,
+        correspondence=lambda w: correspondence(w.speaker).format(run=w.run),
     output:
         "results/{run}/blendshapes/{speaker}.npz",
     params:
@@ -78,3 +77,77 @@ rule transfer_blendshapes:
         "../envs/said.yaml"
     script:
         "../scripts/transfer_blendshapes.py"
+
+
+rule blendshape_health:
+    input:
+        source="results/{run}/source",
+        topology="results/{run}/corpus/topology.npz",
+        regions="results/{run}/blendshapes/regions.npz",
+        correspondences=[correspondence(speaker) for speaker in SPEAKERS],
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPEAKERS),
+    output:
+        "results/{run}/blendshapes/health.csv",
+    params:
+        code=code("blendshape_health.py"),
+    log:
+        "results/{run}/logs/blendshape_health.log",
+    benchmark:
+        "results/{run}/benchmarks/blendshape_health.tsv"
+    message:
+        "Looking for inverted triangles, spikes and jaws that open too little"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/blendshape_health.py"
+
+
+if config["dataset"] == "synthetic":
+
+    rule blendshape_truth:
+        input:
+            blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPEAKERS),
+            truth=expand("results/{{run}}/truth/faces/{speaker}.npz", speaker=SPEAKERS),
+        output:
+            "results/{run}/blendshapes/truth.csv",
+        params:
+            code=code("blendshape_truth.py"),
+        log:
+            "results/{run}/logs/blendshape_truth.log",
+        benchmark:
+            "results/{run}/benchmarks/blendshape_truth.tsv"
+        message:
+            "Comparing the transferred blendshapes with the true ones"
+        resources:
+            mem_mb=1000,
+            runtime=5,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/blendshape_truth.py"
+
+
+rule export_blendshapes:
+    input:
+        "results/{run}/blendshapes/{speaker}.npz",
+    output:
+        obj=directory("results/{run}/blendshapes/obj/{speaker}"),
+        glb="results/{run}/blendshapes/glb/{speaker}.glb",
+    params:
+        code=code("export_blendshapes.py"),
+    log:
+        "results/{run}/logs/export_blendshapes/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/export_blendshapes/{speaker}.tsv"
+    message:
+        "Writing the blendshapes of {wildcards.speaker} as OBJ and glTF"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/export_blendshapes.py"

@@ -30,7 +30,9 @@ def test_a_missing_vocaset_is_named_with_the_remedy(workflow):
     assert "data/vocaset/templates" in text and "voca.is.tue.mpg.de" in text and "dataset=synthetic" in text
 
 
-@pytest.mark.parametrize("target", ["all", "dataset", "blendvoca", "models", "tables", "figures", "results/table2.csv"])
+@pytest.mark.parametrize(
+    "target", ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "results/table2.csv"]
+)
 def test_targets_exist(workflow, target):
     assert workflow.jobs(target)
 

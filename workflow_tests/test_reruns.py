@@ -5,7 +5,7 @@ from conftest import SMOKE
 VARIANTS = 5
 # What evaluates and shows one variant, for base and for another.
 SHOWN = {"table2": 1, "table2_truth": 1, "tables": 1, "figures": 1, "all": 1}
-TARGETS = {"all", "tables", "figures", "dataset", "blendvoca", "models"}
+TARGETS = {"all", "tables", "figures", "dataset", "blendvoca", "obj", "models"}
 
 
 def jobs(workflow, *arguments):
