@@ -28,7 +28,8 @@ rule plot_speakers:
 
 rule plot_blendshapes:
     input:
-        f"results/{{run}}/blendshapes/{SHOWN}.npz",
+        source="results/{run}/source",
+        speaker=f"results/{{run}}/blendshapes/{SHOWN}.npz",
     output:
         "results/{run}/figures/blendshapes.png",
     params:
@@ -38,7 +39,7 @@ rule plot_blendshapes:
     benchmark:
         "results/{run}/benchmarks/plot_blendshapes.tsv"
     message:
-        f"Drawing the 32 blendshapes of {SHOWN}"
+        f"Drawing the 32 blendshapes of {SHOWN} beside the source face"
     resources:
         mem_mb=2000,
         runtime=10,

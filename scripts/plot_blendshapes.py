@@ -1,9 +1,12 @@
-"""Draw the 32 blendshapes of one speaker."""
+"""Draw the 32 blendshapes of one speaker beside those of the source face."""
 
-from said import figures, io
+import trimesh
+
+from said import corpus, figures, io
 from said.console import start
 
 start(snakemake.log[0])
-speaker = io.read_arrays(snakemake.input[0])
-shapes = (speaker["template"], speaker["blendshapes"], speaker["faces"], speaker.get("colours"))
-io.write_image(snakemake.output[0], figures.blendshapes(*shapes))
+source, expressions, _ = corpus.read_source(snakemake.input.source)
+speaker = io.read_arrays(snakemake.input.speaker)
+head = trimesh.Trimesh(speaker["template"], speaker["faces"], process=False)
+io.write_image(snakemake.output[0], figures.blendshapes(source, expressions, head, speaker["blendshapes"]))

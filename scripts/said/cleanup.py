@@ -28,7 +28,7 @@ MOUTH_CORNERS = (48, 54)
 FACE_REACH = 0.5  # of the height from chin to nasion: how far beyond the landmarks the face extends
 CAVITY_DEPTH = 0.1  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
 JAW_SLOPE = 0.3  # of the slope from chin to ear: how the lower limit of the head rises behind the chin
-JAW_MARGIN = 0.1  # of the height from chin to nasion: how far below the chin that limit begins
+JAW_MARGIN = 0.15  # of the height from chin to nasion: how far below the chin that limit begins
 BLEND_REACH = 0.35  # of the face's radius: how far motion fades out beyond the seam
 
 
@@ -199,7 +199,16 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     if len(ends) == 0:
         return np.zeros(len(vertices), bool)
     lowest = ends[np.argmin(vertices[ends] @ upward)]
-    return below & (labels == labels[lowest])
+    return _with_teeth(faces, below & (labels == labels[lowest]))
+
+
+def _with_teeth(faces, cut):
+    """`cut` (V,) bool and what it would leave hanging by one triangle along its edge."""
+    whole = np.bincount(faces.ravel(), minlength=len(cut))
+    for _ in range(3):
+        left = np.bincount(faces[~cut[faces].any(axis=1)].ravel(), minlength=len(cut))
+        cut = cut | ((left <= 1) & (left < whole))
+    return cut
 
 
 def _cavities(vertices, faces, landmarks):

@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.io import read_colours
-from said.render import Renderer, frame
+from said.render import DEFAULT_ALBEDO, Framing, Renderer, frame
 
 matplotlib.use("Agg")
 # Distinguishable with any colour vision (Okabe & Ito 2008).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+_HEAT_RANGE, _HOT = 0.04, (0.90, 0.10, 0.02)  # displacement in metres that is drawn in this colour
 
 
 def contact_sheet(images: Sequence[NDArray], captions: Sequence[str], columns: int) -> NDArray:
@@ -57,16 +58,52 @@ def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str])
     return contact_sheet(images, [f"{name} ({roles[name]})" for name in templates], columns=4)
 
 
-def blendshapes(template: NDArray, shapes: NDArray, faces: NDArray, colours: NDArray | None) -> NDArray:
-    """The template and the 32 blendshapes of a speaker, as the paper's supplementary figure 7.
+def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Trimesh, shapes: NDArray) -> NDArray:
+    """Source face and head side by side in each of the 32 blendshapes, as the paper's supplementary figure 7.
+
+    Both are seen from the front at one scale, with what moves at the same place; colour is displacement.
 
     Args:
-        template: (V, 3); shapes: (32, V, 3); faces: (F, 3); colours: (V, 3).
+        source: neutral, Vs vertices; expressions: (32, Vs, 3); head: neutral, Vt vertices; shapes: (32, Vt, 3).
+            All in metres, upright and facing +z.
     """
-    everything = np.concatenate([template, *shapes])
-    renderer = Renderer(faces, (270, 220), frame(everything, margin=1.04), colours=colours)
-    images = [renderer(vertices) for vertices in (template, *shapes)]
-    return contact_sheet(images, ["neutral", *SPEECH_BLENDSHAPES], columns=11)
+    view = frame(np.concatenate([source.vertices, *expressions]), margin=1.04)
+    onto_head = _centre_of_motion(head.vertices, shapes) - _centre_of_motion(source.vertices, expressions)
+    head_view = Framing(tuple(view.centre + onto_head), view.half_height)
+    pairs = []
+    for mesh, moved, view in ((source, expressions, view), (head, shapes, head_view)):
+        rest = np.asarray(mesh.vertices)
+        renderer = Renderer(mesh.faces, (250, 190), view, background=(1, 1, 1))
+        pairs.append([renderer(vertices, _heat(vertices - rest)) for vertices in (rest, *moved)])
+    images = [np.hstack(pair) for pair in zip(*pairs, strict=True)]
+    images.append(_heat_scale(*images[0].shape[:2]))
+    return contact_sheet(images, ["neutral", *SPEECH_BLENDSHAPES, "displacement in mm"], columns=6)
+
+
+def _centre_of_motion(rest: NDArray, moved: NDArray) -> NDArray:
+    """(3,) mean of the vertices, weighted by how far they move."""
+    weights = np.linalg.norm(moved - rest, axis=2).sum(axis=0)
+    return weights @ rest / weights.sum()
+
+
+def _heat(displacement: NDArray) -> NDArray:
+    """(V, 3) colours from clay to red over `_HEAT_RANGE`; the root makes small motion visible."""
+    amount = np.sqrt(np.clip(np.linalg.norm(displacement, axis=1) / _HEAT_RANGE, 0, 1))
+    return np.array(DEFAULT_ALBEDO) * (1 - amount[:, None]) + np.array(_HOT) * amount[:, None]
+
+
+def _heat_scale(height: int, width: int) -> NDArray:
+    """The key to `_heat`, as an image."""
+    image = Image.new("RGB", (width, height), "white")
+    left, bar, top, bottom = width // 3, width // 8, height // 10, height - height // 10
+    amounts = np.linspace(1, 0, bottom - top)
+    colours = _heat(np.outer(amounts**2 * _HEAT_RANGE, [1, 0, 0]))
+    strip = np.repeat(np.round(255 * colours).astype(np.uint8)[:, None], bar, axis=1)
+    image.paste(Image.fromarray(strip), (left, top))
+    for millimetres in (0, 1, 5, 10, 20, 40):
+        y = bottom - (bottom - top) * np.sqrt(millimetres * 1e-3 / _HEAT_RANGE)
+        _caption(image, str(millimetres), left + bar + width // 14, round(y), height / 14)
+    return np.asarray(image)
 
 
 def training(extractor: list[dict], variants: Mapping[str, list[dict]]) -> Figure:
