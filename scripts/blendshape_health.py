@@ -26,6 +26,8 @@ for path, pairs in zip(snakemake.input.blendshapes, snakemake.input.corresponden
 
 table = pd.concat(reports, names=["speaker"]).reset_index(level="speaker")
 io.write_table(snakemake.output[0], table, float_format="%.6g")
-summary = table.groupby("speaker", sort=False).agg({"flipped_share": "mean", "largest_mm": "max", "mapped_share": "min"})
+summary = table.groupby("speaker", sort=False).agg(
+    {"flipped_share": "mean", "largest_mm": "max", "mapped_share": "min"}
+)
 summary["jawOpen chin_mm"] = table[table["blendshape"] == "jawOpen"].set_index("speaker")["chin_mm"]
 print(summary.to_string(float_format="%.4g"))

@@ -19,4 +19,6 @@ table = pd.concat(reports, names=["speaker"]).reset_index(level="speaker")
 io.write_table(snakemake.output[0], table, float_format="%.6g")
 mean = table.groupby("blendshape", sort=False).mean(numeric_only=True)
 print(mean.sort_values("share", ascending=False).to_string(float_format="%.3f"))
-print(f"mean over {len(reports)} speakers: {mean['rms_mm'].mean():.3f} mm rms, {mean['share'].mean():.1%} of the motion")
+print(
+    f"mean over {len(reports)} speakers: {mean['rms_mm'].mean():.3f} mm rms, {mean['share'].mean():.1%} of the motion"
+)

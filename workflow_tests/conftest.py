@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from said.model import load_official
+from said.synthetic.head import build_head
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
@@ -47,6 +48,12 @@ def golden(official):
 def authors(official):
     """The model that gave them."""
     return load_official(official / "golden" / "said_denoiser.pth")
+
+
+@pytest.fixture(scope="session")
+def head():
+    """The mean head of the synthetic speakers: a few seconds to model, so once."""
+    return build_head()
 
 
 class Workflow:

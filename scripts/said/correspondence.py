@@ -21,6 +21,7 @@ _SMOOTHNESS, _IDENTITY = 1.0, 1e-3
 _CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, distances in mean edges
 _NEIGHBOURS = 24  # candidates among which a compatible normal is sought
 _PARTNERS, _PARTNER_REACH = 6, 0.7  # at most so many source faces within so many mean edges share a target face
+_PARTNER_RATIO, _EXACT = 4.0, 1e-6  # and this many times as far as the nearest
 _BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
 
 
@@ -94,9 +95,6 @@ def find_correspondence(source, target, source_landmarks, target_landmarks) -> n
         ValueError: landmarks that differ in number, are repeated or out of range; meshes that are not finite.
     """
     source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
-    if np.array_equal(source.vertices, target.vertices) and np.array_equal(source.faces, target.faces):
-        own = np.arange(len(source.faces))
-        return np.stack([own, own], axis=1)
     registered, scene = _register(source, target, source_landmarks, target_landmarks)
     return _pair_faces(registered, scene, source.faces, target.faces)
 
@@ -318,7 +316,8 @@ def _pair_faces(registered, scene, source_faces, target_faces):
     # Several partners within reach: their mean is smoother than the nearest one's deformation.
     distance, near = cKDTree(source).query(target, k=min(_PARTNERS, len(source)))
     compatible = np.einsum("tkc,tc->tk", source_normals[near], target_normals) > 0
-    face, rank = np.nonzero(compatible & (distance < _PARTNER_REACH))
+    comparable = distance < np.minimum(_PARTNER_REACH, _PARTNER_RATIO * distance[:, :1] + _EXACT)
+    face, rank = np.nonzero(compatible & comparable)
     within_reach = np.stack([near[face, rank], face], axis=1)
     # The other way round, so that no source triangle's motion is lost where the source is the finer mesh.
     partner, distance = _nearest_compatible(source, source_normals, target, target_normals)

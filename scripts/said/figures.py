@@ -67,11 +67,11 @@ def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Tri
         source: neutral, Vs vertices; expressions: (32, Vs, 3); head: neutral, Vt vertices; shapes: (32, Vt, 3).
             All in metres, upright and facing +z.
     """
-    view = frame(np.concatenate([source.vertices, *expressions]), margin=1.04)
+    whole = frame(np.concatenate([source.vertices, *expressions]), margin=1.04)
     onto_head = _centre_of_motion(head.vertices, shapes) - _centre_of_motion(source.vertices, expressions)
-    head_view = Framing(tuple(view.centre + onto_head), view.half_height)
+    alike = Framing(tuple(whole.centre + onto_head), whole.half_height)
     pairs = []
-    for mesh, moved, view in ((source, expressions, view), (head, shapes, head_view)):
+    for mesh, moved, view in ((source, expressions, whole), (head, shapes, alike)):
         rest = np.asarray(mesh.vertices)
         renderer = Renderer(mesh.faces, (250, 190), view, background=(1, 1, 1))
         pairs.append([renderer(vertices, _heat(vertices - rest)) for vertices in (rest, *moved)])
