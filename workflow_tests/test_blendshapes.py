@@ -15,7 +15,7 @@ from conftest import ROOT, SMOKE
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
-from said import deformation, io
+from said import deformation, figures, io
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, reattach
 from said.deformation import find_correspondence, transfer
@@ -121,6 +121,22 @@ def test_truth_error_is_the_distance_to_the_truth():
         truth_error(template, truth, np.zeros((32, 4, 3)))
     with pytest.raises(ValueError, match="expected"):
         truth_error(template, truth[:5], truth)
+
+
+def test_figure_shows_motion_on_both_faces(source, head, speaker, made):
+    shapes, regions = made
+    neutral = trimesh.Trimesh(source.neutral, source.faces, process=False)
+    part, _ = crop(trimesh.Trimesh(speaker.template, head.faces, process=False), regions.head)
+    sheet = figures.blendshapes(neutral, source.expressions[:32], part, shapes).astype(int)
+    wide, high = sheet.shape[1] // 12, sheet.shape[0] // 6
+
+    def red(row, column):
+        cell = sheet[row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+        return (cell[..., 0] > cell[..., 1] + 60).mean()
+
+    assert red(0, 0) == red(0, 1) == 0  # neutral
+    jaw_source, jaw_head = red(0, 8), red(0, 9)
+    assert jaw_source > 0.05 and 0.7 < jaw_head / jaw_source < 1.4
 
 
 # ------------------------------------------------------------------------------------------ export

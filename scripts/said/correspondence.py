@@ -89,7 +89,8 @@ def find_correspondence(source, target, source_landmarks, target_landmarks) -> n
 
     Returns:
         (P, 2) int, pairs (source face, target face), many to many, sorted by target face. Every target face
-        occurs at least once.
+        occurs at least once, with a source face less than 90 degrees away wherever one is near. Meshes that are
+        the same but for a similarity are paired one to one.
 
     Raises:
         ValueError: landmarks that differ in number, are repeated or out of range; meshes that are not finite.
