@@ -68,7 +68,7 @@ def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Tri
             All in metres, upright and facing +z.
     """
     whole = frame(np.concatenate([source.vertices, *expressions]), margin=1.04)
-    onto_head = _centre_of_motion(head.vertices, shapes) - _centre_of_motion(source.vertices, expressions)
+    onto_head = _centre_of_motion(head, shapes) - _centre_of_motion(source, expressions)
     alike = Framing(tuple(whole.centre + onto_head), whole.half_height)
     pairs = []
     for mesh, moved, view in ((source, expressions, whole), (head, shapes, alike)):
@@ -80,10 +80,11 @@ def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Tri
     return contact_sheet(images, ["neutral", *SPEECH_BLENDSHAPES, "displacement in mm"], columns=6)
 
 
-def _centre_of_motion(rest: NDArray, moved: NDArray) -> NDArray:
-    """(3,) mean of the vertices, weighted by how far they move."""
-    weights = np.linalg.norm(moved - rest, axis=2).sum(axis=0)
-    return weights @ rest / weights.sum()
+def _centre_of_motion(mesh: trimesh.Trimesh, moved: NDArray) -> NDArray:
+    """(3,) mean over the surface, weighted by the square of how far it moves; how fine the mesh is does not matter."""
+    squares = ((moved - mesh.vertices) ** 2).sum(axis=(0, 2))
+    weights = mesh.area_faces * squares[mesh.faces].mean(axis=1)
+    return weights @ mesh.triangles_center / weights.sum()
 
 
 def _heat(displacement: NDArray) -> NDArray:
