@@ -83,6 +83,9 @@ rule blendvoca:
         expand("results/{run}/coefficients/{speaker}", run=RUN, speaker=SPEAKERS),
         expand("results/{run}/coefficients/std.csv", run=RUN),
         expand("results/{run}/blendshapes/{report}.csv", run=RUN, report=TRANSFER_REPORTS),
+        expand("results/{run}/coefficients/quality.csv", run=RUN),
+        expand("results/{run}/coefficients/quality/{speaker}.png", run=RUN, speaker=SPEAKERS),
+        expand("results/{run}/blendshapes/residuals/{speaker}.npz", run=RUN, speaker=SPEAKERS),
 
 
 # On demand: every speaker's blendshapes for other programs.

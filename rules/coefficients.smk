@@ -4,13 +4,16 @@
 rule fit_coefficients:
     input:
         sequences="results/{run}/corpus/sequences/{speaker}",
+        template="results/{run}/corpus/templates/{speaker}.ply",
         blendshapes="results/{run}/blendshapes/{speaker}.npz",
     output:
         coefficients=directory("results/{run}/coefficients/{speaker}"),
+        residuals="results/{run}/coefficients/quality/{speaker}.npz",
         quality="results/{run}/coefficients/quality/{speaker}.csv",
     params:
         max_step=config["coefficients"]["max_step"],
         solver=config["coefficients"]["solver"],
+        ridge=config["coefficients"]["ridge"],
         code=code("fit_coefficients.py"),
     log:
         "results/{run}/logs/fit_coefficients/{speaker}.log",
@@ -47,3 +50,73 @@ rule coefficient_std:
         "../envs/said.yaml"
     script:
         "../scripts/coefficient_std.py"
+
+
+rule quality_sheet:
+    input:
+        residuals="results/{run}/coefficients/quality/{speaker}.npz",
+        coefficients="results/{run}/coefficients/{speaker}",
+        blendshapes="results/{run}/blendshapes/{speaker}.npz",
+    output:
+        "results/{run}/coefficients/quality/{speaker}.png",
+    params:
+        max_step=config["coefficients"]["max_step"],
+        code=code("quality_sheet.py"),
+    log:
+        "results/{run}/logs/quality_sheet/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/quality_sheet/{speaker}.tsv"
+    message:
+        "Drawing how well the blendshapes of {wildcards.speaker} explain the frames"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/quality_sheet.py"
+
+
+rule quality_table:
+    input:
+        expand("results/{{run}}/coefficients/quality/{speaker}.csv", speaker=SPEAKERS),
+    output:
+        "results/{run}/coefficients/quality.csv",
+    params:
+        speakers=SPEAKERS,
+        code=code("quality_table.py"),
+    log:
+        "results/{run}/logs/quality_table.log",
+    benchmark:
+        "results/{run}/benchmarks/quality_table.tsv"
+    message:
+        "Collecting how well every sentence is explained"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/quality_table.py"
+
+
+rule blendshape_residuals:
+    input:
+        "results/{run}/blendshapes/{speaker}.npz",
+    output:
+        "results/{run}/blendshapes/residuals/{speaker}.npz",
+    params:
+        code=code("blendshape_residuals.py"),
+    log:
+        "results/{run}/logs/blendshape_residuals/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/blendshape_residuals/{speaker}.tsv"
+    message:
+        "Writing what each blendshape of {wildcards.speaker} adds to the template"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/blendshape_residuals.py"

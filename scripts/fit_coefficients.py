@@ -2,27 +2,27 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from said import corpus, io
+from said import corpus, io, quality
 from said.arkit import SPEECH_BLENDSHAPES
 from said.coefficients import fit_coefficients, vertex_rms
-from said.console import progress, start
+from said.console import naming, progress, start
 
 start(snakemake.log[0])
-params, folder = snakemake.params, Path(snakemake.output.coefficients)
+params, sequences = snakemake.params, snakemake.input.sequences
+folder = Path(snakemake.output.coefficients)
+vertices = len(io.read_mesh(snakemake.input.template).vertices)
 speaker = io.read_arrays(snakemake.input.blendshapes)
 shapes = (speaker["template"], speaker["blendshapes"])
+settings = {"max_step": params.max_step, "solver": params.solver, "ridge": params.ridge, "names": SPEECH_BLENDSHAPES}
 
-quality = []
-for sentence in progress(corpus.sentences(snakemake.input.sequences), "sentences"):
-    frames = corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]
-    coefficients = fit_coefficients(
-        *shapes, frames, max_step=params.max_step, solver=params.solver, names=SPEECH_BLENDSHAPES
-    )
+names, errors = corpus.sentences(sequences), []
+for sentence in progress(names, "sentences"):
+    with naming(f"{snakemake.wildcards.speaker}/{sentence}"):
+        frames = corpus.read_frames(sequences, sentence, vertices)[:, speaker["vertices"]]
+        coefficients = fit_coefficients(*shapes, frames, **settings)
     io.write_coefficients(folder / f"{sentence}.csv", coefficients)
-    per_frame, _ = vertex_rms(*shapes, coefficients, frames)
-    row = {"sentence": sentence, "frames": len(frames), "rms_mm": 1e3 * np.sqrt((per_frame**2).mean())}
-    quality.append(row | {"worst_frame_mm": 1e3 * per_frame.max()})
-io.write_table(snakemake.output.quality, pd.DataFrame(quality), float_format="%.6f")
+    errors.append(vertex_rms(*shapes, coefficients, frames))
+
+residuals = quality.collect(names, errors)
+io.write_arrays(snakemake.output.residuals, vars(residuals))
+io.write_table(snakemake.output.quality, quality.table(residuals), float_format="%.6f")

@@ -1,5 +1,6 @@
 """What a job prints: to the terminal and, line by line, to its log."""
 
+import contextlib
 import os
 import sys
 import time
@@ -35,6 +36,15 @@ def start(log: str | os.PathLike[str]) -> None:
     file = Path(log).open("w", encoding="utf-8", buffering=1)
     sys.stdout = Tee(sys.stdout, file)
     sys.stderr = Tee(sys.stderr, file)
+
+
+@contextlib.contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Say where it happened in the message of whatever is raised in the block, as a RuntimeError."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(f"{place}: {error}") from error
 
 
 def progress(items: Iterable, unit: str, count: int | None = None, every: float = 5.0) -> Iterator:

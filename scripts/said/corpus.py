@@ -75,9 +75,17 @@ def read_speech(folder: io.PathLike, sentence: str) -> tuple[NDArray[np.float32]
     return io.read_audio(Path(folder) / f"{sentence}.wav")
 
 
-def read_frames(folder: io.PathLike, sentence: str) -> NDArray[np.float32]:
-    """(N, V, 3) metres, memory-mapped."""
-    return io.read_frames(Path(folder) / f"{sentence}.npy")
+def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
+    """(N, V, 3) metres, memory-mapped.
+
+    Raises:
+        ValueError: V is not `vertices`, where that is given, or the array is no sequence of frames.
+    """
+    path = Path(folder) / f"{sentence}.npy"
+    frames = io.read_frames(path)
+    if frames.ndim != 3 or frames.shape[2] != 3 or frames.shape[1] != (vertices or frames.shape[1]):
+        raise ValueError(f"{path}: has the shape {frames.shape}, not (frames, {vertices or 'vertices'}, 3)")
+    return frames
 
 
 def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
