@@ -123,3 +123,10 @@ def test_seeds_differ_by_purpose_and_are_stable():
     assert derive_seed(0, "said") == derive_seed(0, "said") != derive_seed(0, "extractor")
     assert derive_seed(0, "a", "b") != derive_seed(0, "ab") and derive_seed(1, "said") != derive_seed(0, "said")
     assert 0 <= derive_seed(0, "said") < 2**63
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("max_step", 0), ("max_step", -0.1), ("ridge", -1e-6), ("solver", "simplex")]
+)
+def test_settings_of_the_qp_that_make_no_sense_are_refused(key, value):
+    assert f"coefficients.{key}" in refusal(config(coefficients={key: value}))

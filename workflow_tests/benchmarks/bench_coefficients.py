@@ -5,8 +5,8 @@
 A synthetic speaker says a few sentences; longer sequences repeat them forwards and backwards. Each measurement runs in
 a process of its own, on one thread. Seconds are of the processor, MiB the peak of the process, Python included.
 `banded` and `cvxopt` are the workflow's, certified; `fit` is `fit_coefficients` from vertices on. `sparse` and `dense`
-are CVXOPT at its default tolerances on metres, the dense matrices being those of the paper's authors; `piqp` is PIQP's
-multistage solver with P and q times 1e4. The error is the largest difference from the optimum, which is certified and
+are CVXOPT at its default tolerances on metres, with P as a sparse matrix or, as the paper's authors have it, a dense
+one; `piqp` is PIQP's multistage solver with P and q times 1e4. The error is the largest difference from the optimum, which is certified and
 found by another solver.
 """
 
@@ -69,8 +69,8 @@ def certified(solver: str):
     return answer
 
 
-def plain_cvxopt(matrix_of):
-    """Default tolerances, metres; `matrix_of` turns a scipy matrix into one of CVXOPT's."""
+def plain_cvxopt(hessian_of):
+    """Default tolerances, metres; `hessian_of` turns the scipy matrix P into one of CVXOPT's."""
 
     def answer(task: Problem) -> np.ndarray:
         import cvxopt
@@ -82,9 +82,9 @@ def plain_cvxopt(matrix_of):
         inequalities = sparse.vstack([-identity, identity, differences, -differences])
         limits = np.repeat([0.0, 1.0, task.max_step], [size, size, 2 * (size - count)])
         matrices = (
-            matrix_of(sparse.kron(sparse.eye(frames), task.hessian)),
+            hessian_of(sparse.kron(sparse.eye(frames), task.hessian)),
             cvxopt.matrix(task.linear.reshape(-1, 1)),
-            matrix_of(inequalities),
+            sparse_matrix(inequalities),
             cvxopt.matrix(limits.reshape(-1, 1)),
         )
         result = cvxopt.solvers.qp(*matrices, options={"show_progress": False})
