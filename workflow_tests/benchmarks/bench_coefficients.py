@@ -6,8 +6,8 @@ A synthetic speaker says a few sentences; longer sequences repeat them forwards 
 a process of its own, on one thread. Seconds are of the processor, MiB the peak of the process, Python included.
 `banded` and `cvxopt` are the workflow's, certified; `fit` is `fit_coefficients` from vertices on. `sparse` and `dense`
 are CVXOPT at its default tolerances on metres, with P as a sparse matrix or, as the paper's authors have it, a dense
-one; `piqp` is PIQP's multistage solver with P and q times 1e4. The error is the largest difference from the optimum, which is certified and
-found by another solver.
+one; `piqp` is PIQP's multistage solver with P and q times 1e4. The error is the largest difference from the optimum,
+which is certified and found by another solver.
 """
 
 import argparse
