@@ -29,3 +29,26 @@ rule train_extractor:
         "../envs/said.yaml"
     script:
         "../scripts/train_extractor.py"
+
+
+# On demand, for the authors' own evaluation.
+rule export_extractor:
+    input:
+        "results/{run}/extractor/vae.safetensors",
+    output:
+        "results/{run}/export/vae.pth",
+    params:
+        code=code("export_extractor.py"),
+    log:
+        "results/{run}/logs/export_extractor.log",
+    benchmark:
+        "results/{run}/benchmarks/export_extractor.tsv"
+    message:
+        "Writing the feature extractor in the authors' format"
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/export_extractor.py"

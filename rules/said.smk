@@ -25,6 +25,14 @@ rule speech_encoder:
         "../scripts/speech_encoder.py"
 
 
+def displaced(wildcards):
+    """The faces that the vertex loss, and nothing else, looks at."""
+    if not config["variants"][wildcards.variant]["vertex_weight"]:
+        return []
+    speakers = SPLIT["train"] + SPLIT["validation"]
+    return expand("results/{run}/blendshapes/{speaker}.npz", run=wildcards.run, speaker=speakers)
+
+
 rule train_said:
     input:
         train=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),
@@ -33,6 +41,7 @@ rule train_said:
         validation_speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["validation"]),
         std="results/{run}/coefficients/std.csv",
         encoder="results/{run}/speech_encoder",
+        blendshapes=displaced,
     output:
         weights="results/{run}/said/{variant}/model.safetensors",
         history="results/{run}/said/{variant}/history.jsonl",
@@ -86,3 +95,27 @@ rule sample_said:
         "../envs/said.yaml"
     script:
         "../scripts/sample_said.py"
+
+
+# On demand: a model for the authors' own programs, as `snakemake results/<run>/export/base/SAiD.pth`.
+rule export:
+    input:
+        weights="results/{run}/said/{variant}/model.safetensors",
+        encoder="results/{run}/speech_encoder",
+    output:
+        "results/{run}/export/{variant}/SAiD.pth",
+    params:
+        code=code("export_said.py"),
+    log:
+        "results/{run}/logs/export/{variant}.log",
+    benchmark:
+        "results/{run}/benchmarks/export/{variant}.tsv"
+    message:
+        "Writing {wildcards.variant} in the authors' format"
+    resources:
+        mem_mb=4000,
+        runtime=5,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/export_said.py"

@@ -9,10 +9,14 @@ from said.speech import frame_count, load_encoder, prepare_waveform
 start(snakemake.log[0])
 params = snakemake.params
 
+rounding = params.settings["frame_count"]
+
 speeches = []
 for sentence in corpus.sentences(snakemake.input.speech):
     waveform, rate = corpus.read_speech(snakemake.input.speech, sentence)
-    speeches.append(Speech(sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate)))
+    speeches.append(
+        Speech(sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate, rounding=rounding))
+    )
 
 samples = sample_speech(
     model.load(snakemake.input.weights),

@@ -1,5 +1,7 @@
 """Train one variant of SAiD."""
 
+from pathlib import Path
+
 from said import corpus, io, model
 from said.console import start
 from said.loop import find_device
@@ -8,11 +10,12 @@ from said.training import Clip, train_said
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
+faces = {Path(path).stem: corpus.read_displacements(path) for path in files.blendshapes}
 
 
 def clips(coefficients, sequences):
     return [
-        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate))
+        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), faces.get(Path(name).parent.name))
         for name, values, waveform, rate in corpus.read_clips(coefficients, sequences)
     ]
 

@@ -1,10 +1,13 @@
 """Training losses, sampling and editing: the authors' values and what must hold for any model."""
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
 from test_model import small
 
-from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses
+from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses, vertex_loss
 from said.io import read_coefficients
 
 
@@ -32,21 +35,63 @@ def test_every_step_of_ddim_is_the_authors(authors, golden):
         torch.testing.assert_close(reached, following, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "guidance"), [("ddim20", 2.0), ("ddim20_gs1", 0.0)])
-def test_whole_runs_are_the_authors(authors, golden, name, guidance):
-    """These random weights amplify rounding a thousandfold over 20 steps (their float32 run is itself 1e-3 from the
-    same run in double precision), so most entries agree to 1e-4 and all to a few thousandths."""
-    result = sample(
-        authors, golden["audio_emb_120"], steps=20, guidance=guidance, initial_noise=golden[name + "_noise"]
-    )
-    error = (result - golden[name + "_result"]).abs()
-    assert error.quantile(0.9) < 1e-4
-    assert error.mean() < 1e-4
-    assert error.max() < 5e-3
+# Whole runs. These random weights double a difference in every step until the clipping to [-1, 1] stops it. The first
+# value that differs from the authors' is the time embedding, by 3e-7: their linear algebra library adds in another
+# order than any setting of ours (threads, instruction set, oneDNN or MKL, order and batching of the two conditions, and
+# their attention's way of writing were tried). By the end of 20 guided steps their float32 run is 1.3e-3 from the same
+# run in double precision, and two float32 runs of ours, with one and with two threads, are 2e-3 from each other: 1e-4
+# over whole runs is a property of a machine. What an implementation can be held to is this: the same steps (above),
+# the same run while rounding is small, and at the end to be as near to exact arithmetic as the authors are.
 
 
-@pytest.mark.parametrize(("name", "strength", "tolerance"), [("edit", 1.0, 2e-3), ("edit_strength05", 0.5, 1e-4)])
-def test_editing_is_the_authors(authors, golden, name, strength, tolerance):
+@torch.no_grad()
+def test_a_run_is_the_authors_until_rounding_has_grown(authors, golden):
+    schedule = scheduler(authors)
+    schedule.set_timesteps(20)
+    audio = golden["audio_emb_120"]
+    both = torch.cat([audio, authors.condition(audio, torch.zeros(2, dtype=torch.bool))])
+    state = golden["ddim20_noise"]
+    for number in range(5):
+        timestep = schedule.timesteps[number]
+        conditional, unconditional = authors.denoiser(torch.cat([state, state]), timestep.expand(4), both).chunk(2)
+        state = schedule.step(3 * conditional - 2 * unconditional, timestep, state).prev_sample
+        torch.testing.assert_close(state, golden["ddim20_interm"][number + 1], atol=1e-4, rtol=0)
+
+
+EDITING = {"reference": "edit_ref", "mask": "edit_mask"}
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "arguments"),
+    [
+        ("ddim20_result", "ddim20_noise", {"guidance": 2.0}),
+        ("ddim20_gs1_result", "ddim20_gs1_noise", {"guidance": 0.0}),
+        ("edit_result", "edit_noise", {"guidance": 2.0, **EDITING}),
+    ],
+)
+def test_whole_runs_are_as_near_to_the_authors_as_theirs_is_to_exact_arithmetic(
+    authors, golden, name, noise, arguments
+):
+    def run(model, dtype):
+        given = {key: golden[value] if isinstance(value, str) else value for key, value in arguments.items()}
+        given = {"audio": golden["audio_emb_120"], "initial_noise": golden[noise], **given}
+        given = {key: value.to(dtype) if torch.is_tensor(value) else value for key, value in given.items()}
+        return sample(model, steps=20, **given)
+
+    ours, theirs = run(authors, torch.float32), golden[name]
+    exact = run(copy.deepcopy(authors).double(), torch.float64).float()
+    for measure in (torch.max, torch.mean):
+        rounding = measure((theirs - exact).abs())
+        assert measure((ours - exact).abs()) < 3 * rounding
+        assert measure((ours - theirs).abs()) < 3 * rounding
+    error = (ours - theirs).abs()
+    assert error.mean() < 1e-4 and error.quantile(0.9) < 1e-4
+    if "mask" in arguments:
+        kept = golden["edit_mask"] == 1
+        assert torch.equal(ours[kept], golden["edit_ref"][kept])
+
+
+def test_editing_from_half_way_is_the_authors(authors, golden):
     result = sample(
         authors,
         golden["audio_emb_120"],
@@ -55,11 +100,9 @@ def test_editing_is_the_authors(authors, golden, name, strength, tolerance):
         initial_noise=golden["edit_noise"],
         reference=golden["edit_ref"],
         mask=golden["edit_mask"],
-        strength=strength,
+        strength=0.5,
     )
-    error = (result - golden[name + "_result"]).abs()
-    assert error.max() < tolerance
-    assert error.mean() < 1e-4
+    torch.testing.assert_close(result, golden["edit_strength05_result"], atol=1e-4, rtol=0)
     kept = golden["edit_mask"] == 1
     assert torch.equal(result[kept], golden["edit_ref"][kept])
 
@@ -73,6 +116,65 @@ def test_losses_are_the_authors(authors, golden, official):
     noise, velocity = training_losses(authors, golden["loss_coeffs"], *arguments, std=std)
     assert noise.item() == pytest.approx(golden["loss_std_predict"].item(), rel=1e-5)
     assert velocity.item() == pytest.approx(golden["loss_std_velocity"].item(), rel=1e-5)
+
+
+def test_the_gradient_of_the_last_layer_is_the_authors(authors, golden):
+    """In closed form from the authors' activations alone: of the mean absolute error of a convolution."""
+    norm, _, convolution = authors.denoiser.model.out
+    target = golden["fwd_x"]
+    hidden = F.silu(F.group_norm(golden["act_output_blocks.1"], 32, norm.weight, norm.bias)).detach()  # (B, C, N)
+    slope = (golden["fwd_out"] - target).sign().transpose(1, 2) / target.numel()  # (B, 32, N)
+    windows = F.pad(hidden, (1, 1)).unfold(2, 3, 1)  # (B, C, N, 3)
+    authors.zero_grad()
+    (authors.denoiser(golden["fwd_x"], golden["fwd_t"], golden["fwd_ctx"]) - target).abs().mean().backward()
+    expected = torch.einsum("bon,bcnk->ock", slope, windows)
+    torch.testing.assert_close(convolution.weight.grad, expected, atol=1e-3 * expected.abs().max().item(), rtol=1e-3)
+    torch.testing.assert_close(convolution.bias.grad, slope.sum((0, 2)), atol=1e-6, rtol=1e-3)
+    large = expected.abs() > 1e-3 * expected.abs().max()
+    assert torch.equal(convolution.weight.grad.sign()[large], expected.sign()[large])
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_gradients_are_the_slopes_of_the_loss(authors, golden, norm):
+    """In float32, against differences of the loss in double precision, along the gradient of each kind of weight."""
+    names = ("loss_coeffs", "audio_emb_120", "loss_cond", "loss_t", "loss_noise")
+    given = [golden[name] for name in names]
+    authors.zero_grad()
+    sum(training_losses(authors, *given, norm)).backward()
+    exact = copy.deepcopy(authors).double()
+    given = [value.double() if value.is_floating_point() else value for value in given]
+    block = "denoiser.model.input_blocks.1.1.transformer_blocks.0."
+    for name in (
+        "null_cond_emb",
+        "denoiser.model.time_embed.0.weight",
+        "denoiser.model.input_blocks.0.0.weight",
+        block + "attn1.to_q.weight",
+        block + "attn2.to_k.weight",
+        block + "ff.net.0.proj.weight",
+        "denoiser.model.output_blocks.0.0.skip_connection.weight",
+    ):
+        gradient = authors.get_parameter(name).grad.double()
+        weight, step = exact.get_parameter(name), 1e-5
+        start, losses = weight.detach().clone(), []
+        for sign in (1, -1):
+            with torch.no_grad():
+                weight.copy_(start + sign * step * gradient / gradient.norm())
+                losses.append(sum(training_losses(exact, *given, norm)).item())
+        with torch.no_grad():
+            weight.copy_(start)
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert slope == pytest.approx(gradient.norm().item(), rel=1e-3), name
+
+
+def test_the_vertex_loss_weighs_the_error_by_what_it_moves():
+    error = torch.zeros(2, 3, 32)
+    error[0, :, 4] = 0.5
+    displacements = torch.zeros(2, 32, 6)
+    displacements[:, 4] = torch.tensor([1.0, -2.0, 0.0, 0.0, 0.0, 3.0])
+    alone = 6 / (32 * 6)  # the mean displacement, by which all are divided
+    assert vertex_loss(error, displacements).item() == pytest.approx(0.5 * 0.5 * 6 / 6 / alone, rel=1e-6)
+    assert vertex_loss(error, 1000 * displacements).item() == pytest.approx(vertex_loss(error, displacements).item())
+    assert vertex_loss(error[:, :, torch.arange(32).roll(1)], displacements).item() == 0
 
 
 def batch(model, frames=24):

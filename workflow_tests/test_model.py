@@ -1,12 +1,15 @@
 """The denoiser and the model around it: the authors' values, the alignment bias, and its files."""
 
+import os
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from transformers import Wav2Vec2Model
 
 from said import model as models
-from said.attention import CrossAttention, alignment_mask
+from said.attention import Band, CrossAttention, alignment, alignment_band, alignment_mask, scheduled_bias
 from said.denoiser import timestep_embedding
 from said.io import read_state_dict
 from said.model import ModelConfig, SAiD, load_official, parameter_count
@@ -85,10 +88,31 @@ def test_wrong_keys_are_listed(tmp_path):
     assert "bad.pth" in text
 
 
-def test_code_in_a_published_file_is_not_run(tmp_path):
-    torch.save({"denoiser": torch.nn.Linear(1, 1)}, tmp_path / "code.pth")
-    with pytest.raises(Exception, match=r"(?i)weights.only"):
-        read_state_dict(tmp_path / "code.pth")
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize("how", ["inside", "bare"])
+def test_code_in_a_published_file_is_not_run(tmp_path, monkeypatch, how):
+    monkeypatch.chdir(tmp_path)
+    if how == "inside":
+        torch.save({"null_cond_emb": torch.zeros(1, 1, 768), "bomb": Hostile()}, "SAiD.pth")
+    else:
+        (tmp_path / "SAiD.pth").write_bytes(pickle.dumps(Hostile(), protocol=2))
+    with pytest.raises(ValueError, match=r"SAiD\.pth: refused"):
+        load_official("SAiD.pth")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_what_is_not_a_state_dict_is_refused(tmp_path):
+    (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04")
+    (tmp_path / "empty.pth").write_bytes(b"")
+    torch.save({"epoch": 3, "model": {"a": torch.zeros(1)}}, tmp_path / "nested.pth")
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    for name in ("cut", "empty", "nested", "tensor"):
+        with pytest.raises(ValueError, match=rf"{name}\.pth: refused"):
+            read_state_dict(tmp_path / f"{name}.pth")
 
 
 def test_a_fresh_model_predicts_zero():
@@ -111,8 +135,79 @@ def test_the_band_follows_unequal_lengths():
     assert mask.any(1).all()
     assert (centre - (torch.arange(120) + 0.5) * 100 / 120).abs().max() < 1.6
     assert alignment_mask(7, 5, None) is None
-    with pytest.raises(ValueError, match="alignment_bias"):
-        alignment_mask(5, 5, -1)
+    # Where output frames are the denser, a band of half width 0 leaves none of them without audio.
+    assert (alignment_mask(120, 100, 0).sum(1) == 1).all()
+
+
+@pytest.mark.parametrize("lengths", [(120, 120), (120, 100), (65, 90), (33, 400), (7, 5), (500, 500)])
+@pytest.mark.parametrize("bias", [0, 1, 9])
+def test_the_band_in_blocks_is_the_mask(lengths, bias):
+    torch.manual_seed(0)
+    attention = CrossAttention(64, 16, heads=2)
+    mask, band = alignment_mask(*lengths, bias), alignment_band(*lengths, bias)
+    reached = []
+    for allowed in (mask, band):
+        x = torch.randn(2, lengths[0], 64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        context = torch.randn(2, lengths[1], 16, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        out = attention(x, context, allowed)
+        out.square().mean().backward()
+        reached.append((out, x.grad, context.grad))
+    for dense, banded in zip(*reached, strict=True):
+        torch.testing.assert_close(banded, dense, atol=1e-6, rtol=0)
+
+
+def test_the_band_is_used_where_it_is_cheaper_and_made_once():
+    assert isinstance(alignment(120, 120, 1), Band)
+    assert isinstance(alignment(3600, 3600, 100), Band)
+    assert isinstance(alignment(120, 120, 40), torch.Tensor)
+    assert alignment(120, 120, None) is None
+    assert alignment(120, 120, 1) is alignment(120, 120, 1)
+    long = alignment(36000, 36000, 1)
+    assert long.mask.numel() < 40 * 36000 and long.keys.numel() < 2 * 36000
+
+
+@pytest.mark.parametrize("schedule", ["linear", "geometric"])
+@pytest.mark.parametrize("bias", [0, 1, 7])
+def test_the_scheduled_band_narrows_from_everything_to_the_bias(schedule, bias):
+    shares = torch.linspace(0, 1, 200)
+    widths = scheduled_bias(bias, 120, shares, schedule)
+    assert widths[0] == bias and widths[-1] == 119
+    assert (widths.diff() >= 0).all() and torch.equal(widths, widths.round())
+    middle = scheduled_bias(1, 120, torch.tensor([0.5]), schedule).item()
+    assert middle == (60 if schedule == "linear" else int((2 * 120) ** 0.5 - 1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("schedule", ["linear", "geometric"])
+def test_a_scheduled_denoiser_hears_everything_early_and_its_neighbourhood_late(schedule):
+    model = small(alignment_schedule=schedule)
+    for name, module in model.denoiser.named_modules():  # self-attention and convolutions would carry audio along
+        if name.endswith("attn1"):
+            module.to_out[0].weight.zero_()
+    attention = model.denoiser.model.input_blocks[1][1].transformer_blocks[0].attn2
+    outputs = []
+    attention.register_forward_hook(lambda _, __, output: outputs.append(output))
+    noisy, audio = torch.randn(3, 40, 32), torch.randn(3, 40, 32)
+    changed = audio.clone()
+    changed[:, 30] += 5
+    timesteps = torch.tensor([0, 300, 999])  # each item of the batch has a band of its own
+    for context in (audio, changed):
+        model.denoiser(noisy, timesteps, context)
+    heard = (outputs[0] - outputs[1]).abs().amax(-1) > 0
+    assert heard[0].nonzero().flatten().tolist() == [29, 30, 31]
+    assert 3 < heard[1].sum() < 40
+    assert heard[2].all()
+
+
+@torch.no_grad()
+def test_a_schedule_at_its_end_is_the_constant_band():
+    constant, scheduled = small(), small(alignment_schedule="linear")
+    noisy, audio = torch.randn(2, 40, 32), torch.randn(2, 40, 32)
+    late, early = torch.zeros(2, dtype=torch.long), torch.full((2,), 999)
+    same = torch.testing.assert_close
+    same(scheduled.denoiser(noisy, late, audio), constant.denoiser(noisy, late, audio), atol=1e-5, rtol=0)
+    everything = small(alignment_bias=None)
+    same(scheduled.denoiser(noisy, early, audio), everything.denoiser(noisy, early, audio), atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -180,6 +275,12 @@ def test_other_files_are_refused(tmp_path):
 def test_impossible_configurations_are_named():
     with pytest.raises(ValueError, match="prediction"):
         ModelConfig(prediction="x0")
+    with pytest.raises(ValueError, match="alignment_bias"):
+        SAiD(ModelConfig(width=32, alignment_bias=-1))
+    with pytest.raises(ValueError, match="alignment_schedule must be one of"):
+        SAiD(ModelConfig(width=32, alignment_schedule="cosine"))
+    with pytest.raises(ValueError, match="alignment_schedule linear needs"):
+        SAiD(ModelConfig(width=32, alignment_bias=None, alignment_schedule="linear"))
     with pytest.raises(ValueError, match="multiple of 32"):
         SAiD(ModelConfig(width=40))
     with pytest.raises(ValueError, match="audio_width"):

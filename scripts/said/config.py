@@ -153,6 +153,8 @@ def _consistent(resolved: Mapping) -> None:
     for name, said in {"said": resolved["said"], **resolved["variants"]}.items():
         if said["warmup_epochs"] > said["epochs"]:
             faults.append(f"{name}.warmup_epochs: {said['warmup_epochs']} is more than the {said['epochs']} epochs")
+        if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
+            faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
         if resolved["sampling"]["steps"] > said["diffusion_steps"]:
             faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
     tests = resolved[resolved["dataset"]]["split"]["test"]

@@ -88,6 +88,13 @@ def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None)
     return frames
 
 
+def read_displacements(path: io.PathLike) -> NDArray[np.float32]:
+    """What each blendshape of a speaker moves, (32, 3 V), from the npz of template and blendshapes."""
+    arrays = io.read_arrays(path)
+    moved = arrays["blendshapes"] - arrays["template"]
+    return moved.reshape(len(moved), -1).astype(np.float32)
+
+
 def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
     """The source face of the deformation transfer.
 

@@ -5,7 +5,15 @@ import math
 import torch
 from torch import Tensor, nn
 
-from said.attention import AudioTransformer, alignment_mask, zero_initialised
+from said.attention import (
+    SCHEDULES,
+    Alignment,
+    AudioTransformer,
+    alignment,
+    alignment_mask,
+    scheduled_bias,
+    zero_initialised,
+)
 
 HEAD_WIDTH = 32
 _GROUPS = 32
@@ -15,10 +23,25 @@ class Denoiser(nn.Module):
     """Predicts the noise (or v) in blendshape coefficients, given the audio."""
 
     def __init__(
-        self, channels: int, width: int, audio_width: int, dropout: float = 0.0, alignment_bias: int | None = 1
+        self,
+        channels: int,
+        width: int,
+        audio_width: int,
+        dropout: float = 0.0,
+        alignment_bias: int | None = 1,
+        alignment_schedule: str = "constant",
+        diffusion_steps: int = 1000,
     ):
         super().__init__()
+        if alignment_bias is not None and alignment_bias < 0:
+            raise ValueError(f"alignment_bias must be at least 0 or null, not {alignment_bias}")
+        if alignment_schedule not in SCHEDULES:
+            raise ValueError(f"alignment_schedule must be one of {', '.join(SCHEDULES)}, not {alignment_schedule!r}")
+        if alignment_bias is None and alignment_schedule != "constant":
+            raise ValueError(f"alignment_schedule {alignment_schedule} needs an alignment_bias to end at, not null")
         self.alignment_bias = alignment_bias
+        self.alignment_schedule = alignment_schedule
+        self.last_timestep = diffusion_steps - 1
         self.model = UNet(channels, width, audio_width, dropout)
 
     def forward(self, noisy: Tensor, timesteps: Tensor, audio: Tensor) -> Tensor:
@@ -32,8 +55,16 @@ class Denoiser(nn.Module):
         Returns:
             (B, N, 32).
         """
-        mask = alignment_mask(noisy.shape[1], audio.shape[1], self.alignment_bias, noisy.device)
-        return self.model(noisy.transpose(1, 2), timesteps, audio, mask).transpose(1, 2)
+        allowed = self.alignment(noisy.shape[1], audio.shape[1], timesteps)
+        return self.model(noisy.transpose(1, 2), timesteps, audio, allowed).transpose(1, 2)
+
+    def alignment(self, frames: int, audio_frames: int, timesteps: Tensor) -> Alignment:
+        """What cross-attention may see; where it is scheduled over diffusion time, of each item of the batch."""
+        if self.alignment_schedule == "constant":
+            return alignment(frames, audio_frames, self.alignment_bias, timesteps.device)
+        noise_share = timesteps / max(self.last_timestep, 1)
+        bias = scheduled_bias(self.alignment_bias, audio_frames, noise_share, self.alignment_schedule)
+        return alignment_mask(frames, audio_frames, bias, timesteps.device)[:, None]  # for all heads
 
 
 class UNet(nn.Module):
@@ -66,27 +97,27 @@ class UNet(nn.Module):
             nn.GroupNorm(_GROUPS, width), nn.SiLU(), zero_initialised(nn.Conv1d(width, channels, 3, padding=1))
         )
 
-    def forward(self, x: Tensor, timesteps: Tensor, audio: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, timesteps: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
         time = self.time_embed(timestep_embedding(timesteps, self.width).to(x.dtype))  # (B, 4 C)
         skips = []
         for block in self.input_blocks:
-            x = block(x, time, audio, mask)  # (B, C, N)
+            x = block(x, time, audio, allowed)  # (B, C, N)
             skips.append(x)
-        x = self.middle_block(x, time, audio, mask)
+        x = self.middle_block(x, time, audio, allowed)
         for block in self.output_blocks:
-            x = block(torch.cat([x, skips.pop()], dim=1), time, audio, mask)  # (B, 2 C, N) -> (B, C, N)
+            x = block(torch.cat([x, skips.pop()], dim=1), time, audio, allowed)  # (B, 2 C, N) -> (B, C, N)
         return self.out(x)
 
 
 class Stage(nn.ModuleList):
     """Layers in sequence, each given what it needs besides the feature map."""
 
-    def forward(self, x: Tensor, time: Tensor, audio: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
         for layer in self:
             if isinstance(layer, ResidualBlock):
                 x = layer(x, time)
             elif isinstance(layer, AudioTransformer):
-                x = layer(x, audio, mask)
+                x = layer(x, audio, allowed)
             else:
                 x = layer(x)
         return x

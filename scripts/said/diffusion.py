@@ -90,26 +90,56 @@ def training_losses(
     Returns:
         two scalars.
     """
-    if norm not in ("l1", "l2"):
-        raise ValueError(f"loss must be l1 or l2, not {norm!r}")
+    error = prediction_error(model, coefficients, audio, conditioned, timesteps, noise, alphas=alphas)
+    if std is not None:
+        error = error / std
+    return loss_of(error, norm, reduction), loss_of(error.diff(dim=1), norm, reduction)
+
+
+def prediction_error(
+    model: SAiD,
+    coefficients: Tensor,
+    audio: Tensor,
+    conditioned: Tensor,
+    timesteps: Tensor,
+    noise: Tensor,
+    *,
+    alphas: Tensor | None = None,
+) -> Tensor:
+    """What the denoiser predicts less what it should: (B, N, 32). The arguments are those of `training_losses`."""
     alphas = alphas_cumprod(model.config) if alphas is None else alphas
     alpha = alphas.to(coefficients.device)[timesteps][:, None, None]
     clean = model.to_diffusion(coefficients)
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
     target = noise if model.config.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-    error = model.denoiser(noisy, timesteps, model.condition(audio, conditioned)) - target
-    if std is not None:
-        error = error / std
-    return _reduce(error, norm, reduction), _reduce(error.diff(dim=1), norm, reduction)
+    return model.denoiser(noisy, timesteps, model.condition(audio, conditioned)) - target
 
 
-def _reduce(error: Tensor, norm: str, reduction: str) -> Tensor:
+def loss_of(error: Tensor, norm: str, reduction: str) -> Tensor:
+    """The scalar that `training_losses` makes of an error (B, N, 32)."""
+    if norm not in ("l1", "l2"):
+        raise ValueError(f"loss must be l1 or l2, not {norm!r}")
     distance = error.abs() if norm == "l1" else error.square()
     if reduction == "mean":
         return distance.mean()
     if reduction == "sum":
         return distance.sum() / len(error)
     raise ValueError(f"loss_reduction must be sum or mean, not {reduction!r}")
+
+
+def vertex_loss(error: Tensor, displacements: Tensor) -> Tensor:
+    """The optional loss of the authors' implementation: the error as it moves the vertices of each speaker's face.
+
+    Args:
+        error: (B, N, 32) of `prediction_error`.
+        displacements: (B, 32, 3 V) vertices of each blendshape less the template, of each item's speaker, in any
+            unit: they are divided by the speaker's mean absolute displacement.
+
+    Returns:
+        scalar: the mean absolute value over frames and vertices' coordinates.
+    """
+    scale = displacements.abs().mean(dim=(1, 2), keepdim=True)
+    return (error @ (displacements / scale)).abs().mean()
 
 
 @torch.no_grad()

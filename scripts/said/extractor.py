@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.checkpoint import digest
-from said.io import PathLike, read_state_dict, read_tensors, write_tensors
+from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
 from said.loop import FitSettings, Step, fit, preserved_generators
 from said.weights import load_strict
 
@@ -110,6 +110,11 @@ def load_official(path: PathLike) -> BlendshapeVAE:
     vae = BlendshapeVAE()
     load_strict(vae, read_state_dict(path), path)
     return vae.eval()
+
+
+def export_official(path: PathLike, vae: BlendshapeVAE) -> None:
+    """Write the extractor as the authors' vae.pth, for their evaluation."""
+    write_state_dict(path, vae.state_dict())
 
 
 def save(path: PathLike, vae: BlendshapeVAE) -> None:

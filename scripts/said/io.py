@@ -256,10 +256,41 @@ def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None
 
 
 def read_state_dict(path: PathLike) -> dict:
-    """A published PyTorch state dict (.pth): tensors only, no code of the file is run."""
+    """A published PyTorch state dict (.pth): tensors only, no code of the file is run.
+
+    Raises:
+        ValueError: the file holds anything else.
+    """
+    import pickle
+
     import torch
 
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}: refused, not a state dict of plain tensors; reading it could run code that it brings along, or it"
+            f" is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(f"{path}: refused, not a state dict: names and their tensors")
+    return state
+
+
+def write_state_dict(path: PathLike, tensors: Mapping) -> None:
+    """Named tensors as a PyTorch state dict (.pth), which the authors' programs read.
+
+    The one pickle that the project writes, as it is the format asked for: a plain dict of tensors, which
+    `torch.load(..., weights_only=True)` takes. The same tensors give the same bytes.
+    """
+    import torch
+
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    # Given a path, torch.save would write the temporary file's name into the archive.
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(plain, file)
 
 
 def write_image(path: PathLike, image: NDArray) -> None:

@@ -9,8 +9,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.denoiser import Denoiser
-from said.io import PathLike, read_state_dict, read_tensors, write_tensors
-from said.weights import load_strict
+from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.weights import load_strict, mismatches
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 _FORMAT = "said"
@@ -27,6 +27,8 @@ class ModelConfig:
     dropout: float = 0.1
     alignment_bias: int | None = 1
     """Cross-attention sees audio frames with |i - j| <= this; None: all of them."""
+    alignment_schedule: str = "constant"
+    """Width of that band over diffusion time: constant, or from everything to it, see `attention.scheduled_bias`."""
     prediction: str = "epsilon"
     """What the denoiser predicts: epsilon, the noise, or v = sqrt(a) noise - sqrt(1 - a) coefficients."""
     noise_schedule: str = "squaredcos_cap_v2"
@@ -57,7 +59,15 @@ class SAiD(nn.Module):
                 f"the speech encoder's features are {audio_encoder.config.hidden_size} wide, "
                 f"audio_width is {config.audio_width}"
             )
-        self.denoiser = Denoiser(CHANNELS, config.width, config.audio_width, config.dropout, config.alignment_bias)
+        self.denoiser = Denoiser(
+            CHANNELS,
+            config.width,
+            config.audio_width,
+            config.dropout,
+            config.alignment_bias,
+            config.alignment_schedule,
+            config.diffusion_steps,
+        )
         self.null_cond_emb = nn.Parameter(torch.randn(1, 1, config.audio_width))
         self.audio_encoder = audio_encoder
         # Not part of the state dict, so that its keys are those of the published weights.
@@ -98,6 +108,47 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
     model = SAiD(ModelConfig(width=width, audio_width=audio_width), encoder)
     load_strict(model, state, path)
     return model.eval()
+
+
+_OFFICIAL = {
+    "width": (192, "its denoiser has 192 channels"),
+    "audio_width": (768, "its speech encoder is wav2vec2-base, 768 wide"),
+    "alignment_bias": (1, "its denoiser always sees one audio frame on either side"),
+    "alignment_schedule": ("constant", "its alignment bias does not change over diffusion time"),
+    "prediction": ("epsilon", "it takes the output for the noise, and the file cannot say otherwise"),
+    "noise_schedule": ("squaredcos_cap_v2", "its schedule is fixed"),
+    "diffusion_steps": (1000, "its schedule is fixed"),
+    "scaled": (
+        False,
+        "it adds noise to raw coefficients; a scale of the data against the noise is no scale of weights, so none of "
+        "them can take it in",
+    ),
+}
+"""What a model must be for the authors' programs to run it, and why."""
+
+
+def export_official(path: PathLike, model: SAiD, encoder: Wav2Vec2Model) -> None:
+    """Write a model as the authors' SAiD.pth, which their inference reads and their Blender add-on animates from.
+
+    Args:
+        encoder: the frozen speech encoder; a finetuned one inside the model takes its place.
+
+    Raises:
+        ValueError: names everything about the model that their programs cannot run.
+    """
+    faults = [
+        f"  {name} is {getattr(model.config, name)!r}, not {needed!r}: {reason}"
+        for name, (needed, reason) in _OFFICIAL.items()
+        if getattr(model.config, name) != needed
+    ]
+    encoder = model.audio_encoder or encoder
+    state = model.state_dict() | {f"audio_encoder.{name}": value for name, value in encoder.state_dict().items()}
+    if not faults:
+        with torch.device("meta"):
+            faults = mismatches(SAiD(audio_encoder=Wav2Vec2Model(Wav2Vec2Config())).state_dict(), state)
+    if faults:
+        raise ValueError("\n".join([f"{path}: the authors' programs cannot run this model:", *faults]))
+    write_state_dict(path, state)
 
 
 def save(path: PathLike, model: SAiD) -> None:

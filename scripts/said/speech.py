@@ -24,10 +24,19 @@ SAMPLE_RATE = 16000
 transformers_logging.disable_progress_bar()
 
 
-def frame_count(samples: int, rate: int, fps: int = FRAME_RATE) -> int:
-    """Whole animation frames in `samples` of audio at `rate` Hz; exact, so that no length loses a frame to rounding."""
+def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = "exact") -> int:
+    """Whole animation frames in `samples` of audio at `rate` Hz.
+
+    Args:
+        rounding: exact; or truncated: in floating point as in the authors' implementation, where some lengths that are
+            a whole number of frames lose one.
+    """
+    if rounding not in ("exact", "truncated"):
+        raise ValueError(f"frame_count must be exact or truncated, not {rounding!r}")
     if samples < 0 or rate <= 0 or fps <= 0:
         raise ValueError(f"samples must be at least 0, rate and fps above 0; got {samples}, {rate}, {fps}")
+    if rounding == "truncated":
+        return int(samples / rate * fps)
     return int(Fraction(samples) * Fraction(fps) / Fraction(rate))
 
 

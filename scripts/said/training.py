@@ -14,7 +14,7 @@ from transformers import Wav2Vec2Model
 from said.arkit import MIRROR
 from said.checkpoint import digest
 from said.corpus import FRAME_RATE
-from said.diffusion import alphas_cumprod, training_losses
+from said.diffusion import alphas_cumprod, loss_of, prediction_error, vertex_loss
 from said.loop import FitSettings, Step, fit, preserved_generators
 from said.model import CHANNELS, ModelConfig, SAiD
 from said.speech import SAMPLE_RATE, encode, encode_clip, normalise
@@ -31,11 +31,13 @@ class Clip:
         name: unique among the clips.
         coefficients: (N, 32) in [0, 1], 60 frames per second.
         waveform: (T,) in [-1, 1] at 16 kHz, beginning with the first frame.
+        displacements: (32, 3 V) blendshapes of the speaker less the template; the vertex loss alone needs them.
     """
 
     name: str
     coefficients: NDArray[np.float32]
     waveform: NDArray[np.float32]
+    displacements: NDArray[np.float32] | None = None
 
     def __post_init__(self):
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
@@ -51,6 +53,7 @@ def model_config(settings: dict, encoder: Wav2Vec2Model) -> ModelConfig:
         audio_width=encoder.config.hidden_size,
         dropout=settings["dropout"],
         alignment_bias=settings["alignment_bias"],
+        alignment_schedule=settings["alignment_schedule"],
         prediction=settings["prediction"],
         noise_schedule=settings["noise_schedule"],
         diffusion_steps=settings["diffusion_steps"],
@@ -119,21 +122,24 @@ def train_said(
         count = len(batch.coefficients)
         timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
         noise = torch.randn(batch.coefficients.shape, generator=generator)
-        noise_loss, velocity_loss = training_losses(
+        error = prediction_error(
             model,
             batch.coefficients.to(device),
             audio_features(batch),
             conditioned.to(device),
             timesteps.to(device),
             noise.to(device),
-            settings["loss"],
-            reduction=settings["loss_reduction"],
             alphas=alphas,
         )
-        return {"noise": noise_loss, "velocity": velocity_loss}
+        kind = (settings["loss"], settings["loss_reduction"])
+        terms = {"noise": loss_of(error, *kind), "velocity": loss_of(error.diff(dim=1), *kind)}
+        if batch.displacements is not None:
+            terms["vertex"] = vertex_loss(error, batch.displacements.to(device))
+        return terms
 
     def total(terms: dict[str, Tensor]) -> Tensor:
-        return terms["noise"] + settings["velocity_weight"] * terms["velocity"]
+        weighted = terms["noise"] + settings["velocity_weight"] * terms["velocity"]
+        return weighted + settings["vertex_weight"] * terms["vertex"] if "vertex" in terms else weighted
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         batch = windows.batch(step.items, step.random)
@@ -183,6 +189,7 @@ class Window:
     coefficients: Tensor
     waveform: Tensor | None = None
     features: Tensor | None = None
+    displacements: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,7 @@ class Batch:
     coefficients: Tensor
     waveforms: Tensor | None
     features: Tensor | None
+    displacements: Tensor | None
 
     @classmethod
     def of(cls, windows: Sequence[Window]) -> "Batch":
@@ -199,7 +207,7 @@ class Batch:
             parts = [getattr(window, name) for window in windows]
             return None if parts[0] is None else torch.stack(parts)
 
-        return cls(stack("coefficients"), stack("waveform"), stack("features"))
+        return cls(stack("coefficients"), stack("waveform"), stack("features"), stack("displacements"))
 
 
 class Windows:
@@ -268,11 +276,14 @@ def _window(clip: Clip, features: Tensor | None, start: int, length: int, shift:
     coefficients = torch.from_numpy(np.asarray(clip.coefficients, dtype=np.float32)[frames])
     if mirrored:
         coefficients = coefficients[:, MIRROR]
+    displacements = None if clip.displacements is None else torch.from_numpy(clip.displacements)
     if features is not None:
-        return Window(coefficients, features=_interpolate(features, frames + shift * FRAME_RATE))
+        features = _interpolate(features, frames + shift * FRAME_RATE)
+        return Window(coefficients, features=features, displacements=displacements)
     first = start * SAMPLE_RATE // FRAME_RATE + round(shift * SAMPLE_RATE)
     samples = np.clip(np.arange(first, first + length * SAMPLE_RATE // FRAME_RATE), 0, len(clip.waveform) - 1)
-    return Window(coefficients, waveform=torch.from_numpy(np.asarray(clip.waveform, dtype=np.float32)[samples]))
+    waveform = torch.from_numpy(np.asarray(clip.waveform, dtype=np.float32)[samples])
+    return Window(coefficients, waveform, displacements=displacements)
 
 
 def _interpolate(features: Tensor, positions: NDArray) -> Tensor:
@@ -286,6 +297,8 @@ def _interpolate(features: Tensor, positions: NDArray) -> Tensor:
 def _check(train, validation, settings: dict) -> None:
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
+    if settings["vertex_weight"] and any(clip.displacements is None for clip in [*train, *validation]):
+        raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
     for key, allowed in (
         ("encoder", ("frozen", "finetuned")),
         ("encoder_mode", ("eval", "train")),

@@ -11,7 +11,14 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: PathLike) -
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
     """
-    own = module.state_dict()
+    faults = mismatches(module.state_dict(), state)
+    if faults:
+        raise ValueError("\n".join([f"{source}: not the weights of {type(module).__name__}:", *faults]))
+    module.load_state_dict(state)
+
+
+def mismatches(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    """A line for every key of `state` that is missing, unexpected or misshapen, `own` being what is expected."""
     faults = [f"  missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
     faults += [f"  unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]
     faults += [
@@ -19,6 +26,4 @@ def load_strict(module: nn.Module, state: dict[str, Tensor], source: PathLike) -
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
-    if faults:
-        raise ValueError("\n".join([f"{source}: not the weights of {type(module).__name__}:", *faults]))
-    module.load_state_dict(state)
+    return faults
