@@ -82,6 +82,10 @@ def test_variant_wins_over_scale_wins_over_preset_wins_over_section():
         ({"dataset": "vocset"}, ["dataset", "vocset"]),
         ({"scale": "paper", "sampling": {"steps": 2000}}, ["sampling.steps", "1000"]),
         ({"variants": {"base": {"warmup_epochs": 9999999}}}, ["base.warmup_epochs"]),
+        (
+            {"variants": {"base": {"alignment_bias": None, "alignment_schedule": "linear"}}},
+            ["base.alignment_schedule", "needs an alignment_bias"],
+        ),
     ],
 )
 def test_wrong_configuration_is_refused_by_name(changes, named):

@@ -99,6 +99,16 @@ def test_frame_counts_are_exact():
         frame_count(10, 0)
 
 
+def test_truncated_frame_counts_lose_a_frame_of_some_lengths():
+    whole = [frames * 16000 // 60 for frames in range(3, 3000, 3)]  # 60 frames a second: every third is whole samples
+    lost = [samples for samples in whole if frame_count(samples, 16000, rounding="truncated") != samples * 60 // 16000]
+    assert 0 < len(lost) < len(whole) / 2
+    for samples in lost:
+        assert frame_count(samples, 16000, rounding="truncated") == frame_count(samples, 16000) - 1
+    with pytest.raises(ValueError, match="exact or truncated"):
+        frame_count(16000, 16000, rounding="up")
+
+
 def test_resampling_keeps_pitch_and_time():
     time = np.arange(22050 * 2) / 22050
     waveform = prepare_waveform(np.sin(2 * np.pi * 440 * time).astype(np.float32), 22050)

@@ -1,5 +1,6 @@
 """The training loop and SAiD's objective: what is learnt, what is random, what survives an interruption."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -169,6 +170,26 @@ def test_validation_draws_more_and_drops_the_condition(encoder):
     assert train(encoder, epochs=1, validation_repeats=3)[1][0]["validation"] != base
     dropped = train(encoder, epochs=1, validation_dropout=True, condition_dropout=0.0)[1][0]["validation"]
     assert dropped == train(encoder, epochs=1, condition_dropout=0.0)[1][0]["validation"]
+
+
+def test_the_vertex_loss_sees_the_face(encoder):
+    def faces(scale):
+        displacements = scale * np.random.default_rng(0).normal(size=(32, 30)).astype(np.float32)
+        return [dataclasses.replace(one, displacements=displacements) for one in CLIPS + HELD_OUT]
+
+    def train_with(clips, weight):
+        settings = {**SETTINGS, "epochs": 1, "vertex_weight": weight}
+        train_set, held_out = clips[: len(CLIPS)], clips[len(CLIPS) :]
+        return train_said(train_set, held_out, encoder, settings, 0, std=STD, report=lambda _: None)
+
+    model, history = train_with(faces(1.0), 0.02)
+    assert {"noise", "velocity", "vertex"} <= history[0].keys() and history[0]["vertex"] > 0
+    without, _ = train_with(faces(1.0), 0.0)
+    assert not same(model, without)
+    in_millimetres, _ = train_with(faces(1024.0), 0.02)  # a power of two: not even rounding differs
+    assert same(model, in_millimetres)
+    with pytest.raises(ValueError, match="vertex_weight needs"):
+        train(encoder, vertex_weight=0.02)
 
 
 def test_contradictions_are_named(encoder):
