@@ -47,7 +47,7 @@ def alignment_bounds(frames: int, audio_frames: int, bias: int | Tensor, device=
         bias = bias[:, None]
     # torch.round and Python's round break ties alike (to even), which the authors' band depends on.
     first, last = torch.round(middle - ratio / 2 - bias), torch.round(middle + ratio / 2 + bias)
-    # Where output frames are the denser, no audio frame may begin under one of them: it sees the one it lies in.
+    # At half width 0 and with fewer audio frames than output frames, one may see none: it sees the one it lies in.
     return torch.minimum(first, middle.floor()), torch.maximum(last, middle.floor() + 1)
 
 
@@ -92,7 +92,7 @@ def alignment(frames: int, audio_frames: int, bias: int | None, device: torch.de
 
 
 def scheduled_bias(bias: int, audio_frames: int, noise_share: Tensor, schedule: str) -> Tensor:
-    """Half width of the alignment bias over diffusion time: global early in sampling, local late (Section 6).
+    """Half width of the alignment bias over diffusion time: global early in sampling, local late (future work).
 
     Args:
         bias: half width at the end of sampling.

@@ -3,7 +3,7 @@
     python workflow_tests/benchmarks/bench_attention.py [--lengths 120 600 3600 36000] [--bias 1]
 
 Each measurement runs in a process of its own on one thread, so that its peak memory is its own: one layer of the
-paper's width, forward and backward, the best of several CPU times (of one beyond 10,000 frames). `loop` is the published
+paper's width, forward and backward, the best of several CPU times (one beyond 10,000 frames). `loop` is the published
 way: the mask made frame by frame in each call, softmax over everything. What would need more than --limit MiB for its
 attention map alone is left out.
 """
