@@ -78,6 +78,7 @@ rule sample_said:
     params:
         settings=config["sampling"],
         device=config["compute"]["device"],
+        finished="results/{run}/methods/{variant}/{speaker}.unfinished",
         # The same noise for every variant, as in the paper's figure 9.
         seed=lambda w: seed("sample", w.speaker),
         code=code("sample_said.py"),

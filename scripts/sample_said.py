@@ -2,8 +2,9 @@
 
 from said import corpus, io, model
 from said.console import start
+from said.finished import Finished
 from said.loop import find_device
-from said.sampling import Speech, sample_speech
+from said.sampling import Sampler, Speech, sample_speech
 from said.speech import frame_count, load_encoder, prepare_waveform
 
 start(snakemake.log[0])
@@ -18,12 +19,13 @@ for sentence in corpus.sentences(snakemake.input.speech):
         Speech(sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate, rounding=rounding))
     )
 
-samples = sample_speech(
+sampler = Sampler(
     model.load(snakemake.input.weights),
     load_encoder(snakemake.input.encoder),
-    speeches,
     params.settings,
     params.seed,
-    device=find_device(params.device),
+    find_device(params.device),
 )
-io.write_arrays(snakemake.output[0], dict(samples))
+with Finished(params.finished, [params.code, sampler.identity()]) as finished:
+    samples = sample_speech(sampler, speeches, threads=snakemake.threads, finished=finished)
+    io.write_arrays(snakemake.output[0], dict(samples))

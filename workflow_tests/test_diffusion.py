@@ -228,7 +228,7 @@ class Oracle(torch.nn.Module):
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])
 @pytest.mark.parametrize("scaled", [False, True])
-@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])
 def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled, sampler):
     model = small(prediction=prediction, scaled=scaled)
     if scaled:
@@ -244,7 +244,7 @@ def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled
 def test_a_sample_does_not_know_its_neighbours():
     model = small(prediction="v")
     audio = batch(model)["audio"]
-    for extra in ({"eta": 0.0}, {"eta": 1.0}, {"sampler": "ddpm"}):
+    for extra in ({"eta": 0.0}, {"eta": 1.0}, {"sampler": "ddpm"}, {"sampler": "dpmsolver++"}):
         arguments = {"steps": 6, "guidance": 1.0, **extra}
         together = sample(model, audio, generator=[torch.Generator().manual_seed(n) for n in range(4)], **arguments)
         for n in range(4):
@@ -275,7 +275,8 @@ def test_guidance_zero_is_the_conditional_model_and_more_is_not():
     torch.testing.assert_close(plain, guided, atol=1e-4, rtol=0)
 
 
-def test_what_is_masked_comes_back_bit_exact_whatever_the_scale():
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])
+def test_what_is_masked_comes_back_bit_exact_whatever_the_scale(sampler):
     model = small(scaled=True, prediction="v")
     model.coefficient_scale.copy_(torch.linspace(0.013, 0.37, 32))
     given = batch(model)
@@ -283,7 +284,14 @@ def test_what_is_masked_comes_back_bit_exact_whatever_the_scale():
     mask[:5] = mask[-5:] = 1
     reference = given["coefficients"][0]
     result = sample(
-        model, given["audio"], steps=4, guidance=0.0, initial_noise=given["noise"], reference=reference, mask=mask
+        model,
+        given["audio"],
+        steps=4,
+        guidance=0.0,
+        generator=torch.Generator().manual_seed(0),
+        reference=reference,
+        mask=mask,
+        sampler=sampler,
     )
     assert torch.equal(result[:, :5], reference[:5].expand(4, -1, -1))
     assert torch.equal(result[:, -5:], reference[-5:].expand(4, -1, -1))

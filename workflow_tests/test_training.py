@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
-from said.sampling import Speech, sample_speech
+from said.sampling import Sampler, Speech, sample_speech
 from said.speech import build_stand_in
 from said.training import Clip, Windows, train_said
 
@@ -289,7 +289,8 @@ def test_short_clips_are_held_at_their_end():
 
 def samples_of(model, encoder, clips, seed=0, **changes):
     speeches = [Speech(clip.name, clip.waveform, len(clip.coefficients)) for clip in clips]
-    return dict(sample_speech(model, encoder, speeches, {**SAMPLING, **changes}, seed, report=lambda _: None))
+    sampler = Sampler(model, encoder, {**SAMPLING, **changes}, seed)
+    return dict(sample_speech(sampler, speeches, report=lambda _: None))
 
 
 def test_samples_have_their_clips_lengths_and_their_own_seeds(encoder):

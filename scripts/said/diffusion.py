@@ -1,9 +1,9 @@
 """Diffusion on blendshape coefficients (Section 4.2): the training losses, sampling and editing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, SchedulerMixin
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, SchedulerMixin
 from torch import Tensor
 
 from said.model import CHANNELS, ModelConfig, SAiD
@@ -12,12 +12,13 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 class _Box:
-    """Clips the estimate of the clean coefficients to [0, 1], which lies elsewhere for each scaled blendshape."""
+    """Clips the estimate of the clean coefficients to a box, which for scaled blendshapes differs from one to another."""
 
+    lower: Tensor
     upper: Tensor
 
     def _threshold_sample(self, sample: Tensor) -> Tensor:
-        return sample.clamp(min=torch.zeros_like(self.upper), max=self.upper)
+        return sample.clamp(min=self.lower, max=self.upper)
 
 
 class _BoxDDIM(_Box, DDIMScheduler):
@@ -28,27 +29,38 @@ class _BoxDDPM(_Box, DDPMScheduler):
     pass
 
 
+class _BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
+    pass
+
+
+SAMPLERS = {
+    "ddim": (_BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
+    "ddpm": (_BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
+    # Of second order; log-SNR is bounded from below because at the cosine schedule's end it has no bound.
+    "dpmsolver++": (_BoxDPMSolver, dict(lambda_min_clipped=-5.1)),
+}
+"""Kinds of `sampler`: the scheduler of diffusers and its settings."""
+
+
 def scheduler(model: SAiD, sampler: str = "ddim") -> SchedulerMixin:
     """The noise schedule of a model with the rule of a sampler.
 
     Raw coefficients are clipped to [-1, 1] at each step as in the authors' implementation, scaled ones to the image of
     [0, 1].
     """
-    kinds = {"ddim": (DDIMScheduler, _BoxDDIM), "ddpm": (DDPMScheduler, _BoxDDPM)}
-    if sampler not in kinds:
-        raise ValueError(f"sampler must be one of {', '.join(kinds)}, not {sampler!r}")
-    plain, boxed = kinds[sampler]
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
+    kind, settings = SAMPLERS[sampler]
     config = model.config
-    common = dict(
+    made = kind(
         num_train_timesteps=config.diffusion_steps,
         beta_schedule=config.noise_schedule,
         prediction_type={"epsilon": "epsilon", "v": "v_prediction"}[config.prediction],
-        timestep_spacing="leading",
+        thresholding=True,
+        **settings,
     )
-    if not config.scaled:
-        return plain(clip_sample=True, **common)
-    made = boxed(clip_sample=False, thresholding=True, **common)
     made.upper = 1 / model.coefficient_scale
+    made.lower = torch.zeros_like(made.upper) if config.scaled else -made.upper
     return made
 
 
@@ -142,6 +154,26 @@ def vertex_loss(error: Tensor, displacements: Tensor) -> Tensor:
     return (error @ (displacements / scale)).abs().mean()
 
 
+Predictor = Callable[[Tensor, int], Tensor]
+"""What a sampler asks at each step: noisy coefficients (B, N, 32) and the number of the step -> (B, N, 32)."""
+
+
+def guided(model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float) -> Predictor:
+    """Eq. 9 as it is written: eps_c + gamma (eps_c - eps_null); `said.guided.GuidedDenoiser` is the faster form."""
+    nobody = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
+    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, nobody)])
+
+    def predict(values: Tensor, step: int) -> Tensor:
+        batch = values if guidance == 0 else torch.cat([values, values])
+        predicted = model.denoiser(batch, timesteps[step].expand(len(batch)), both)
+        if guidance == 0:
+            return predicted
+        conditional, unconditional = predicted.chunk(2)
+        return conditional + guidance * (conditional - unconditional)
+
+    return predict
+
+
 @torch.no_grad()
 def sample(
     model: SAiD,
@@ -156,6 +188,7 @@ def sample(
     strength: float = 1.0,
     eta: float = 0.0,
     sampler: str = "ddim",
+    predictor: Callable[..., Predictor] = guided,
 ) -> Tensor:
     """Coefficients for encoded speech: Eq. 9, and with a reference the editing of Eq. 10.
 
@@ -171,7 +204,8 @@ def sample(
         mask: like `reference`, 1 where the reference is kept; without it nothing is kept beyond what `strength` leaves.
         strength: share of the steps that are made, in (0, 1]; below 1 they begin from the noised reference.
         eta: 0: deterministic DDIM; 1: as much noise as DDPM. DDPM itself disregards it.
-        sampler: ddim or ddpm.
+        sampler: ddim, ddpm or dpmsolver++.
+        predictor: makes the guided prediction from model, audio, timesteps and gamma.
 
     Returns:
         (B, N, 32) in [0, 1].
@@ -193,14 +227,9 @@ def sample(
         values = schedule.add_noise(clean, noise, timesteps[:1])
         keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
 
-    everyone = torch.ones(len(audio), dtype=torch.bool, device=audio.device)
-    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, ~everyone)])
+    predict = predictor(model, audio, timesteps, guidance)
     for index, timestep in enumerate(timesteps):
-        batch = values if guidance == 0 else torch.cat([values, values])
-        predicted = model.denoiser(batch, timestep.expand(len(batch)), both)
-        if guidance != 0:
-            conditional, unconditional = predicted.chunk(2)
-            predicted = conditional + guidance * (conditional - unconditional)
+        predicted = predict(values, index)
         extra = {"eta": eta} if sampler == "ddim" else {}
         values = schedule.step(predicted, timestep, values, generator=generator, **extra).prev_sample
         if reference is not None:

@@ -1,16 +1,28 @@
-"""Samples of a model for whole clips: audio encoded once, repeats in batches, every sample with its own seed."""
+"""Samples of a model for whole clips: audio encoded once, every sample with its own seed and its own bytes.
 
+Matrix products of another shape round differently, so a sample that shares a batch is not the sample made alone. On a
+CPU each is therefore made alone, in one thread, and `threads` of them at a time; a batch would not be faster there. On
+a GPU all batches of a clip have one shape: the last one is filled up.
+"""
+
+import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import Wav2Vec2Model
 
+from said.checkpoint import digest
 from said.config import derive_seed
 from said.diffusion import sample
+from said.finished import Finished
+from said.guided import GuidedDenoiser
 from said.model import SAiD
 from said.speech import encode_clip
 
@@ -30,57 +42,154 @@ class Speech:
     frames: int
 
 
-def sample_speech(
-    model: SAiD,
-    encoder: Wav2Vec2Model,
-    speeches: Sequence[Speech],
-    settings: dict,
-    seed: int,
-    *,
-    device: str = "cpu",
-    report: Callable[[str], None] = print,
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Sample coefficients for every sentence several times.
-
-    A sample depends on the seed, the sentence's name and the number of the repeat alone, not on what is sampled
-    beside it. Two models given the same seed start from the same noise, so that they can be compared.
+class Sampler:
+    """A model with its speech encoder and the settings of sampling, on one device.
 
     Args:
         model: its own encoder is used where it was finetuned.
         encoder: the frozen speech encoder.
-        speeches: of any lengths.
         settings: the section `sampling` of config.yaml.
-        seed: of the noise.
+        seed: of the noise. Two models given the same seed start from the same noise, so that they can be compared.
+    """
+
+    def __init__(self, model: SAiD, encoder: Wav2Vec2Model, settings: dict, seed: int, device: str = "cpu"):
+        self.model = model.to(device).eval()
+        self.encoder = (model.audio_encoder or encoder).to(device).eval()
+        self.settings, self.seed, self.device = settings, seed, device
+        off = settings["guidance_off_at_one"] and settings["guidance"] <= 1
+        self.guidance = 0.0 if off else settings["guidance"]
+
+    def encode(self, speech: Speech) -> Tensor:
+        """(N, D) features of the sentence."""
+        return encode_clip(self.encoder, speech.waveform, speech.frames)
+
+    def draw(self, name: str, audio: Tensor, repeats: Sequence[int], **editing) -> NDArray[np.float32]:
+        """Samples of some repeats of a sentence.
+
+        Args:
+            name: of the sentence.
+            audio: (N, D) its features.
+            repeats: numbers of the repeats, from 0.
+            editing: reference, mask and strength of `said.diffusion.sample`.
+
+        Returns:
+            (len(repeats), N, 32) in [0, 1].
+        """
+        seeds = [derive_seed(self.seed, name, repeat) for repeat in repeats]
+        samples = sample(
+            self.model,
+            audio.expand(len(repeats), -1, -1),
+            steps=self.settings["steps"],
+            guidance=self.guidance,
+            generator=[torch.Generator().manual_seed(one) for one in seeds],
+            eta=self.settings["eta"],
+            sampler=self.settings["sampler"],
+            predictor=GuidedDenoiser,
+            **editing,
+        )
+        return samples.cpu().numpy()
+
+    def identity(self) -> dict:
+        """What samples follow from, besides the speech."""
+        return {
+            "model": asdict(self.model.config) | {"weights": digest(self.model.state_dict())},
+            "scale": self.model.coefficient_scale.tolist(),
+            "encoder": digest(self.encoder.state_dict()),
+            "settings": self.settings,
+            "seed": self.seed,
+        }
+
+
+def sample_speech(
+    sampler: Sampler,
+    speeches: Sequence[Speech],
+    *,
+    threads: int = 1,
+    finished: Finished | None = None,
+    report: Callable[[str], None] = print,
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Sample coefficients for every sentence several times.
+
+    The bytes of a sample follow from the sampler, the sentence and the number of the repeat alone, not from what is
+    sampled beside it, in which order, or by how many threads. On a GPU they follow from `batch_size` as well.
+
+    Args:
+        sampler: the model and its settings.
+        speeches: of any lengths and of different names.
+        threads: samples made at a time on a CPU.
+        finished: where sentences are kept until the job is done, and found again after an interruption.
         report: gets progress, a line at a time.
 
     Yields:
-        name of a sentence, (S, N, 32) float32 samples in [0, 1].
+        name of a sentence, (S, N, 32) float32 samples in [0, 1], in the order given.
     """
-    model = model.to(device).eval()
-    encoder = (model.audio_encoder or encoder).to(device).eval()
-    guidance = settings["guidance"]
-    if settings["guidance_off_at_one"] and guidance <= 1:
-        guidance = 0.0
-    began = last_report = time.monotonic()
-    for number, speech in enumerate(speeches):
-        audio = encode_clip(encoder, speech.waveform, speech.frames)
-        repeats = []
-        for first in range(0, settings["samples"], settings["batch_size"]):
-            batch = range(first, min(first + settings["batch_size"], settings["samples"]))
-            seeds = [derive_seed(seed, speech.name, repeat) for repeat in batch]
-            samples = sample(
-                model,
-                audio.expand(len(batch), -1, -1),
-                steps=settings["steps"],
-                guidance=guidance,
-                generator=[torch.Generator().manual_seed(one) for one in seeds],
-                eta=settings["eta"],
-                sampler=settings["sampler"],
-            )
-            repeats.append(samples.cpu().numpy())
-        yield speech.name, np.concatenate(repeats)
+    finished = finished or Finished(None, None)
+    count = sampler.settings["samples"]
+    done = {speech.name: kept for speech in speeches if (kept := finished.read(_key(speech))) is not None}
+    progress = _Progress(count * (len(speeches) - len(done)), report)
+    if done:
+        report(f"{len(done)} of {len(speeches)} sentences were finished before the interruption")
+    with _workers(threads if sampler.device == "cpu" else 1) as submit:
+        waiting: deque[tuple[Speech, list[Future]]] = deque()
+
+        def collect() -> tuple[str, NDArray[np.float32]]:
+            speech, futures = waiting.popleft()
+            if not futures:
+                return speech.name, done.pop(speech.name)
+            for future in futures:
+                progress.add(min(len(future.result()), progress.count - progress.done))
+            samples = np.concatenate([future.result() for future in futures])[:count]
+            finished.write(_key(speech), samples)
+            return speech.name, samples
+
+        for speech in speeches:
+            futures = []
+            if speech.name not in done:
+                audio = submit(sampler.encode, speech).result()
+                futures = [submit(sampler.draw, speech.name, audio, batch) for batch in _batches(sampler)]
+            waiting.append((speech, futures))
+            # A sentence is waited for when those behind it keep every thread busy.
+            while sum(len(behind) for _, behind in list(waiting)[1:]) >= threads:
+                yield collect()
+        while waiting:
+            yield collect()
+
+
+def _batches(sampler: Sampler) -> list[list[int]]:
+    """Repeats that are sampled together: one on a CPU; on a GPU always as many, past the last one if need be."""
+    size = 1 if sampler.device == "cpu" else sampler.settings["batch_size"]
+    return [list(range(first, first + size)) for first in range(0, sampler.settings["samples"], size)]
+
+
+def _key(speech: Speech) -> str:
+    return f"{speech.name}-{speech.frames}-{digest({'waveform': speech.waveform})}"
+
+
+@contextlib.contextmanager
+def _workers(threads: int) -> Iterator[Callable[..., Future]]:
+    """Threads that work on a sample each; in them, and in this one meanwhile, PyTorch uses one core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool.submit
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+class _Progress:
+    """A line every ten seconds and at the end."""
+
+    def __init__(self, count: int, report: Callable[[str], None]):
+        self.count, self.report, self.done = count, report, 0
+        self.began = self.reported = time.monotonic()
+
+    def add(self, samples: int) -> None:
+        self.done += samples
         now = time.monotonic()
-        if now - last_report > 10 or number + 1 == len(speeches):
-            left = (now - began) / (number + 1) * (len(speeches) - number - 1)
-            report(f"sampled {number + 1}/{len(speeches)} sentences, {now - began:.0f} s, {left:.0f} s left")
-            last_report = now
+        if now - self.reported > 10 or self.done == self.count:
+            elapsed = now - self.began
+            left = elapsed / self.done * (self.count - self.done)
+            self.report(f"sampled {self.done}/{self.count} sequences, {elapsed:.0f} s, {left:.0f} s left")
+            self.reported = now

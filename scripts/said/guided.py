@@ -1,0 +1,105 @@
+"""Classifier-free guidance (Eq. 9) over many steps on the same speech, without what repeats itself.
+
+The layers are the model's own. Left out is only what cannot change the result but by rounding: keys and values of the
+audio are projected once and not at every step; with the null condition all keys are the same, so that cross-attention
+is a constant; and up to the first cross-attention the conditional and the unconditional branch are one.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from said.attention import AudioTransformer, CrossAttention, alignment_mask
+from said.denoiser import timestep_embedding
+from said.model import SAiD
+
+
+class GuidedDenoiser:
+    """Predicts eps_c + gamma (eps_c - eps_null) at the steps of a sampler.
+
+    Args:
+        model: in evaluation mode.
+        audio: (B, N, D) features of the speech encoder, one for each frame.
+        timesteps: (S,) int, of the steps to come.
+        guidance: gamma of Eq. 9; 0: no guidance.
+    """
+
+    def __init__(self, model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float):
+        self.unet = model.denoiser.model
+        self.guidance = guidance
+        self.time = self.unet.time_embed(timestep_embedding(timesteps, self.unet.width).to(audio.dtype))  # (S, 4 C)
+        allowed = alignment_mask(audio.shape[1], audio.shape[1], model.denoiser.alignment_bias, audio.device)
+        band = None if allowed is None else _Band(allowed)
+        null = None if guidance == 0 else model.null_cond_emb[0, 0]
+        self.hearing = {
+            layer: _Hearing(layer.transformer_blocks[0].attn2, audio, null, band)
+            for layer in self.unet.modules()
+            if isinstance(layer, AudioTransformer)
+        }
+
+    def __call__(self, noisy: Tensor, step: int) -> Tensor:
+        """Prediction for noisy coefficients (B, N, 32) at the step of that number: (B, N, 32)."""
+        unet, time = self.unet, self.time[step : step + 1]
+        (first,), (residual, transformer) = unet.input_blocks
+        start = first(noisy.transpose(1, 2))  # (B, C, N), the same with and without audio
+        x = shared = self._attend(transformer, residual(start, time))  # from here (2 B, C, N): conditional first
+        residual, transformer, last = unet.middle_block
+        x = last(self._attend(transformer, residual(x, time)), time)
+        start = start.repeat(len(x) // len(start), 1, 1)
+        for (residual, transformer), skip in zip(unet.output_blocks, (shared, start), strict=True):
+            x = self._attend(transformer, residual(torch.cat([x, skip], dim=1), time))
+        predicted = unet.out(x).transpose(1, 2)
+        if self.guidance == 0:
+            return predicted
+        conditional, unconditional = predicted.chunk(2)
+        return conditional + self.guidance * (conditional - unconditional)
+
+    def _attend(self, layer: AudioTransformer, x: Tensor) -> Tensor:
+        """`AudioTransformer.forward`; doubles the batch where the branches part."""
+        block, hearing = layer.transformer_blocks[0], self.hearing[layer]
+        hidden = layer.norm(x).transpose(1, 2)
+        normalised = block.norm1(hidden)
+        hidden = hidden + block.attn1(normalised, normalised)
+        conditional, *unconditional = hidden.split(hearing.items)
+        heard = [conditional + hearing(block.norm2(conditional))]
+        if self.guidance != 0:
+            heard.append((unconditional[0] if unconditional else conditional) + hearing.of_null)
+        hidden = torch.cat(heard)
+        hidden = hidden + block.ff(block.norm3(hidden))
+        return x.repeat(len(hidden) // len(x), 1, 1) + layer.proj_out(hidden.transpose(1, 2))
+
+
+class _Band:
+    """The audio frames that each frame attends to, as consecutive neighbours: (N, W) indices and what they add."""
+
+    def __init__(self, allowed: Tensor):
+        width = int(allowed.sum(1).max())
+        first = allowed.int().argmax(1)
+        index = first[:, None] + torch.arange(width, device=allowed.device)
+        self.index = index.clamp(max=allowed.shape[1] - 1)
+        outside = (index >= allowed.shape[1]) | ~allowed.gather(1, self.index)
+        self.bias = torch.zeros(index.shape, device=allowed.device).masked_fill(outside, float("-inf"))[..., None]
+
+
+class _Hearing:
+    """Cross-attention to audio that stays the same."""
+
+    def __init__(self, layer: CrossAttention, audio: Tensor, null: Tensor | None, band: _Band | None):
+        self.layer, self.band, self.items = layer, band, len(audio)
+        key, value = (projection(audio).unflatten(-1, (layer.heads, -1)) for projection in (layer.to_k, layer.to_v))
+        if band is None:
+            self.key, self.value = key.transpose(1, 2), value.transpose(1, 2)  # (B, heads, N, 32)
+        else:
+            self.key = key[:, band.index] / key.shape[-1] ** 0.5  # (B, N, W, heads, 32)
+            self.value = value[:, band.index]
+        self.of_null = None if null is None else layer.to_out(layer.to_v(null))  # (C,)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        query = self.layer.to_q(x).unflatten(-1, (self.layer.heads, -1))  # (B, N, heads, 32)
+        if self.band is None:
+            out = F.scaled_dot_product_attention(query.transpose(1, 2), self.key, self.value).transpose(1, 2)
+        else:
+            scores = (query[:, :, None] * self.key).sum(-1) + self.band.bias  # (B, N, W, heads)
+            out = (scores.softmax(2)[..., None] * self.value).sum(2)
+        return self.layer.to_out(out.flatten(2))
