@@ -12,6 +12,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 from said import config as settings
 from said import digest
+from said import edits as entries
 
 
 configfile: "config.yaml"
@@ -44,6 +45,7 @@ wildcard_constraints:
     speaker="|".join(SPEAKERS),
     variant="|".join(VARIANTS),
     method=r"\w+",
+    edit="|".join(config["edits"]) or "none",
 
 
 include: "rules/data.smk"
@@ -51,6 +53,7 @@ include: "rules/blendshapes.smk"
 include: "rules/coefficients.smk"
 include: "rules/extractor.smk"
 include: "rules/said.smk"
+include: "rules/editing.smk"
 include: "rules/evaluation.smk"
 include: "rules/figures.smk"
 
@@ -61,6 +64,7 @@ localrules:
     blendvoca,
     obj,
     models,
+    edits,
     tables,
     figures,
 
@@ -69,6 +73,7 @@ rule all:
     default_target: True
     input:
         rules.tables.input,
+        rules.edits.input,
         rules.figures.input,
 
 

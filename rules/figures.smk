@@ -100,6 +100,92 @@ rule demo_video:
         "../scripts/demo_video.py"
 
 
+# Figure 4; only of edits that keep something.
+rule plot_editing:
+    input:
+        expand("results/{{run}}/edits/{edit}.npz", edit=KEPT),
+    output:
+        expand("results/{{run}}/figures/editing.{suffix}", suffix=["png", "pdf"]),
+    params:
+        titles=KEPT,
+        code=code("plot_edits.py"),
+    log:
+        "results/{run}/logs/plot_editing.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_editing.tsv"
+    message:
+        "Drawing the edits"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_edits.py"
+
+
+# Figures 5 and 9.
+rule plot_velocity:
+    input:
+        smooth=f"results/{{run}}/methods/base/{SHOWN}.npz",
+        rough=f"results/{{run}}/methods/no_velocity/{SHOWN}.npz",
+    output:
+        expand("results/{{run}}/figures/{figure}.{suffix}", figure=["velocity", "velocity_all"], suffix=["png", "pdf"]),
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        code=code("plot_velocity.py"),
+    log:
+        "results/{run}/logs/plot_velocity.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_velocity.tsv"
+    message:
+        "Drawing a sample with and without velocity loss"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_velocity.py"
+
+
+# Figure 6.
+rule plot_attention:
+    input:
+        weights=expand("results/{{run}}/said/{variant}/model.safetensors", variant=["base", "no_alignment_bias"]),
+        encoder="results/{run}/speech_encoder",
+        sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
+        truth=f"results/{{run}}/methods/ground_truth/{SHOWN}.npz",
+    output:
+        expand("results/{{run}}/figures/attention.{suffix}", suffix=["png", "pdf"]),
+    params:
+        titles=["with alignment bias", "without"],
+        sentence=config["figures"]["demo_sentence"],
+        code=code("plot_attention.py"),
+    log:
+        "results/{run}/logs/plot_attention.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_attention.tsv"
+    message:
+        "Drawing the cross-attention with and without alignment bias"
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_attention.py"
+
+
+# A figure whose variants or edits are not configured is left out.
+COMPARED = {
+    "editing": bool(KEPT),
+    "velocity": {"base", "no_velocity"} <= set(VARIANTS),
+    "velocity_all": {"base", "no_velocity"} <= set(VARIANTS),
+    "attention": {"base", "no_alignment_bias"} <= set(VARIANTS),
+}
+
+
 # The deliverables of the configured run, under the one name that does not change with dataset and scale.
 rule publish_figure:
     input:
@@ -122,4 +208,9 @@ rule figures:
         expand(
             "results/figures/{figure}",
             figure=["speakers.png", "blendshapes.png", "training.png", "demo.mp4"],
+        ),
+        expand(
+            "results/figures/{figure}.{suffix}",
+            figure=[figure for figure, wanted in COMPARED.items() if wanted],
+            suffix=["png", "pdf"],
         ),

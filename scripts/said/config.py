@@ -48,10 +48,11 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     for kind in ("preset", "scale"):
         sets, chosen = config[f"{kind}s"], config[kind]
         if chosen not in sets:
-            raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{_nearest(chosen, sets)}")
+            raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
     resolved["variants"] = {name: merge(sections["said"], block) for name, block in config["variants"].items()}
+    resolved["edits"] = deepcopy(config.get("edits", {}))
     _complete(resolved, schema)
     _consistent(resolved)
     return resolved
@@ -76,7 +77,7 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str
         allowed = list(_properties(error.schema, schema))
         for key in error.instance:
             if key not in allowed:
-                yield f"{_join(place, key)}: unknown key{_nearest(str(key), allowed)}"
+                yield f"{_join(place, key)}: unknown key{nearest(str(key), allowed)}"
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         yield f"{_join(place, missing[0])}: missing; copy it from the config.yaml that came with the workflow"
@@ -107,7 +108,8 @@ def _join(place: str, key: str) -> str:
     return f"{place}.{key}" if place else key
 
 
-def _nearest(name: str, names) -> str:
+def nearest(name: str, names) -> str:
+    """What to append to a message about an unknown name."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -12,7 +12,7 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 class _Box:
-    """Clips the estimate of the clean coefficients to a box, which for scaled blendshapes differs from one to another."""
+    """Clips the estimate of the clean coefficients to a box, which differs between scaled blendshapes."""
 
     lower: Tensor
     upper: Tensor
@@ -36,8 +36,8 @@ class _BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
 SAMPLERS = {
     "ddim": (_BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
     "ddpm": (_BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
-    # Of second order; log-SNR is bounded from below because at the cosine schedule's end it has no bound.
-    "dpmsolver++": (_BoxDPMSolver, dict(lambda_min_clipped=-5.1)),
+    # Of second order, in equal steps of the log-SNR, which has no bound at the end of the cosine schedule but this.
+    "dpmsolver++": (_BoxDPMSolver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
 """Kinds of `sampler`: the scheduler of diffusers and its settings."""
 

@@ -156,6 +156,17 @@ def write_coefficients(path: PathLike, coefficients: NDArray) -> None:
     write_table(path, pd.DataFrame(coefficients, columns=list(SPEECH_BLENDSHAPES)), float_format="%.9g")
 
 
+def read_coefficient_text(path: PathLike) -> NDArray[np.str_]:
+    """(N, 32) cells of a CSV that `read_coefficients` reads, as they are written in it."""
+    read_coefficients(path)
+    return pd.read_csv(path, dtype=str)[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.str_)
+
+
+def write_coefficient_text(path: PathLike, cells: NDArray[np.str_]) -> None:
+    """(N, 32) cells as they are to be written, in the layout of `write_coefficients`."""
+    write_table(path, pd.DataFrame(cells, columns=list(SPEECH_BLENDSHAPES)))
+
+
 def write_table(path: PathLike, table: pd.DataFrame, float_format: str | None = None) -> None:
     """A CSV without an index column."""
     with atomic(path) as temporary:

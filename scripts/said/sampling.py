@@ -166,16 +166,25 @@ def _key(speech: Speech) -> str:
 
 
 @contextlib.contextmanager
-def _workers(threads: int) -> Iterator[Callable[..., Future]]:
-    """Threads that work on a sample each; in them, and in this one meanwhile, PyTorch uses one core."""
+def one_thread() -> Iterator[None]:
+    """A block in which PyTorch's operations use one thread, on whose number their rounding depends."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield pool.submit
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _workers(threads: int) -> Iterator[Callable[..., Future]]:
+    """Threads that work on a sample each."""
+    with one_thread():
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            yield pool.submit
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class _Progress:

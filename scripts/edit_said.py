@@ -1,0 +1,24 @@
+"""Make one edit: sample what is not kept of a reference."""
+
+from said import editing, io, model
+from said.console import start
+from said.loop import find_device
+from said.sampling import Sampler
+from said.speech import load_encoder
+
+start(snakemake.log[0])
+params = snakemake.params
+
+clip = editing.read_clip(params.files, params.entry)
+sampler = Sampler(
+    model.load(snakemake.input.weights),
+    load_encoder(snakemake.input.encoder),
+    params.settings,
+    params.seed,
+    find_device(params.device),
+)
+values = editing.edit(sampler, clip, params.entry.get("repeat", 0), params.entry.get("strength", 1.0))
+print(f"kept {clip.kept.sum()} of {clip.kept.size} coefficients, made the rest")
+io.write_coefficient_text(snakemake.output.coefficients, editing.written(values, clip))
+reference = {} if clip.reference is None else {"reference": clip.reference}
+io.write_arrays(snakemake.output.arrays, {"values": values, "kept": clip.kept, **reference})

@@ -1,0 +1,165 @@
+"""The entries of `edits` in config.yaml: what is wrong with them, what they are made from, and what they keep.
+
+The Snakefile reads this module at each start, so it imports nothing heavy unless an entry names files of the user's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.arkit import SPEECH_BLENDSHAPES
+from said.config import nearest
+
+KEEPING = ("frames", "blendshapes", "mask")
+"""Keys of an edit that keep something of the reference."""
+
+
+def needs_reference(entry: Mapping) -> bool:
+    """Whether an edit keeps anything, or begins from a noised reference."""
+    return any(key in entry for key in KEEPING) or entry.get("strength", 1) < 1
+
+
+def find_faults(
+    edits: Mapping[str, Mapping], speakers: Sequence[str], test_speakers: Sequence[str], variants: Sequence[str]
+) -> Iterator[str]:
+    """What is wrong with the edits of a configuration, a line each; files of the user's are looked into."""
+    for name, entry in edits.items():
+        for key, fault in _faults(entry, speakers, test_speakers, variants):
+            yield f"edits.{name}{'.' if key else ''}{key}: {fault}"
+
+
+def files(entry: Mapping, run: str, test_speakers: Sequence[str]) -> dict[str, str]:
+    """Paths of what an edit is made from, those of the workflow below `run`: what `read_clip` reads."""
+    speaker = find_speaker(entry, test_speakers)
+    named = {key: entry[key] for key in ("wav", "reference", "mask") if key in entry}
+    if "wav" not in entry:
+        named["sequences"] = f"{run}/corpus/sequences/{speaker}"
+    if needs_reference(entry) and "reference" not in entry:
+        named["coefficients"] = f"{run}/coefficients/{speaker}"
+    return named
+
+
+def kept_entries(entry: Mapping, frames: int) -> NDArray[np.bool_]:
+    """(N, 32) bool of an edit's `frames` and `blendshapes`: what lies in either.
+
+    Raises:
+        ValueError: a range is empty or outside the sequence.
+    """
+    kept = np.zeros((frames, len(SPEECH_BLENDSHAPES)), dtype=bool)
+    for first, last in entry.get("frames", ()):
+        begin, end = (frames + frame if frame < 0 else frame for frame in (first, last))
+        if not 0 <= begin <= end < frames:
+            raise ValueError(f"frames [{first}, {last}]: not a range within the {frames} frames 0 to {frames - 1}")
+        kept[begin : end + 1] = True
+    kept[:, [SPEECH_BLENDSHAPES.index(name) for name in entry.get("blendshapes", ())]] = True
+    return kept
+
+
+def mask_entries(columns: Mapping[str, NDArray], frames: int, source: PathLike) -> NDArray[np.bool_]:
+    """(N, 32) bool of the columns of a mask's CSV; blendshapes without a column are not kept.
+
+    Raises:
+        ValueError: a column is unknown, a value is neither 0 nor 1, or there are more or fewer rows than frames.
+    """
+    kept = np.zeros((frames, len(SPEECH_BLENDSHAPES)), dtype=bool)
+    for name, values in columns.items():
+        if name not in SPEECH_BLENDSHAPES:
+            raise ValueError(f"{source}: unknown blendshape {name!r}{nearest(name, SPEECH_BLENDSHAPES)}")
+        if len(values) != frames:
+            raise ValueError(f"{source}: has {len(values)} rows, the sequence {frames} frames")
+        if not np.isin(values, (0, 1)).all():
+            row = int(np.flatnonzero(~np.isin(values, (0, 1)))[0])
+            raise ValueError(f"{source}: line {row + 2}: {name} is {values[row]}, not 0 or 1")
+        kept[:, SPEECH_BLENDSHAPES.index(name)] = values == 1
+    return kept
+
+
+def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
+    """The sentence of a name or of a number from 0.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(wanted, int):
+        if wanted >= len(sentences):
+            raise ValueError(f"{source}: sentence {wanted}: there are {len(sentences)}, counted from 0")
+        return sentences[wanted]
+    if wanted not in sentences:
+        raise ValueError(f"{source}: no sentence {wanted!r}{nearest(wanted, sentences)}")
+    return wanted
+
+
+def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
+    """Whose clip an edit is of; for a recording, the first test speaker, who shows it."""
+    speaker = entry.get("speaker", 0)
+    return test_speakers[speaker] if isinstance(speaker, int) else speaker
+
+
+def _faults(entry, speakers, test_speakers, variants) -> Iterator[tuple[str, str]]:
+    if ("wav" in entry) == ("speaker" in entry or "sentence" in entry):
+        yield "", "names a clip (speaker and sentence) or a wav, one of the two"
+        return
+    speaker = entry.get("speaker", 0)
+    if isinstance(speaker, str) and speaker not in speakers:
+        yield "speaker", f"unknown speaker {speaker!r}{nearest(speaker, speakers)}"
+    elif isinstance(speaker, int) and speaker >= len(test_speakers):
+        yield "speaker", f"there are {len(test_speakers)} test speakers, counted from 0"
+    if entry.get("variant", variants[0]) not in variants:
+        yield "variant", f"unknown variant {entry['variant']!r}{nearest(entry['variant'], variants)}"
+    for name in entry.get("blendshapes", ()):
+        if name not in SPEECH_BLENDSHAPES:
+            yield "blendshapes", f"unknown blendshape {name!r}{nearest(name, SPEECH_BLENDSHAPES)}"
+    for first, last in entry.get("frames", ()):
+        if (first < 0) == (last < 0) and first > last:
+            yield "frames", f"[{first}, {last}] is empty: the first frame comes after the last"
+    missing = False
+    for key in ("wav", "reference", "mask"):
+        if key in entry and not Path(entry[key]).is_file():
+            missing = True
+            yield key, f"no file {entry[key]}; paths begin where snakemake is run"
+    if "wav" in entry and needs_reference(entry) and "reference" not in entry:
+        yield "", "keeps part of a reference, and a wav has none of its own: name a CSV as `reference`"
+    elif "reference" in entry and not needs_reference(entry):
+        yield "reference", "nothing of it is kept: name `frames`, `blendshapes` or a `mask`"
+    elif not missing and entry.keys() & {"wav", "reference"}:
+        yield from _faults_of_files(entry)
+
+
+def _faults_of_files(entry: Mapping) -> Iterator[tuple[str, str]]:
+    """Looks into the user's own files; into what the workflow makes, `read_clip` does."""
+    from said import io
+    from said.editing import read_reference
+    from said.speech import frame_count
+
+    frames = None
+    try:
+        if "wav" in entry:
+            waveform, rate = io.read_audio(entry["wav"])
+            frames = frame_count(len(waveform), rate)
+    except (ValueError, RuntimeError) as error:
+        yield "wav", str(error)
+        return
+    if "reference" in entry:
+        try:
+            text = io.read_coefficient_text(entry["reference"])
+            text = read_reference(entry["reference"], len(text) if frames is None else frames)
+        except ValueError as error:
+            yield "reference", str(error)
+            return
+        frames = len(text)
+    if frames is None:
+        return
+    try:
+        known = [name for name in entry.get("blendshapes", ()) if name in SPEECH_BLENDSHAPES]
+        kept_entries({**entry, "blendshapes": known}, frames)
+    except ValueError as error:
+        yield "frames", str(error).removeprefix("frames ")
+    if "mask" in entry:
+        try:
+            mask = io.read_table(entry["mask"])
+            mask_entries({column: mask[column].to_numpy() for column in mask}, frames, entry["mask"])
+        except ValueError as error:
+            yield "mask", str(error)

@@ -1,0 +1,79 @@
+"""Figure 6: what the cross-attention listens to, with and without the alignment bias."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import Wav2Vec2Model
+
+from said.attention import AudioTransformer
+from said.corpus import FRAME_RATE
+from said.diffusion import alphas_cumprod, draw_noise
+from said.model import SAiD
+from said.speech import encode_clip
+
+LONGEST = 240
+"""Frames that are shown."""
+
+
+@torch.no_grad()
+def attention_maps(model: SAiD, noisy: Tensor, timesteps: Tensor, audio: Tensor) -> Tensor:
+    """The cross-attention of one pass through the denoiser, averaged over the heads.
+
+    Args:
+        noisy: (1, N, 32); timesteps: (1,); audio: (1, M, D).
+
+    Returns:
+        (L, N, M), one for each of the denoiser's transformers in their order; rows sum to 1.
+    """
+    maps: list[Tensor] = []
+    attentions = [layer for layer in model.denoiser.modules() if isinstance(layer, AudioTransformer)]
+    hooks = [
+        layer.transformer_blocks[0].attn2.register_forward_pre_hook(
+            lambda attention, given: maps.append(attention.weights(*given)[0].mean(0))
+        )
+        for layer in attentions
+    ]
+    try:
+        model.denoiser(noisy, timesteps, audio)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(maps)
+
+
+@torch.no_grad()
+def listen(model: SAiD, encoder: Wav2Vec2Model, waveform: NDArray, coefficients: NDArray, seed: int = 0) -> NDArray:
+    """Attention maps (L, N, N) half way through the diffusion of a clip's coefficients (N, 32), at most 4 seconds."""
+    audio = encode_clip(model.audio_encoder or encoder, waveform, len(coefficients))[None, :LONGEST]
+    timestep = torch.tensor([model.config.diffusion_steps // 2])
+    alpha = alphas_cumprod(model.config)[timestep]
+    clean = model.to_diffusion(torch.tensor(coefficients[None, :LONGEST], dtype=torch.float32))
+    noise = draw_noise(clean.shape, torch.Generator().manual_seed(seed))
+    noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+    return attention_maps(model, noisy, timestep, audio).numpy()
+
+
+def draw_attention(maps: Mapping[str, NDArray]) -> Figure:
+    """A row for each model, a column for each transformer of its denoiser.
+
+    Args:
+        maps: by title, (L, N, M). Drawn by their square root, so that spread-out attention is seen as well.
+    """
+    layers = max(len(one) for one in maps.values())
+    figure = Figure(figsize=(1.2 + 2.8 * layers, 3.1 * len(maps)), layout="constrained")
+    rows = figure.subplots(len(maps), layers, squeeze=False, sharex=True, sharey=True)
+    for axes, (title, one) in zip(rows, maps.items(), strict=True):
+        extent = (0, one.shape[2] / FRAME_RATE, one.shape[1] / FRAME_RATE, 0)
+        for layer, weights in enumerate(one):
+            image = axes[layer].imshow(np.sqrt(weights), extent=extent, cmap="cividis", vmin=0, vmax=1, aspect="equal")
+            axes[layer].set_title(f"transformer {layer + 1}", fontsize=9)
+        axes[0].set_ylabel(f"{title}\n\nanimation (s)")
+        bar = figure.colorbar(image, ax=axes, pad=0.01, label="attention")
+        bar.set_ticks(np.sqrt([0, 0.01, 0.1, 0.33, 1]), labels=["0", "0.01", "0.1", "1/3", "1"])
+    for one in rows[-1]:
+        one.set_xlabel("speech (s)")
+    return figure
