@@ -64,8 +64,8 @@ def draw_all(smooth: NDArray, rough: NDArray, boxes: int = 6) -> Figure:
     axes = figure.subplots(8, 4, sharex=True)
     time = np.arange(len(smooth)) / FRAME_RATE
     for one, name, pair in zip(axes.flat, SPEECH_BLENDSHAPES, zip(smooth.T, rough.T, strict=True), strict=True):
-        for values, colour, label, style in zip(pair, PALETTE, _LABELS, ("-", "--"), strict=False):
-            one.plot(time, values, color=colour, linewidth=0.9, linestyle=style, label=label)
+        for values, colour, label, order in zip(pair, PALETTE, _LABELS, (2.2, 2.1), strict=False):
+            one.plot(time, values, color=colour, linewidth=order - 1.3, label=label, zorder=order)
         one.set_title(name, fontsize=9, pad=3)
         one.set_ylim(0, max(0.1, 1.12 * max(values.max() for values in pair)))
     for jitter in find_jitter(smooth, rough)[:boxes]:
@@ -80,9 +80,10 @@ def draw_all(smooth: NDArray, rough: NDArray, boxes: int = 6) -> Figure:
 def _box(axes, jitter: Jitter, smooth: NDArray, rough: NDArray) -> None:
     stretch = slice(jitter.start, jitter.start + _WINDOW)
     both = np.concatenate([smooth[stretch, jitter.blendshape], rough[stretch, jitter.blendshape]])
-    margin = 0.01 + 0.15 * np.ptp(both)
-    corner = (jitter.start / FRAME_RATE, both.min() - margin)
-    box = Rectangle(corner, _WINDOW / FRAME_RATE, np.ptp(both) + 2 * margin, fill=False, edgecolor="black", zorder=3)
+    margin = 0.01 + 0.1 * np.ptp(both)
+    bottom, top = max(0.0, both.min() - margin), both.max() + margin
+    corner = (jitter.start / FRAME_RATE, bottom)
+    box = Rectangle(corner, _WINDOW / FRAME_RATE, top - bottom, fill=False, edgecolor="black", zorder=3, clip_on=False)
     axes.add_patch(box)
 
 

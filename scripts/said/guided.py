@@ -45,7 +45,7 @@ class GuidedDenoiser:
         x = shared = self._attend(transformer, residual(start, time))  # from here (2 B, C, N): conditional first
         residual, transformer, last = unet.middle_block
         x = last(self._attend(transformer, residual(x, time)), time)
-        start = start.repeat(len(x) // len(start), 1, 1)
+        start = _for_both(start, x)
         for (residual, transformer), skip in zip(unet.output_blocks, (shared, start), strict=True):
             x = self._attend(transformer, residual(torch.cat([x, skip], dim=1), time))
         predicted = unet.out(x).transpose(1, 2)
@@ -57,7 +57,7 @@ class GuidedDenoiser:
     def _attend(self, layer: AudioTransformer, x: Tensor) -> Tensor:
         """`AudioTransformer.forward`; doubles the batch where the branches part."""
         block, hearing = layer.transformer_blocks[0], self.hearing[layer]
-        hidden = layer.norm(x).transpose(1, 2)
+        hidden = layer.norm(x).transpose(1, 2).contiguous()
         normalised = block.norm1(hidden)
         hidden = hidden + block.attn1(normalised, normalised)
         conditional, *unconditional = hidden.split(hearing.items)
@@ -66,7 +66,12 @@ class GuidedDenoiser:
             heard.append((unconditional[0] if unconditional else conditional) + hearing.of_null)
         hidden = torch.cat(heard)
         hidden = hidden + block.ff(block.norm3(hidden))
-        return x.repeat(len(hidden) // len(x), 1, 1) + layer.proj_out(hidden.transpose(1, 2))
+        return _for_both(x, hidden) + layer.proj_out(hidden.transpose(1, 2))
+
+
+def _for_both(x: Tensor, branches: Tensor) -> Tensor:
+    """What both branches have in common, as often as there are branches."""
+    return x if len(x) == len(branches) else torch.cat([x, x])
 
 
 class _Band:
