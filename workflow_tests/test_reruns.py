@@ -64,8 +64,9 @@ def test_editing_the_metrics_library_retrains_nothing(edited):
 
 def test_editing_a_plot_redraws_it_alone(edited):
     edited.edit("scripts/said/figures.py", 'title="SAiD"', 'title="SAiD, all variants"')
-    assert set(jobs(edited)) <= {"plot_training", "plot_speakers", "plot_blendshapes", "demo_video", "publish_figure"}
-    assert "plot_training" in jobs(edited)
+    rerun = set(jobs(edited))
+    assert "plot_training" in rerun
+    assert all(rule.startswith(("plot_", "publish_")) or rule == "demo_video" for rule in rerun), rerun
 
 
 def test_comments_docstrings_and_readme_rerun_nothing(edited):

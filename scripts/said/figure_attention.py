@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -61,7 +61,8 @@ def draw_attention(maps: Mapping[str, NDArray]) -> Figure:
     """A row for each model, a column for each transformer of its denoiser.
 
     Args:
-        maps: by title, (L, N, M). Drawn by their square root, so that spread-out attention is seen as well.
+        maps: by title, (L, N, M). Each row has a scale of its own, and drawn is the square root, so that attention that
+            is spread out is seen as well.
     """
     layers = max(len(one) for one in maps.values())
     figure = Figure(figsize=(1.2 + 2.8 * layers, 3.1 * len(maps)), layout="constrained")
@@ -69,11 +70,10 @@ def draw_attention(maps: Mapping[str, NDArray]) -> Figure:
     for axes, (title, one) in zip(rows, maps.items(), strict=True):
         extent = (0, one.shape[2] / FRAME_RATE, one.shape[1] / FRAME_RATE, 0)
         for layer, weights in enumerate(one):
-            image = axes[layer].imshow(np.sqrt(weights), extent=extent, cmap="cividis", vmin=0, vmax=1, aspect="equal")
+            image = axes[layer].imshow(weights, extent=extent, cmap="cividis", norm=PowerNorm(0.5, 0, one.max()))
             axes[layer].set_title(f"transformer {layer + 1}", fontsize=9)
         axes[0].set_ylabel(f"{title}\n\nanimation (s)")
-        bar = figure.colorbar(image, ax=axes, pad=0.01, label="attention")
-        bar.set_ticks(np.sqrt([0, 0.01, 0.1, 0.33, 1]), labels=["0", "0.01", "0.1", "1/3", "1"])
+        figure.colorbar(image, ax=axes, pad=0.01, label="attention")
     for one in rows[-1]:
         one.set_xlabel("speech (s)")
     return figure
