@@ -25,7 +25,7 @@ def draw_edits(edits: Mapping[str, Mapping[str, NDArray]]) -> Figure:
     for index, ((title, arrays), axes) in enumerate(zip(edits.items(), columns.T, strict=True)):
         image = _coefficients(axes[0], arrays["values"], arrays["kept"])
         axes[0].set_title(title.replace("_", " ") + ("; hatched: kept" if arrays["kept"].any() else ""))
-        _curves(axes[1:], arrays, legend=index == 0)
+        _curves(axes[1:], arrays, legend=index == 0 and "reference" in arrays)
         axes[-1].set_xlabel("time (s)")
     figure.colorbar(image, ax=columns[0, -1], label="coefficient", pad=0.02)
     return figure
@@ -70,4 +70,4 @@ def _curves(axes, arrays: Mapping[str, NDArray], legend: bool) -> None:
         one.set_ylabel(SPEECH_BLENDSHAPES[column], rotation=0, ha="right", va="center", fontsize=8)
         one.spines[["top", "right"]].set_visible(False)
     if legend:
-        axes[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
+        axes[0].legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 0.97))
