@@ -20,7 +20,7 @@ from transformers import Wav2Vec2Model
 
 from said.checkpoint import digest
 from said.config import derive_seed
-from said.diffusion import sample
+from said.diffusion import guided, sample
 from said.finished import Finished
 from said.guided import GuidedDenoiser
 from said.model import SAiD
@@ -58,6 +58,9 @@ class Sampler:
         self.settings, self.seed, self.device = settings, seed, device
         off = settings["guidance_off_at_one"] and settings["guidance"] <= 1
         self.guidance = 0.0 if off else settings["guidance"]
+        # A band that changes from step to step is not among what can be prepared once.
+        constant = getattr(model.config, "alignment_schedule", "constant") == "constant"
+        self.predictor = GuidedDenoiser if constant else guided
 
     def encode(self, speech: Speech) -> Tensor:
         """(N, D) features of the sentence."""
@@ -84,7 +87,7 @@ class Sampler:
             generator=[torch.Generator().manual_seed(one) for one in seeds],
             eta=self.settings["eta"],
             sampler=self.settings["sampler"],
-            predictor=GuidedDenoiser,
+            predictor=self.predictor,
             **editing,
         )
         return samples.cpu().numpy()
