@@ -4,7 +4,7 @@ EDITS = config["edits"]
 KEPT = [name for name, entry in EDITS.items() if any(key in entry for key in entries.KEEPING)]
 TESTS = SPLIT["test"]
 
-if faults := list(entries.find_faults(EDITS, SPEAKERS, TESTS, VARIANTS)):
+if faults := list(entries.find_faults(EDITS, SPEAKERS, TESTS, VARIANTS, config["sampling"]["frame_count"])):
     raise WorkflowError("\n  ".join(["the configuration cannot be used:", *faults]))
 
 

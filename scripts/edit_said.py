@@ -9,7 +9,7 @@ from said.speech import load_encoder
 start(snakemake.log[0])
 params = snakemake.params
 
-clip = editing.read_clip(params.files, params.entry)
+clip = editing.read_clip(params.files, params.entry, params.settings["frame_count"])
 sampler = Sampler(
     model.load(snakemake.input.weights),
     load_encoder(snakemake.input.encoder),

@@ -42,13 +42,14 @@ class Clip:
         return None if self.text is None else self.text.astype(np.float64)
 
 
-def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping) -> Clip:
+def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping, rounding: str = "exact") -> Clip:
     """Read what an edit works on.
 
     Args:
         paths: `wav`, or `sequences`, the folder of a speaker's speech; where the edit needs a reference `reference`, a
             CSV, or `coefficients`, the folder of the speaker's; `mask`, a CSV, where there is one.
         entry: the edit.
+        rounding: how the speech's frames are counted, see `said.speech.frame_count`.
 
     Raises:
         ValueError: the sentence does not exist, the reference has another length than the speech or values outside
@@ -59,7 +60,7 @@ def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping) -> Clip:
     else:
         name = find_sentence(corpus.sentences(paths["sequences"]), entry.get("sentence", 0), paths["sequences"])
         waveform, rate = corpus.read_speech(paths["sequences"], name)
-    frames, text = frame_count(len(waveform), rate), None
+    frames, text = frame_count(len(waveform), rate, rounding=rounding), None
     if needs_reference(entry):
         path = paths["reference"] if "reference" in paths else Path(paths["coefficients"]) / f"{name}.csv"
         text = read_reference(path, frames)

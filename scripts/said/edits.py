@@ -23,11 +23,15 @@ def needs_reference(entry: Mapping) -> bool:
 
 
 def find_faults(
-    edits: Mapping[str, Mapping], speakers: Sequence[str], test_speakers: Sequence[str], variants: Sequence[str]
+    edits: Mapping[str, Mapping],
+    speakers: Sequence[str],
+    test_speakers: Sequence[str],
+    variants: Sequence[str],
+    rounding: str = "exact",
 ) -> Iterator[str]:
     """What is wrong with the edits of a configuration, a line each; files of the user's are looked into."""
     for name, entry in edits.items():
-        for key, fault in _faults(entry, speakers, test_speakers, variants):
+        for key, fault in _faults(entry, speakers, test_speakers, variants, rounding):
             yield f"edits.{name}{'.' if key else ''}{key}: {fault}"
 
 
@@ -98,7 +102,7 @@ def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
     return test_speakers[speaker] if isinstance(speaker, int) else speaker
 
 
-def _faults(entry, speakers, test_speakers, variants) -> Iterator[tuple[str, str]]:
+def _faults(entry, speakers, test_speakers, variants, rounding) -> Iterator[tuple[str, str]]:
     if ("wav" in entry) == ("speaker" in entry or "sentence" in entry):
         yield "", "names a clip (speaker and sentence) or a wav, one of the two"
         return
@@ -125,10 +129,10 @@ def _faults(entry, speakers, test_speakers, variants) -> Iterator[tuple[str, str
     elif "reference" in entry and not needs_reference(entry):
         yield "reference", "nothing of it is kept: name `frames`, `blendshapes` or a `mask`"
     elif not missing and entry.keys() & {"wav", "reference"}:
-        yield from _faults_of_files(entry)
+        yield from _faults_of_files(entry, rounding)
 
 
-def _faults_of_files(entry: Mapping) -> Iterator[tuple[str, str]]:
+def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]:
     """Looks into the user's own files; into what the workflow makes, `read_clip` does."""
     from said import io
     from said.editing import read_reference
@@ -138,7 +142,7 @@ def _faults_of_files(entry: Mapping) -> Iterator[tuple[str, str]]:
     try:
         if "wav" in entry:
             waveform, rate = io.read_audio(entry["wav"])
-            frames = frame_count(len(waveform), rate)
+            frames = frame_count(len(waveform), rate, rounding=rounding)
     except (ValueError, RuntimeError) as error:
         yield "wav", str(error)
         return

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from said.attention import AudioTransformer, CrossAttention, alignment_mask
+from said.attention import AudioTransformer, CrossAttention, alignment_bounds
 from said.denoiser import timestep_embedding
 from said.model import SAiD
 
@@ -28,8 +28,8 @@ class GuidedDenoiser:
         self.unet = model.denoiser.model
         self.guidance = guidance
         self.time = self.unet.time_embed(timestep_embedding(timesteps, self.unet.width).to(audio.dtype))  # (S, 4 C)
-        allowed = alignment_mask(audio.shape[1], audio.shape[1], model.denoiser.alignment_bias, audio.device)
-        band = None if allowed is None else _Band(allowed)
+        bias = model.denoiser.alignment_bias
+        band = None if bias is None else _Band(audio.shape[1], bias, audio.device)
         null = None if guidance == 0 else model.null_cond_emb[0, 0]
         self.hearing = {
             layer: _Hearing(layer.transformer_blocks[0].attn2, audio, null, band)
@@ -77,13 +77,13 @@ def _for_both(x: Tensor, branches: Tensor) -> Tensor:
 class _Band:
     """The audio frames that each frame attends to, as consecutive neighbours: (N, W) indices and what they add."""
 
-    def __init__(self, allowed: Tensor):
-        width = int(allowed.sum(1).max())
-        first = allowed.int().argmax(1)
-        index = first[:, None] + torch.arange(width, device=allowed.device)
-        self.index = index.clamp(max=allowed.shape[1] - 1)
-        outside = (index >= allowed.shape[1]) | ~allowed.gather(1, self.index)
-        self.bias = torch.zeros(index.shape, device=allowed.device).masked_fill(outside, float("-inf"))[..., None]
+    def __init__(self, frames: int, bias: int, device: torch.device):
+        first, last = (
+            bound.clamp(0, frames).long()[:, None] for bound in alignment_bounds(frames, frames, bias, device)
+        )
+        index = first + torch.arange(int((last - first).max()), device=device)
+        self.index = index.clamp(max=frames - 1)
+        self.bias = torch.zeros(index.shape, device=device).masked_fill(index >= last, float("-inf"))[..., None]
 
 
 class _Hearing:

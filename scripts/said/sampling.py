@@ -59,7 +59,7 @@ class Sampler:
         off = settings["guidance_off_at_one"] and settings["guidance"] <= 1
         self.guidance = 0.0 if off else settings["guidance"]
         # A band that changes from step to step is not among what can be prepared once.
-        constant = getattr(model.config, "alignment_schedule", "constant") == "constant"
+        constant = model.config.alignment_schedule == "constant"
         self.predictor = GuidedDenoiser if constant else guided
 
     def encode(self, speech: Speech) -> Tensor:
