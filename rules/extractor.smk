@@ -12,7 +12,9 @@ rule train_extractor:
     params:
         settings=config["extractor"],
         device=config["compute"]["device"],
+        precision=config["compute"]["precision"],
         checkpoint="results/{run}/extractor/checkpoint.safetensors",
+        events="results/{run}/extractor/events.out.tfevents",
         seed=seed("extractor"),
         code=code("train_extractor.py"),
     log:

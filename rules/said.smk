@@ -48,7 +48,10 @@ rule train_said:
     params:
         settings=lambda w: config["variants"][w.variant],
         device=config["compute"]["device"],
+        precision=config["compute"]["precision"],
+        compile=config["compute"]["compile"],
         checkpoint="results/{run}/said/{variant}/checkpoint.safetensors",
+        events="results/{run}/said/{variant}/events.out.tfevents",
         # The same for every variant: an ablation differs from base in its block alone.
         seed=seed("said"),
         code=code("train_said.py"),
@@ -60,7 +63,9 @@ rule train_said:
         "Training SAiD, variant {wildcards.variant}"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=8000,
+        mem_mb=4000 + config["compute"]["window_cache_mb"],
+        # A resource, because it changes the speed only: another value makes nothing run again.
+        window_cache_mb=config["compute"]["window_cache_mb"],
         runtime=2880,
     conda:
         "../envs/said.yaml"

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from said import extractor, io
+from said.compute import find_device
 from said.console import start
 from said.evaluation import evaluate_method
-from said.loop import find_device
 
 start(snakemake.log[0])
 params = snakemake.params

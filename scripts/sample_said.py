@@ -1,9 +1,9 @@
 """Sample one variant of SAiD for every sentence of one test speaker."""
 
 from said import corpus, io, model
+from said.compute import find_device
 from said.console import start
 from said.finished import Finished
-from said.loop import find_device
 from said.sampling import Sampler, Speech, sample_speech
 from said.speech import frame_count, load_encoder, prepare_waveform
 

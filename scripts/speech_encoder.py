@@ -1,8 +1,8 @@
 """Get the speech encoder: wav2vec 2.0 from the hub, or a tiny stand-in trained on synthetic speech."""
 
 from said import speech
+from said.compute import find_device
 from said.console import start
-from said.loop import find_device
 from said.synthetic.transcribed import transcribed_speech
 
 start(snakemake.log[0])

@@ -1,25 +1,37 @@
 """Train the VAE whose latent mean is the feature of the metrics."""
 
+from pathlib import Path
+
 from said import corpus, extractor, io
+from said.checkpoint import Checkpoint
+from said.compute import Compute, find_device
 from said.console import start
-from said.loop import find_device
+from said.interruption import job_deadline
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
 
 
 def sequences(folders):
-    return [sequence for folder in folders for sequence in corpus.read_coefficients(folder).values()]
+    return {
+        f"{Path(folder).name}/{sentence}": sequence
+        for folder in folders
+        for sentence, sequence in corpus.read_coefficients(folder).items()
+    }
 
 
-vae, history = extractor.train_extractor(
-    sequences(files.train),
-    sequences(files.validation),
-    io.read_coefficients(files.std)[0],
-    params.settings,
-    params.seed,
-    device=find_device(params.device),
-    checkpoint=params.checkpoint,
-)
-extractor.save(snakemake.output.weights, vae)
-io.write_jsonl(snakemake.output.history, history)
+train = sequences(files.train)
+with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
+    vae, history = extractor.train_extractor(
+        list(train.values()),
+        list(sequences(files.validation).values()),
+        io.read_coefficients(files.std)[0],
+        params.settings,
+        params.seed,
+        names=list(train),
+        compute=Compute(find_device(params.device), params.precision),
+        checkpoint=checkpoint,
+        events=params.events,
+    )
+    extractor.save(snakemake.output.weights, vae)
+    io.write_jsonl(snakemake.output.history, history)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from said import corpus, io, model
+from said.checkpoint import Checkpoint
+from said.compute import Compute, find_device
 from said.console import start
-from said.loop import find_device
+from said.interruption import job_deadline
 from said.speech import load_encoder, prepare_waveform
 from said.training import Clip, train_said
 
@@ -20,16 +22,19 @@ def clips(coefficients, sequences):
     ]
 
 
-said, history = train_said(
-    clips(files.train, files.train_speech),
-    clips(files.validation, files.validation_speech),
-    load_encoder(files.encoder),
-    params.settings,
-    params.seed,
-    std=io.read_coefficients(files.std)[0],
-    name=snakemake.wildcards.variant,
-    device=find_device(params.device),
-    checkpoint=params.checkpoint,
-)
-model.save(snakemake.output.weights, said)
-io.write_jsonl(snakemake.output.history, history)
+with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
+    said, history = train_said(
+        clips(files.train, files.train_speech),
+        clips(files.validation, files.validation_speech),
+        load_encoder(files.encoder),
+        params.settings,
+        params.seed,
+        std=io.read_coefficients(files.std)[0],
+        name=snakemake.wildcards.variant,
+        compute=Compute(find_device(params.device), params.precision, params.compile),
+        checkpoint=checkpoint,
+        events=params.events,
+        cache_bytes=snakemake.resources.window_cache_mb * 10**6,
+    )
+    model.save(snakemake.output.weights, said)
+    io.write_jsonl(snakemake.output.history, history)

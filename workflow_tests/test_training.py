@@ -82,9 +82,10 @@ def encoder():
     return build_stand_in(ENCODER).eval()
 
 
-def train(speech_encoder, seed=0, checkpoint=None, report=lambda _: None, **changes):
+def train(speech_encoder, seed=0, report=lambda _: None, run=None, **changes):
+    """Train with some settings changed; `run` holds keywords of `train_said` that are no settings."""
     settings = {**SETTINGS, **changes}
-    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, checkpoint=checkpoint, report=report)
+    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, report=report, **(run or {}))
 
 
 def same(first, second) -> bool:
@@ -274,7 +275,7 @@ def test_sentence_features_are_cut_where_the_frames_are(encoder):
     windows = Windows([ramp()], settings, encoder)
     batch = windows.batch([0], np.random.default_rng(0))
     start = round(batch.coefficients[0, 0, 0].item() * 1000)
-    torch.testing.assert_close(batch.features[0], windows.features[0][start : start + 60], atol=1e-6, rtol=0)
+    torch.testing.assert_close(batch.features[0], windows.features[start : start + 60], atol=1e-6, rtol=0)
 
 
 def test_short_clips_are_held_at_their_end():

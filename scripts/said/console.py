@@ -63,5 +63,15 @@ def progress(items: Iterable, unit: str, count: int | None = None, every: float 
         now = time.monotonic()
         if now - last >= every or done == count:
             left = (now - begin) / done * (count - done)
-            print(f"{done}/{count} {unit}, {now - begin:.0f} s, {left:.0f} s left", flush=True)
+            print(f"{done}/{count} {unit}, {duration(now - begin)}, {duration(left)} left", flush=True)
             last = now
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: 42 s, 3 min 20 s, 8 h 12 min, 2 d 4 h."""
+    seconds = round(seconds)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for (large, size), (small, part) in zip(units, units[1:], strict=False):
+        if seconds >= size:
+            return f"{seconds // size} {large} {seconds % size // part} {small}"
+    return f"{seconds} s"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.checkpoint import digest
+from said.checkpoint import Checkpoint, digest
+from said.compute import Compute
 from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
 from said.loop import FitSettings, Step, fit, preserved_generators
 from said.weights import load_strict
@@ -187,8 +188,10 @@ def train_extractor(
     settings: dict,
     seed: int,
     *,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
+    names: Sequence[str] | None = None,
+    compute: Compute = Compute(),  # noqa: B008, it is immutable
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> tuple[BlendshapeVAE, list[dict]]:
     """Train the feature extractor (Section 11) on random windows, one per clip and epoch.
@@ -198,47 +201,56 @@ def train_extractor(
         std: (32,) standard deviation of each coefficient over the training set.
         settings: the section `extractor` of config.yaml.
         seed: decides weights, windows and noise.
-        checkpoint: where the state is kept while training; a run that finds one goes on from there.
+        names: of the training clips, for error messages; by default their numbers.
+        compute: device and arithmetic.
+        checkpoint: keeps the state while training; a run that finds one goes on from there.
+        events: TensorBoard file of the history.
         report: gets progress, a line at a time.
 
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
     clips = [edge_padded(clip) for clip in train]
-    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(device)
-    scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(device)
+    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(compute.device)
+    scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(compute.device)
     with preserved_generators(seed):
-        vae = BlendshapeVAE().to(device)
-    start_at_mean(vae, torch.from_numpy(np.concatenate(clips).mean(0)).to(device))
+        vae = BlendshapeVAE().to(compute.device)
+    start_at_mean(vae, torch.from_numpy(np.concatenate(clips).mean(0)).to(compute.device))
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         windows = []
         for index in step.items:
             start = step.random.integers(len(clips[index]) - WINDOW + 1)
             windows.append(clips[index][start : start + WINDOW])
-        batch = torch.from_numpy(np.stack(windows)).to(device)
-        terms = extractor_losses(
-            vae, batch, scale, torch.randn(len(batch), LATENT, generator=step.generator).to(device)
-        )
+        batch = compute.move(torch.from_numpy(np.stack(windows)))
+        noise = compute.move(torch.randn(len(batch), LATENT, generator=step.generator))
+        with compute.autocast():
+            terms = extractor_losses(vae, batch, scale, noise)
         beta = cyclical_beta(step.progress, settings["beta_cycles"], settings["beta"])
         return _total(terms, settings, beta), terms
 
     def validate() -> float:
-        noise = torch.zeros(len(held_out), LATENT, device=device)
+        noise = torch.zeros(len(held_out), LATENT, device=compute.device)
         return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings["beta"]))
 
-    history = fit(
-        vae,
-        objective,
-        validate,
-        items=len(clips),
-        settings=FitSettings.of(settings),
-        seed=seed,
-        name="extractor",
-        identity={"extractor": settings, "clips": digest(dict(enumerate(clips)))},
-        checkpoint=checkpoint,
-        report=report,
-    )
+    with compute.arithmetic():
+        history = fit(
+            vae,
+            objective,
+            validate,
+            items=list(map(str, range(len(clips)))) if names is None else names,
+            settings=FitSettings.of(settings),
+            seed=seed,
+            name="extractor",
+            identity={
+                "extractor": settings,
+                "precision": compute.precision,
+                "clips": digest(dict(enumerate(clips))),
+            },
+            checkpoint=checkpoint,
+            events=events,
+            report=report,
+        )
     return vae.eval(), history
 
 

@@ -257,6 +257,14 @@ def read_tensors(path: PathLike, device: str = "cpu"):
     return tensors, json.loads(metadata.get("metadata", "{}"))
 
 
+def read_metadata(path: PathLike) -> dict:
+    """The metadata of a safetensors file, whose tensors are not read."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("metadata", "{}"))
+
+
 def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None) -> None:
     """Named tensors as safetensors, with a JSON-able dict beside them in the same file."""
     from safetensors.torch import save_file
@@ -264,6 +272,36 @@ def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None
     header = {"metadata": json.dumps(metadata or {}, sort_keys=True)}
     with atomic(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+
+
+class EventFile:
+    """Scalars in TensorBoard's format, readable while they are written.
+
+    The file begins anew each time, so that a training that goes on writes its past once more and no point twice.
+    """
+
+    def __init__(self, path: PathLike):
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import RecordWriter
+
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._event = Event
+        self._file = RecordWriter(str(path))
+        self._append(Event(file_version="brain.Event:2"))
+
+    def write(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
+        """Named values at a step; `wall_time` in seconds of the epoch."""
+        event = self._event(step=step, wall_time=wall_time)
+        for name, value in values.items():
+            event.summary.value.add(tag=name, simple_value=value)
+        self._append(event)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _append(self, event) -> None:
+        self._file.write(event.SerializeToString())
+        self._file.flush()
 
 
 def read_state_dict(path: PathLike) -> dict:

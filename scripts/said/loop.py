@@ -7,7 +7,7 @@ Nothing random is carried from step to step: the order of an epoch, the windows 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from said.checkpoint import Checkpoint
+from said.checkpoint import Checkpoint, TrainingState
+from said.console import duration
+from said.interruption import Stopped
+from said.io import EventFile
 
 _EPOCH_STREAM, _STEP_STREAM = 1, 2
+_CHECK_EVERY = 50
+"""Steps between two looks at the loss for values that are not finite."""
+_LINE_EVERY = 30.0
+"""Seconds between two progress lines, besides those at each validation."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +82,15 @@ def fit(
     objective: Callable[[Step], tuple[Tensor, dict[str, Tensor]]],
     validate: Callable[[], float],
     *,
-    items: int,
+    items: Sequence[str],
     settings: FitSettings,
     seed: int,
     name: str,
     identity: dict,
     learning_rates: Mapping[str, float] | None = None,
     extra_state: Mapping[str, Tensor] | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> list[dict]:
     """Train `model` in place; it ends with the averaged weights that `settings.selection` chooses.
@@ -91,101 +99,121 @@ def fit(
         model: its parameters that require gradients are trained.
         objective: gives a step's loss and the terms to be recorded; runs with the model in training mode.
         validate: gives the validation loss; runs with the averaged weights and the model in evaluation mode.
-        items: number of training items; an epoch sees each once, in random order.
+        items: names of the training items; an epoch sees each once, in random order.
         learning_rates: of parameters whose names begin with a key, instead of `settings.learning_rate`.
         name: stands in progress lines.
         identity: what the weights follow from besides the seed; a checkpoint of another one is not continued.
         extra_state: tensors that `objective` changes in place and that belong to the state of the training.
-        checkpoint: file that holds the state while training runs; removed at the end.
+        checkpoint: keeps the state; a training that finds one goes on from there.
+        events: TensorBoard file of the history.
         report: gets progress, a line at a time.
 
     Returns:
-        one record per validation: epoch, step, seconds, learning rate, mean training loss and terms since the last
-        record, validation loss.
+        one record per validation: epoch, step, mean training loss and terms since the last record, validation loss,
+        learning rate, seconds.
 
     Raises:
-        FloatingPointError: the loss is not finite; names the step and the learning rate.
+        FloatingPointError: the loss is not finite; names the step, its batch and the learning rate. The checkpoint
+            holds the last finite state.
+        Stopped: a signal or the checkpoint's deadline asked for it, and the state is saved.
     """
-    steps_per_epoch = math.ceil(items / settings.batch_size)
+    steps_per_epoch = math.ceil(len(items) / settings.batch_size)
     last_step = settings.epochs * steps_per_epoch
     trained = {key: value for key, value in model.named_parameters() if value.requires_grad}
     optimizer, base_rates = _optimizer(trained, settings, learning_rates or {})
     average = {key: value.detach().clone() for key, value in trained.items()}
-    best: dict[str, Tensor] = {}
-    history: list[dict] = []
-    step = 0
+    state = TrainingState(model, optimizer, average, extra_state or {})
+    if checkpoint is not None and checkpoint.restore(state, {"name": name, "seed": seed, **identity}, report):
+        report(f"{name}: continues after step {state.step} of {last_step}, epoch {state.step // steps_per_epoch}")
 
-    store = Checkpoint(checkpoint, {"name": name, "seed": seed, **identity}, report)
-    if state := store.read():
-        step, history = state.restore(model, optimizer, average, best, extra_state or {})
-        report(f"{name}: continues after epoch {step // steps_per_epoch} of {settings.epochs}")
+    clock = _Clock(state.seconds, state.step)
+    written = shown = time.monotonic()
+    # The first step whose loss was not finite, kept on the device: looking at it makes the CPU wait for a GPU.
+    faulty = torch.full((), -1, device=next(iter(trained.values())).device)
 
-    began = time.monotonic() - (history[-1]["seconds"] if history else 0.0)
-    sums: dict[str, Tensor] = {}
-    # The global generators (dropout, SpecAugment) are seeded at each step; the caller's are put back at the end.
-    with preserved_generators():
-        while step < last_step:
-            epoch, position = divmod(step, steps_per_epoch)
-            rate = learning_rate_factor(step, settings.warmup_epochs * steps_per_epoch, last_step, settings.schedule)
+    def rate(step: int) -> float:
+        return learning_rate_factor(step, settings.warmup_epochs * steps_per_epoch, last_step, settings.schedule)
+
+    def ensure_finite() -> None:
+        sound = torch.stack(torch._foreach_norm([value.detach() for value in trained.values()])).isfinite().all()
+        step = int(faulty) if int(faulty) >= 0 else state.step - 1
+        if int(faulty) < 0 and sound:
+            return
+        epoch, position = divmod(step, steps_per_epoch)
+        batch = ", ".join(items[index] for index in _items(epoch, position, len(items), settings, seed))
+        what = "the loss is" if int(faulty) >= 0 else "the weights are"
+        raise FloatingPointError(
+            f"{name}: {what} not finite at step {step + 1} (epoch {epoch + 1}, learning rate "
+            f"{settings.learning_rate * rate(step):.3g}, batch {batch}); lower learning_rate or set gradient_clip"
+        )
+
+    def save() -> None:
+        nonlocal written
+        if checkpoint is not None:
+            state.seconds = clock.seconds
+            checkpoint.write(state)
+        written = time.monotonic()
+
+    with contextlib.ExitStack() as stack:
+        # The global generators (dropout, SpecAugment) are seeded at each step; the caller's are put back at the end.
+        stack.enter_context(preserved_generators())
+        interruption = stack.enter_context(checkpoint.interruption()) if checkpoint is not None else None
+        log = _Events(events, state) if events is not None else None
+        if log is not None:
+            stack.callback(log.close)
+        while state.step < last_step:
+            epoch, position = divmod(state.step, steps_per_epoch)
+            factor = rate(state.step)
             for group, base in zip(optimizer.param_groups, base_rates, strict=True):
-                group["lr"] = base * rate
+                group["lr"] = base * factor
             model.train()
-            loss, terms = objective(_step(step, epoch, position, step / last_step, items, settings, seed))
+            loss, terms = objective(_step(state.step, epoch, position, last_step, len(items), settings, seed))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if settings.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(trained.values(), settings.gradient_clip)
             optimizer.step()
-            step += 1
-            _average(average, trained, ema_decay(step, settings.ema_decay, settings.ema_warmup))
+            faulty = torch.where((faulty < 0) & ~loss.detach().isfinite(), state.step, faulty)
+            state.step += 1
+            _average(average, trained, ema_decay(state.step, settings.ema_decay, settings.ema_warmup))
             for key, value in {"loss": loss, **terms}.items():
-                sums[key] = sums.get(key, 0.0) + value.detach()
-            # Looking at the loss makes a GPU wait, so it is looked at now and then.
-            if (step % 50 == 0 or position + 1 == steps_per_epoch) and not torch.isfinite(sums["loss"]):
-                raise FloatingPointError(
-                    f"{name}: the loss is not finite at step {step} (epoch {epoch + 1}, learning rate "
-                    f"{optimizer.param_groups[0]['lr']:.3g}); lower learning_rate or set gradient_clip"
-                )
+                state.sums[key] = state.sums[key] + value.detach() if key in state.sums else value.detach()
 
-            finished = step == last_step
-            if position + 1 < steps_per_epoch or ((epoch + 1) % settings.validate_every and not finished):
-                continue
-            since = step - (history[-1]["step"] if history else 0)
-            with averaged_weights(model, average):
-                validation = validate()
-            history.append(
-                {
-                    "epoch": epoch + 1,
-                    "step": step,
-                    **{key: float(value) / since for key, value in sums.items()},
-                    "validation": validation,
-                    "learning_rate": optimizer.param_groups[0]["lr"],
-                    "seconds": round(time.monotonic() - began, 2),
-                }
-            )
-            sums = {}
-            if settings.selection == "last" or validation <= min(record["validation"] for record in history):
-                best = {**{key: value.clone() for key, value in average.items()}, **_buffers(model)}
-            report(progress_line(name, history[-1], settings.epochs))
-            if not finished:
-                store.write(model, optimizer, average, best, extra_state or {}, step, history)
+            now = time.monotonic()
+            finished = state.step == last_step
+            epoch_ends = position + 1 == steps_per_epoch
+            validates = finished or (epoch_ends and (epoch + 1) % settings.validate_every == 0)
+            stops = interruption.reason if interruption is not None and not finished else None
+            saves = checkpoint is not None and now - written >= checkpoint.save_every
+            if validates or stops or saves or state.step % _CHECK_EVERY == 0:
+                ensure_finite()
+            if validates:
+                with averaged_weights(model, average):
+                    validation = validate()
+                if not math.isfinite(validation):
+                    raise FloatingPointError(f"{name}: the validation loss is not finite after step {state.step}")
+                _record(state, epoch + 1, validation, clock)
+                losses = [record["validation"] for record in state.history]
+                if settings.selection == "last" or validation <= min(losses):
+                    state.best = {**{key: value.clone() for key, value in average.items()}, **_buffers(model)}
+                if log is not None:
+                    log.write(state.history[-1])
+                report(progress_line(name, state, settings.epochs, last_step, clock))
+                shown = now
+            elif now - shown >= _LINE_EVERY:
+                report(progress_line(name, state, settings.epochs, last_step, clock))
+                shown = now
+            if validates or stops or saves:
+                save()
+            if stops:
+                message = f"{name}: stopped at step {state.step} of {last_step}, because {stops}; run again to continue"
+                report(message)
+                raise Stopped(message)
     with torch.no_grad():
-        state = model.state_dict()
-        for key, value in best.items():
-            state[key].copy_(value)
-    store.remove()
-    return history
-
-
-def find_device(name: str) -> str:
-    """The PyTorch device of a configured name: auto is a GPU where there is one.
-
-    Raises:
-        ValueError: cuda is asked for, and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+        weights = model.state_dict()
+        for key, value in state.best.items():
+            weights[key].copy_(value)
+    return state.history
 
 
 def learning_rate_factor(step: int, warmup_steps: int, steps: int, schedule: str) -> float:
@@ -233,13 +261,69 @@ def preserved_generators(seed: int | None = None) -> Iterator[None]:
         torch.set_rng_state(torch_state)
 
 
-def progress_line(name: str, record: dict, epochs: int) -> str:
-    """A record as one line of a log, with the time left."""
-    left = record["seconds"] * (epochs - record["epoch"]) / record["epoch"]
+def progress_line(name: str, state: TrainingState, epochs: int, last_step: int, clock: "_Clock") -> str:
+    """Where a training is, as one line of a log: after a validation with its loss, otherwise with the loss so far."""
+    record = state.history[-1] if state.history and state.history[-1]["step"] == state.step else None
+    if record is None:
+        since = state.step - (state.history[-1]["step"] if state.history else 0)
+        losses = f"loss {float(state.sums['loss']) / since:.4f}"
+    else:
+        best = min(entry["validation"] for entry in state.history) == record["validation"]
+        losses = f"loss {record['loss']:.4f}  validation {record['validation']:.4f}{' (best)' if best else ''}"
+    speed = clock.steps_per_second(state.step)
+    epoch = state.step * epochs // last_step
     return (
-        f"{name}: epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}  validation {record['validation']:.4f}  "
-        f"lr {record['learning_rate']:.2e}  {record['seconds']:.0f} s, {left:.0f} s left"
+        f"{name}: epoch {epoch}/{epochs} ({state.step / last_step:.0%})  {losses}  "
+        f"lr {state.optimizer.param_groups[0]['lr']:.2e}  {speed:.3g} steps/s  {duration(clock.seconds)}, "
+        f"{duration((last_step - state.step) / speed)} left"
     )
+
+
+class _Clock:
+    """Seconds of a training over all its processes, and the speed of this one."""
+
+    def __init__(self, seconds: float, step: int):
+        self._before, self._first_step, self._began = seconds, step, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._began
+
+    def steps_per_second(self, step: int) -> float:
+        return max(1, step - self._first_step) / max(1e-9, time.monotonic() - self._began)
+
+
+class _Events:
+    """The history as TensorBoard shows it."""
+
+    def __init__(self, path: Path, state: TrainingState):
+        self._file = EventFile(path)
+        self._began = time.time() - state.seconds
+        for record in state.history:
+            self.write(record)
+
+    def write(self, record: dict) -> None:
+        values = {key: value for key, value in record.items() if key not in ("epoch", "step", "seconds")}
+        self._file.write(record["step"], values, self._began + record["seconds"])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _record(state: TrainingState, epoch: int, validation: float, clock: _Clock) -> None:
+    """Close the history's current record."""
+    since = state.step - (state.history[-1]["step"] if state.history else 0)
+    state.history.append(
+        {
+            "epoch": epoch,
+            "step": state.step,
+            **{key: float(value) / since for key, value in state.sums.items()},
+            "validation": validation,
+            "learning_rate": state.optimizer.param_groups[0]["lr"],
+            "seconds": round(clock.seconds, 2),
+        }
+    )
+    state.sums = {}
 
 
 def _optimizer(trained, settings, learning_rates) -> tuple[torch.optim.AdamW, list[float]]:
@@ -256,14 +340,19 @@ def _optimizer(trained, settings, learning_rates) -> tuple[torch.optim.AdamW, li
     return optimizer, list(groups)
 
 
-def _step(number, epoch, position, progress, items, settings, seed) -> Step:
-    order = np.random.default_rng((seed, _EPOCH_STREAM, epoch)).permutation(items)
+def _step(number, epoch, position, last_step, count, settings, seed) -> Step:
     random = np.random.default_rng((seed, _STEP_STREAM, number))
     global_seed, own_seed = (int(value) for value in random.integers(2**32, size=2))
     torch.manual_seed(global_seed)
     np.random.seed(global_seed)  # noqa: NPY002, SpecAugment of transformers draws from numpy's global generator
-    batch = order[position * settings.batch_size : (position + 1) * settings.batch_size]
-    return Step(number, epoch, progress, batch, random, torch.Generator().manual_seed(own_seed))
+    batch = _items(epoch, position, count, settings, seed)
+    return Step(number, epoch, number / last_step, batch, random, torch.Generator().manual_seed(own_seed))
+
+
+def _items(epoch, position, count, settings, seed) -> np.ndarray:
+    """Indices of the items in a batch of an epoch."""
+    order = np.random.default_rng((seed, _EPOCH_STREAM, epoch)).permutation(count)
+    return order[position * settings.batch_size : (position + 1) * settings.batch_size]
 
 
 @torch.no_grad()

@@ -169,7 +169,6 @@ def train_stand_in(
     *,
     validation: Sequence[tuple[NDArray, NDArray]] = (),
     device: str = "cpu",
-    checkpoint: Path | None = None,
     report: Callable[[str], None] = print,
     window: int = 120,
 ) -> tuple[Wav2Vec2Model, list[dict]]:
@@ -222,7 +221,7 @@ def train_stand_in(
         classifier,
         objective,
         validate,
-        items=len(utterances),
+        items=[f"utterance {index}" for index in range(len(utterances))],
         settings=FitSettings(
             epochs=epochs,
             batch_size=settings["batch_size"],
@@ -236,7 +235,6 @@ def train_stand_in(
         seed=seed,
         name="speech encoder",
         identity={"stand_in": settings, "utterances": len(utterances)},
-        checkpoint=checkpoint,
         report=report,
     )
     return classifier.encoder.eval(), history

@@ -12,7 +12,8 @@ from torch import Tensor
 from transformers import Wav2Vec2Model
 
 from said.arkit import MIRROR
-from said.checkpoint import digest
+from said.checkpoint import Checkpoint, digest
+from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.diffusion import alphas_cumprod, loss_of, prediction_error, vertex_loss
 from said.loop import FitSettings, Step, fit, preserved_generators
@@ -70,8 +71,10 @@ def train_said(
     *,
     std: NDArray,
     name: str = "said",
-    device: str = "cpu",
-    checkpoint: Path | None = None,
+    compute: Compute = Compute(),  # noqa: B008, it is immutable
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
+    cache_bytes: int = 0,
     report: Callable[[str], None] = print,
 ) -> tuple[SAiD, list[dict]]:
     """Train a SAiD model.
@@ -83,7 +86,10 @@ def train_said(
         seed: decides the weights, the windows, the augmentation and the noise.
         std: (32,) standard deviation of each coefficient over the training set.
         name: of the variant, for progress lines.
-        checkpoint: where the state is kept while training; a run that finds one goes on from there.
+        compute: device and arithmetic.
+        checkpoint: keeps the state while training; a run that finds one goes on from there.
+        events: TensorBoard file of the history.
+        cache_bytes: memory for encoded windows, which changes the speed and nothing else; see `WindowEncoder`.
         report: gets progress, a line at a time.
 
     Returns:
@@ -92,12 +98,13 @@ def train_said(
     Raises:
         ValueError: the settings contradict each other, or there are no clips.
         FloatingPointError: the loss is not finite.
+        Stopped: a signal or the checkpoint's deadline asked for it, and the state is saved.
     """
     finetuned = settings["encoder"] == "finetuned"
     _check(train, validation, settings)
-    encoder = copy.deepcopy(encoder).to(device)
+    encoder = copy.deepcopy(encoder).to(compute.device)
     with preserved_generators(seed):
-        model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(device)
+        model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
     if model.config.scaled:
         model.coefficient_scale.copy_(torch.from_numpy(np.maximum(std, SMALLEST_STD)))
     if finetuned:
@@ -105,36 +112,42 @@ def train_said(
         encoder.freeze_feature_encoder()
     else:
         encoder.requires_grad_(False)
-    alphas = alphas_cumprod(model.config).to(device)
-    # Features that change from step to step cannot be kept: `sentence` is for an encoder that stays as it is.
-    kept = settings["conditioning"] == "sentence" and not finetuned and settings["encoder_mode"] == "eval"
-    windows = Windows(train, settings, encoder if kept else None)
-    held_out = [(windows.held_out(clip), clip.name) for clip in validation]
+    alphas = alphas_cumprod(model.config).to(compute.device)
+    # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
+    fixed = not finetuned and settings["encoder_mode"] == "eval"
+    sentences = encoder if fixed and settings["conditioning"] == "sentence" else None
+    with compute.arithmetic():
+        windows = Windows(train, settings, sentences, compute)
+        held_out = Windows(validation, settings, sentences, compute)
+    encode_windows = WindowEncoder(encoder, compute, cache_bytes)
 
-    def audio_features(batch: "Batch") -> Tensor:
+    def audio_features(batch: "Batch", conditioned: Tensor) -> Tensor:
         if batch.features is not None:
-            return batch.features.to(device)
-        encoder.train(model.training and (finetuned or settings["encoder_mode"] == "train"))
+            return batch.features
+        if fixed:
+            return encode_windows(batch, conditioned)
+        encoder.train(model.training)
         with torch.set_grad_enabled(finetuned and torch.is_grad_enabled()):
-            return encode(encoder, normalise(batch.waveforms.to(device)), batch.coefficients.shape[1])
+            return encode(encoder, normalise(batch.waveforms), batch.coefficients.shape[1])
 
     def losses(batch: "Batch", conditioned: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         count = len(batch.coefficients)
         timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
         noise = torch.randn(batch.coefficients.shape, generator=generator)
-        error = prediction_error(
-            model,
-            batch.coefficients.to(device),
-            audio_features(batch),
-            conditioned.to(device),
-            timesteps.to(device),
-            noise.to(device),
-            alphas=alphas,
-        )
+        with compute.autocast():
+            error = prediction_error(
+                model,
+                batch.coefficients,
+                audio_features(batch, conditioned),
+                compute.move(conditioned),
+                compute.move(timesteps),
+                compute.move(noise),
+                alphas=alphas,
+            )
         kind = (settings["loss"], settings["loss_reduction"])
         terms = {"noise": loss_of(error, *kind), "velocity": loss_of(error.diff(dim=1), *kind)}
         if batch.displacements is not None:
-            terms["vertex"] = vertex_loss(error, batch.displacements.to(device))
+            terms["vertex"] = vertex_loss(error, batch.displacements)
         return terms
 
     def total(terms: dict[str, Tensor]) -> Tensor:
@@ -153,91 +166,97 @@ def train_said(
         generator = torch.Generator().manual_seed(seed)
         values = []
         for _ in range(settings["validation_repeats"]):
-            for first in range(0, len(held_out), settings["batch_size"]):
-                batch = Batch.of([window for window, _ in held_out[first : first + settings["batch_size"]]])
+            for first in range(0, len(validation), settings["batch_size"]):
+                batch = held_out.middle(range(first, min(first + settings["batch_size"], len(validation))))
                 dropped = random.random(len(batch.coefficients)) < settings["condition_dropout"]
                 conditioned = torch.from_numpy(~(dropped & settings["validation_dropout"]))
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
 
-    history = fit(
-        model,
-        objective,
-        validate,
-        items=len(train),
-        settings=FitSettings.of(settings),
-        seed=seed,
-        name=name,
-        identity={
-            "said": settings,
-            "clips": digest({clip.name: clip.coefficients for clip in train}),
-            "speech": digest({clip.name: clip.waveform for clip in train}),
-            "encoder": digest(encoder.state_dict()),
-        },
-        learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},
-        extra_state={"mirrored": windows.mirrored},
-        checkpoint=checkpoint,
-        report=report,
-    )
+    with compute.arithmetic(), compute.compiled(model.denoiser):
+        history = fit(
+            model,
+            objective,
+            validate,
+            items=[clip.name for clip in train],
+            settings=FitSettings.of(settings),
+            seed=seed,
+            name=name,
+            identity={
+                "said": settings,
+                "precision": compute.precision,
+                "compile": compute.compile,
+                "clips": digest({clip.name: clip.coefficients for clip in train}),
+                "speech": digest({clip.name: clip.waveform for clip in train}),
+                "encoder": digest(encoder.state_dict()),
+            },
+            learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},
+            extra_state={"mirrored": windows.mirrored},
+            checkpoint=checkpoint,
+            events=events,
+            report=report,
+        )
     return model.eval(), history
 
 
 @dataclass(frozen=True)
-class Window:
-    """A cut of a clip: coefficients (n, 32), and waveform (n * 16000 / 60,) or features (n, H)."""
-
-    coefficients: Tensor
-    waveform: Tensor | None = None
-    features: Tensor | None = None
-    displacements: Tensor | None = None
-
-
-@dataclass(frozen=True)
 class Batch:
-    """Windows of one length, stacked."""
+    """Windows of one length n, on the device.
+
+    Attributes:
+        coefficients: (B, n, 32).
+        waveforms: (B, n * 16000 / 60); None where there are features.
+        features: (B, n, H) cut from encoded sentences.
+        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss looks at them.
+        places: of each window whose audio may come again, what it is (clip and first frame); None for the others.
+    """
 
     coefficients: Tensor
     waveforms: Tensor | None
     features: Tensor | None
     displacements: Tensor | None
-
-    @classmethod
-    def of(cls, windows: Sequence[Window]) -> "Batch":
-        def stack(name: str) -> Tensor | None:
-            parts = [getattr(window, name) for window in windows]
-            return None if parts[0] is None else torch.stack(parts)
-
-        return cls(stack("coefficients"), stack("waveform"), stack("features"), stack("displacements"))
+    places: tuple[tuple | None, ...]
 
 
 class Windows:
-    """Random windows of clips, augmented (Section 5.1).
+    """Windows of clips, random ones with augmentation (Section 5.1).
 
     Args:
-        clips: of the training set.
+        clips: of one split.
         settings: the section `said` of config.yaml.
         encoder: where given, whole sentences are encoded once and windows are cut from their features; otherwise a
             window carries its waveform.
     """
 
-    def __init__(self, clips: Sequence[Clip], settings: dict, encoder: Wav2Vec2Model | None):
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        settings: dict,
+        encoder: Wav2Vec2Model | None,
+        compute: Compute = Compute(),  # noqa: B008
+    ):
         self.clips = clips
         self.settings = settings
-        self.encoder = encoder
+        self.compute = compute
         self.mirrored = torch.zeros(len(clips), dtype=torch.bool)
         """Which clips are mirrored for good, where `mirror_persistent`."""
-        self.features = [self._encode(clip) for clip in clips]
+        self.features = None
+        """(all frames of all clips, H) features of the sentences, one after another."""
+        self._lengths = np.array([len(clip.coefficients) for clip in clips])
+        self._first_frames = np.cumsum(self._lengths) - self._lengths
+        if encoder is not None:
+            encoder.eval()
+            self.features = torch.cat([encode_clip(encoder, c.waveform, len(c.coefficients)) for c in clips])
 
     def batch(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
-        """One window of each of the clips."""
+        """One random window of each of the clips."""
         length = self.settings["window"]
         padded = self.settings["window_sampling"] == "padded"
         if padded:
-            shortest = min(len(self.clips[index].coefficients) for index in indices)
-            length = int(random.integers(length, max(length, shortest) + 1))
-        windows = []
+            length = int(random.integers(length, max(length, self._lengths[indices].min()) + 1))
+        cuts = []
         for index in indices:
-            frames = len(self.clips[index].coefficients)
+            frames = int(self._lengths[index])
             if padded:  # from half a window before the clip to where half of it is left over
                 start = int(random.integers(-(length // 2), max(0, frames - length // 2 - 1) + 1))
             else:
@@ -245,22 +264,14 @@ class Windows:
             shift = 0.0
             if random.random() < self.settings["shift_probability"]:
                 shift = random.uniform(-1, 1) * self.settings["shift_seconds"]
-            windows.append(self._cut(index, start, length, shift, self._is_mirrored(index, random)))
-        return Batch.of(windows)
+            cuts.append((int(index), start, shift, self._is_mirrored(index, random)))
+        return self._cut(cuts, length)
 
-    def held_out(self, clip: Clip) -> Window:
-        """The window in the middle of a validation clip, as it is."""
+    def middle(self, indices: Sequence[int]) -> Batch:
+        """The window in the middle of each of the clips, as it is."""
         length = self.settings["window"]
-        start = max(0, (len(clip.coefficients) - length) // 2)
-        return _window(clip, self._encode(clip), start, length, 0.0, False)
-
-    def _encode(self, clip: Clip) -> Tensor | None:
-        if self.encoder is None:
-            return None
-        return encode_clip(self.encoder.eval(), clip.waveform, len(clip.coefficients)).cpu()
-
-    def _cut(self, index: int, start: int, length: int, shift: float, mirrored: bool) -> Window:
-        return _window(self.clips[index], self.features[index], start, length, shift, mirrored)
+        starts = [max(0, (int(self._lengths[index]) - length) // 2) for index in indices]
+        return self._cut([(index, start, 0.0, False) for index, start in zip(indices, starts, strict=True)], length)
 
     def _is_mirrored(self, index: int, random: np.random.Generator) -> bool:
         flip = bool(random.random() < self.settings["mirror_probability"])
@@ -269,29 +280,84 @@ class Windows:
         self.mirrored[index] ^= flip
         return bool(self.mirrored[index])
 
+    def _cut(self, cuts: Sequence[tuple[int, int, float, bool]], length: int) -> Batch:
+        """Frames [start, start + length) of clips and their speech `shift` seconds later; both ends are repeated."""
+        coefficients, waveforms = [], []
+        for index, start, shift, mirrored in cuts:
+            clip = self.clips[index]
+            frames = np.clip(np.arange(start, start + length), 0, len(clip.coefficients) - 1)
+            values = np.asarray(clip.coefficients, dtype=np.float32)[frames]
+            coefficients.append(values[:, MIRROR] if mirrored else values)
+            if self.features is None:
+                first = start * SAMPLE_RATE // FRAME_RATE + round(shift * SAMPLE_RATE)
+                samples = np.arange(first, first + length * SAMPLE_RATE // FRAME_RATE)
+                waveforms.append(clip.waveform[np.clip(samples, 0, len(clip.waveform) - 1)])
+        displacements = [self.clips[index].displacements for index, *_ in cuts]
+        move = self.compute.move
+        varied = self.settings["window_sampling"] == "padded"
+        return Batch(
+            move(torch.from_numpy(np.stack(coefficients))),
+            move(torch.from_numpy(np.stack(waveforms).astype(np.float32))) if waveforms else None,
+            None if self.features is None else self._interpolated(cuts, length),
+            move(torch.from_numpy(np.stack(displacements))) if self.settings["vertex_weight"] else None,
+            tuple(None if shift or varied else (id(self), index, start) for index, start, shift, _ in cuts),
+        )
 
-def _window(clip: Clip, features: Tensor | None, start: int, length: int, shift: float, mirrored: bool) -> Window:
-    """Frames [start, start + length) of a clip and its speech `shift` seconds later; both ends are repeated."""
-    frames = np.clip(np.arange(start, start + length), 0, len(clip.coefficients) - 1)
-    coefficients = torch.from_numpy(np.asarray(clip.coefficients, dtype=np.float32)[frames])
-    if mirrored:
-        coefficients = coefficients[:, MIRROR]
-    displacements = None if clip.displacements is None else torch.from_numpy(clip.displacements)
-    if features is not None:
-        features = _interpolate(features, frames + shift * FRAME_RATE)
-        return Window(coefficients, features=features, displacements=displacements)
-    first = start * SAMPLE_RATE // FRAME_RATE + round(shift * SAMPLE_RATE)
-    samples = np.clip(np.arange(first, first + length * SAMPLE_RATE // FRAME_RATE), 0, len(clip.waveform) - 1)
-    waveform = torch.from_numpy(np.asarray(clip.waveform, dtype=np.float32)[samples])
-    return Window(coefficients, waveform, displacements=displacements)
+    def _interpolated(self, cuts, length: int) -> Tensor:
+        """Features (B, length, H) at the cuts' fractional frames, linearly."""
+        index, start, shift = (np.array([cut[column] for cut in cuts]) for column in range(3))
+        last = self._lengths[index, None] - 1
+        positions = np.clip(start[:, None] + np.arange(length), 0, last) + shift[:, None] * FRAME_RATE
+        positions = np.clip(positions, 0, last)
+        below = np.minimum(positions.astype(int), np.maximum(0, last - 1))
+        share = self.compute.move(torch.from_numpy((positions - below).astype(np.float32)))[..., None]
+        first = self._first_frames[index, None]
+        lower, upper = (
+            self.compute.move(torch.from_numpy(first + frames)) for frames in (below, np.minimum(below + 1, last))
+        )
+        return self.features[lower] * (1 - share) + self.features[upper] * share
 
 
-def _interpolate(features: Tensor, positions: NDArray) -> Tensor:
-    """Features (N, H) at fractional frames (n,), linearly."""
-    positions = np.clip(positions, 0, len(features) - 1)
-    below = np.minimum(positions.astype(int), max(0, len(features) - 2))
-    share = torch.from_numpy((positions - below).astype(np.float32))[:, None]
-    return features[below] * (1 - share) + features[np.minimum(below + 1, len(features) - 1)] * share
+class WindowEncoder:
+    """Encodes windows of audio with a frozen encoder, and keeps those that may come again.
+
+    A window whose audio is not shifted is one of few (at most as many as its clip has frames), so that over thousands
+    of epochs each is drawn again and again. Windows under the null condition are not encoded. On the CPU each window is
+    encoded by itself, so that its features do not depend on what else is in the batch and which windows are kept.
+
+    Args:
+        cache_bytes: memory for kept features; once it is full, what is kept stays.
+    """
+
+    def __init__(self, encoder: Wav2Vec2Model, compute: Compute, cache_bytes: int):
+        self.encoder = encoder
+        self.compute = compute
+        self.free_bytes = cache_bytes
+        self._kept: dict[tuple, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch, conditioned: Tensor) -> Tensor:
+        """Features (B, n, H) of the windows that are `conditioned` (B,) bool; zero for the others."""
+        frames = batch.coefficients.shape[1]
+        features = torch.zeros(len(conditioned), frames, self.encoder.config.hidden_size, device=self.compute.device)
+        wanted = np.flatnonzero(conditioned.numpy()).tolist()
+        missing = [row for row in wanted if batch.places[row] not in self._kept]
+        self.encoder.eval()
+        waveforms = normalise(batch.waveforms)
+        for rows in [[row] for row in missing] if self.compute.device == "cpu" else [missing] if missing else []:
+            features[rows] = encode(self.encoder, waveforms[rows], frames).to(features.dtype)
+        known = [row for row in wanted if batch.places[row] in self._kept]
+        if known:
+            features[known] = self.compute.move(torch.stack([self._kept[batch.places[row]] for row in known]))
+        for row in missing:
+            self._keep(batch.places[row], features[row])
+        return features
+
+    def _keep(self, place: tuple | None, features: Tensor) -> None:
+        size = features.numel() * features.element_size()
+        if place is not None and size <= self.free_bytes and place not in self._kept:
+            self._kept[place] = features.to("cpu", copy=True)
+            self.free_bytes -= size
 
 
 def _check(train, validation, settings: dict) -> None:

@@ -1,0 +1,90 @@
+"""Stopping a training in time: before a batch system ends its job, or when it is asked to end."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+
+EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h: not done, try again."""
+MARGIN = 300.0
+"""Seconds before the end of a job at which a training saves and ends; a tenth of the time left where that is less."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(SystemExit):
+    """A training was stopped and its state saved; not caught, it ends the process with EXIT_CODE and no traceback."""
+
+    def __init__(self, message: str):
+        super().__init__(EXIT_CODE)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Interruption:
+    """A block in which SIGTERM and SIGINT are noted instead of obeyed, once: a second one acts as ever.
+
+    Slurm sends SIGTERM to the processes of a job at its time limit and when it is cancelled or preempted, and kills
+    them half a minute later.
+
+    Args:
+        deadline: in seconds of the epoch; None: no limit.
+    """
+
+    def __init__(self, deadline: float | None = None):
+        self.deadline = deadline
+        self._received: str | None = None
+        self._handlers: dict = {}
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
+            self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._restore()
+
+    @property
+    def reason(self) -> str | None:
+        """Why to stop now; None: no reason."""
+        if self._received is None and self.deadline is not None and time.time() >= self.deadline:
+            return "its time is up"
+        return self._received
+
+    def _note(self, number, _frame) -> None:
+        self._received = f"it received {signal.Signals(number).name}"
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+
+def job_deadline(
+    runtime: float | None, environment: Mapping[str, str] = os.environ, now: float | None = None
+) -> float | None:
+    """When a training in a job of a batch system should save and end.
+
+    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), and follows from `runtime` where it is not.
+    Outside of Slurm there is none: nothing ends a local job, for which `runtime` is an estimate.
+
+    Args:
+        runtime: minutes that the rule asks for (`resources.runtime`).
+
+    Returns:
+        seconds of the epoch; None: no limit.
+    """
+    now = time.time() if now is None else now
+    if "SLURM_JOB_ID" not in environment:
+        return None
+    if end := environment.get("SLURM_JOB_END_TIME"):
+        left = float(end) - now
+    elif runtime:
+        left = 60.0 * runtime
+    else:
+        return None
+    return now + left - min(MARGIN, 0.1 * left)
