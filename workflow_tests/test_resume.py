@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,9 @@ def start():
     # Forked from a server that has only imported: no threads are forked, and nothing is imported twice.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    with pytest.MonkeyPatch.context() as environment:  # where the server finds this module
+        environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
 
     def start(kind: str, folder: Path, save_every: float = 0.0, limit: float | None = None):
         process = context.Process(target=child, args=(kind, folder, save_every, limit))
@@ -277,7 +282,7 @@ def test_two_damaged_checkpoints_are_named_and_the_training_begins_anew(path, pl
 
 def test_leftovers_of_a_killed_write_are_removed(path):
     file = interrupt(path)
-    leftover = file.with_name(f".{file.stem}-abc.safetensors.new")
+    leftover = file.with_name(f".{file.name}-abc.new")
     leftover.write_bytes(b"half")
     resume(path)
     assert not leftover.exists()

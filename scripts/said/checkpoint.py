@@ -152,7 +152,7 @@ class Checkpoint:
         self.identity = json.loads(json.dumps(identity, sort_keys=True))
         text = json.dumps(self.identity, sort_keys=True)
         self.path = self.stem.with_stem(f"{self.stem.stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
-        for leftover in self.path.parent.glob(f".{self.path.stem}-*"):  # of a process that was killed while it wrote
+        for leftover in self.path.parent.glob(f".{self.path.name}*"):  # of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
         self._name_others(report)
         for path in (self.path, self.reserve):
