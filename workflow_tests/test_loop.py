@@ -6,6 +6,7 @@ import torch
 from test_training import ENCODER, train
 
 from said.compute import find_device
+from said.console import duration
 from said.loop import FitSettings, averaged_weights, ema_decay, fit, learning_rate_factor
 from said.speech import build_stand_in
 
@@ -38,6 +39,11 @@ def test_devices_are_found_or_named():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="no GPU"):
             find_device("cuda")
+
+
+def test_durations_read_well():
+    spans = {42.4: "42 s", 59.6: "1 min 0 s", 200: "3 min 20 s", 29_520: "8 h 12 min", 187_200: "2 d 4 h"}
+    assert {seconds: duration(seconds) for seconds in spans} == spans
 
 
 def off(model) -> float:

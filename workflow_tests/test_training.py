@@ -1,16 +1,19 @@
 """The training loop and SAiD's objective: what is learnt, what is random, what survives an interruption."""
 
+import copy
 import dataclasses
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
+from said.compute import Compute
 from said.sampling import Sampler, Speech, sample_speech
 from said.speech import build_stand_in
-from said.training import Clip, Windows, train_said
+from said.training import Clip, WindowEncoder, Windows, train_said
 
 SETTINGS = {
     "width": 32,
@@ -283,6 +286,71 @@ def test_short_clips_are_held_at_their_end():
     batch = windows.batch([0], np.random.default_rng(0))
     assert batch.coefficients.shape == (1, 60, 32)
     assert (batch.coefficients[0, 29:] == batch.coefficients[0, 29]).all()
+
+
+class Counting(torch.nn.Module):
+    """The convolutional part of an encoder, counting the windows it sees."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.count = module, 0
+
+    def forward(self, waveforms):
+        self.count += len(waveforms)
+        return self.module(waveforms)
+
+
+def test_windows_are_kept_and_change_no_digit(encoder):
+    counts, found = {}, {}
+    for size in (0, 10**5, 10**8):
+        counted = copy.deepcopy(encoder)
+        counted.feature_extractor = Counting(counted.feature_extractor)
+        windows = WindowEncoder(counted, Compute(), size)
+        source, random = Windows(CLIPS, SETTINGS, None), np.random.default_rng(0)
+        features = []
+        for _ in range(40):
+            batch = source.batch(range(6), random)
+            conditioned = torch.from_numpy(random.random(6) >= 0.3)
+            features.append(windows(batch, conditioned))
+            assert (features[-1][~conditioned] == 0).all()
+        counts[size], found[size] = counted.feature_extractor.count, torch.stack(features)
+        assert windows.free_bytes >= 0
+    assert counts[10**8] < counts[10**5] < counts[0] < 0.8 * 240, "windows under the null condition are not encoded"
+    assert torch.equal(found[0], found[10**5]) and torch.equal(found[0], found[10**8])
+    trained = [train(encoder, run={"cache_bytes": size}, epochs=3)[0] for size in (0, 10**8)]
+    assert same(*trained)
+
+
+@pytest.mark.parametrize("conditioning", ["window", "sentence"])
+def test_bf16_stays_near_float32_and_keeps_float32_weights(encoder, conditioning):
+    settings = {"epochs": 3, "conditioning": conditioning, "dropout": 0.0}
+    exact, exact_history = train(encoder, **settings)
+    model, history = train(encoder, run={"compute": Compute(precision="bf16")}, **settings)
+    assert all(value.dtype == torch.float32 for value in model.parameters())
+    assert history[-1]["validation"] == pytest.approx(exact_history[-1]["validation"], rel=0.02)
+    assert not same(model, exact)
+
+
+def test_tf32_is_float32_where_there_is_none_and_ends_with_the_training(encoder):
+    before = torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+    with Compute(precision="tf32").arithmetic():
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    with Compute().arithmetic():
+        assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+    assert (torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision) == before
+    assert same(train(encoder, epochs=1, run={"compute": Compute(precision="tf32")})[0], train(encoder, epochs=1)[0])
+    with pytest.raises(ValueError, match=r"compute.precision must be float32, tf32 or bf16, not 'fp8'"):
+        Compute(precision="fp8")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on the CPU")
+def test_a_compiled_denoiser_learns_the_same(encoder):
+    settings = {"epochs": 1, "dropout": 0.0, "conditioning": "sentence"}
+    plain, _ = train(encoder, **settings)
+    model, _ = train(encoder, run={"compute": Compute(compile=True)}, **settings)
+    assert plain.state_dict().keys() == model.state_dict().keys()
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, atol=1e-3, rtol=0, msg=name)
 
 
 # Samples
