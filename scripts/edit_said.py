@@ -1,8 +1,8 @@
 """Make one edit: sample what is not kept of a reference."""
 
 from said import editing, io, model
+from said.compute import find_device
 from said.console import start
-from said.loop import find_device
 from said.sampling import Sampler
 from said.speech import load_encoder
 

@@ -173,7 +173,7 @@ def train_said(
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
 
-    with compute.arithmetic(), compute.compiled(model.denoiser):
+    with compute.arithmetic(), compute.compiled(model.denoiser.model):
         history = fit(
             model,
             objective,
