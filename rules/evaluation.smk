@@ -24,6 +24,12 @@ rule ground_truth:
         "../scripts/ground_truth.py"
 
 
+def evaluation_settings(wildcards):
+    """The section `evaluation`; one sample per speaker style is paired with every other (Section 12)."""
+    styled = wildcards.method in config["evaluation"]["style_methods"]
+    return config["evaluation"] | ({"multimodality": "combinations"} if styled else {})
+
+
 rule evaluate:
     input:
         extractor="results/{run}/extractor/vae.safetensors",
@@ -32,7 +38,7 @@ rule evaluate:
     output:
         "results/{run}/evaluation/{method}.json",
     params:
-        settings=config["evaluation"],
+        settings=evaluation_settings,
         device=config["compute"]["device"],
         seed=seed("evaluation"),
         code=code("evaluate_method.py"),
@@ -42,9 +48,10 @@ rule evaluate:
         "results/{run}/benchmarks/evaluate/{method}.tsv"
     message:
         "Measuring {wildcards.method}"
+    threads: config["compute"]["threads"]
     resources:
         mem_mb=8000,
-        runtime=240,
+        runtime=60,
     conda:
         "../envs/said.yaml"
     script:

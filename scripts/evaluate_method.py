@@ -22,6 +22,7 @@ measured = evaluate_method(
     clips(snakemake.input.generated),
     params.settings,
     params.seed,
+    snakemake.threads,
 )
 io.write_json(snakemake.output[0], measured)
 print(measured)

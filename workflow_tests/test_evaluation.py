@@ -3,19 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.mixture import GaussianMixture
 
 from said.arkit import SPEECH_BLENDSHAPES
+from said.bootstrap import Moments, bootstrap
 from said.evaluation import (
     evaluate_method,
-    gaussian,
     jitter_ratio,
     latents,
-    mean_multimodality,
+    multimodality_per_clip,
     truth_correlation,
     wind_repeats,
-    windows,
 )
-from said.extractor import BlendshapeVAE
+from said.extractor import BlendshapeVAE, load_official
+from said.metrics import wind
+from said.mixtures import BlockwiseGaussianMixture
 
 SETTINGS = {
     "stride": 2,
@@ -23,6 +25,7 @@ SETTINGS = {
     "multimodality": "random",
     "wind_components": 2,
     "wind_repeats": 2,
+    "bootstrap": 50,
 }
 
 
@@ -43,46 +46,51 @@ def truth():
     return {f"clip{n}": clip(150 + 10 * n, n) for n in range(4)}
 
 
-def test_windows_slide_by_the_stride():
-    sequence = np.arange(125 * 32, dtype=np.float32).reshape(125, 32)
-    cut = windows(sequence, 2)
-    assert cut.shape == (3, 120, 32)
-    np.testing.assert_array_equal(cut[2], sequence[4:124])
+def encoded_one_by_one(vae, sequence, stride):
+    """Latents of explicit windows, each encoded by itself."""
+    cut = [sequence[start : start + 120] for start in range(0, len(sequence) - 119, stride)]
+    with torch.no_grad():
+        return np.concatenate([vae.encode(torch.from_numpy(window[None]))[0].numpy() for window in cut])
 
 
-def test_a_short_clip_gives_one_window_that_holds_its_end():
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_latents_are_those_of_windows_encoded_one_by_one(vae, stride):
+    samples = np.stack([clip(143, 1), clip(143, 2)])
+    found = latents(vae, samples, stride)
+    assert found.shape == (2, 1 + 23 // stride, 64)
+    for one, sample in zip(found, samples, strict=True):
+        np.testing.assert_allclose(one, encoded_one_by_one(vae, sample, stride), atol=1e-5)
+
+
+def test_latents_are_the_authors(official):
+    golden = np.load(official / "golden" / "vae_golden.npz")
+    np.testing.assert_allclose(
+        latents(load_official(official / "vae.pth"), golden["x"])[:, 0], golden["mean"], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_short_clip_gives_one_window_that_holds_its_end(vae):
     sequence = clip(50, 0)
-    cut = windows(sequence)
-    assert cut.shape == (1, 120, 32)
-    np.testing.assert_array_equal(cut[0, :50], sequence)
-    np.testing.assert_array_equal(cut[0, 50:], np.repeat(sequence[-1:], 70, axis=0))
+    held = np.concatenate([sequence, np.repeat(sequence[-1:], 70, axis=0)])
+    np.testing.assert_allclose(latents(vae, sequence[None])[0], encoded_one_by_one(vae, held, 1), atol=1e-5)
 
 
-def test_impossible_windows_are_refused():
+def test_impossible_windows_are_refused(vae):
     with pytest.raises(ValueError, match="stride"):
-        windows(clip(130, 0), 0)
+        latents(vae, clip(130, 0)[None], 0)
     with pytest.raises(ValueError, match=r"\(N, 32\)"):
-        windows(np.zeros((0, 32)))
+        latents(vae, np.zeros((1, 0, 32)))
 
 
 def test_latents_do_not_depend_on_the_batch(vae):
-    sequences = [clip(140, 1), clip(121, 2)]
-    whole = latents(vae, sequences, 1, batch_size=1000)
-    pieces = latents(vae, sequences, 1, batch_size=3)
-    assert [len(one) for one in whole] == [21, 2]
-    for one, other in zip(whole, pieces, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+    samples = np.stack([clip(140, seed) for seed in range(5)])
+    np.testing.assert_allclose(latents(vae, samples), latents(vae, samples, batch_size=3), atol=1e-5)
 
 
 def test_the_released_convention_drops_the_last_windows(vae):
-    assert [len(one) for one in latents(vae, [clip(140, 1), clip(121, 2)], 1, drop_last=2)] == [19, 1]
-
-
-def test_gaussian_is_mean_and_covariance():
-    values = np.random.default_rng(0).normal(size=(50, 3))
-    mean, covariance = gaussian(values)
-    np.testing.assert_allclose(mean, values.mean(0))
-    np.testing.assert_allclose(covariance, np.cov(values.T))
+    whole = latents(vae, clip(140, 1)[None])
+    np.testing.assert_array_equal(latents(vae, clip(140, 1)[None], drop_last=2), whole[:, :-2])
+    assert latents(vae, clip(121, 2)[None], drop_last=2).shape == (1, 1, 64)
 
 
 def test_the_truth_itself_scores_zero(vae, truth):
@@ -111,7 +119,44 @@ def test_a_method_that_does_not_move_scores_worse_than_a_noisy_truth(vae, truth)
 def test_few_windows_are_reported(vae):
     short = {"a": clip(125, 0), "b": clip(121, 1)}
     row = evaluate_method(vae, short, {name: value[None] for name, value in short.items()}, SETTINGS, seed=0)
-    assert any("singular" in note for note in row["notes"])
+    assert set(row["notes"]) == {"fd", "wind"}
+    assert "4 real and 4 generated windows for 64 dimensions" in row["notes"]["fd"]
+
+
+def test_mixtures_of_too_few_windows_are_no_number_but_a_reason(vae):
+    short = {"a": clip(120, 0)}
+    row = evaluate_method(vae, short, {name: value[None] for name, value in short.items()}, SETTINGS, seed=0)
+    assert row["wind_mean"] is None and row["wind_std"] is None
+    assert row["notes"]["wind"] == "1 real windows cannot be fitted by 2 Gaussians"
+
+
+def test_samples_that_are_not_finite_give_no_number_but_a_reason(vae, truth):
+    samples = {name: np.stack([value, value]) for name, value in truth.items()}
+    samples["clip2"][1, 7, 3] = np.nan
+    row = evaluate_method(vae, truth, samples, SETTINGS, seed=0)
+    for metric in ("fd", "wind", "multimodality"):
+        assert row["notes"][metric] == "samples of clip2 hold values that are not finite"
+    for column in ("fd", "wind_mean", "wind_std", "multimodality", "fd_interval", "multimodality_interval"):
+        assert row[column] is None
+
+
+def test_the_interval_over_clips_holds_the_value_and_widens_with_fewer_clips(vae, truth):
+    rng = np.random.default_rng(0)
+    noisy = {name: np.stack([value, clip(len(value), 50 + n)]) for n, (name, value) in enumerate(truth.items())}
+    row = evaluate_method(vae, truth, noisy, SETTINGS, seed=0)
+    low, high = row["multimodality_interval"]
+    assert 0 < low < row["multimodality"] < high
+    values = rng.normal(size=400)
+    wide, narrow = (bootstrap(np.mean, part, repeats=500, seed=0) for part in (values[:50], values))
+    assert narrow[1] - narrow[0] == pytest.approx(2 * 1.96 / 20, rel=0.15)  # of a mean of 400 standard normals
+    assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
+
+
+def test_moments_add_up_to_the_gaussian_of_all():
+    values = np.random.default_rng(0).normal(size=(50, 3)) + 5
+    mean, covariance = (Moments.of(values[:20]) + Moments.of(values[20:])).gaussian()
+    np.testing.assert_allclose(mean, values.mean(0))
+    np.testing.assert_allclose(covariance, np.cov(values.T))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +165,6 @@ def test_few_windows_are_reported(vae):
         (lambda samples: samples.pop("clip0"), "lacks the clips"),
         (lambda samples: samples.update(clip0=samples["clip0"][0]), "expected"),
         (lambda samples: samples.update(clip0=samples["clip0"][:, :-1]), "frames"),
-        (lambda samples: samples.update(clip0=samples["clip0"] * np.nan), "not finite"),
     ],
 )
 def test_bad_samples_are_named(vae, truth, change, message):
@@ -133,12 +177,17 @@ def test_bad_samples_are_named(vae, truth, change, message):
 def test_multimodality_pairs_disjoint_halves():
     # Samples 0..3 lie at 0, 1, 2, 3 on a line: first against last half is always 2 apart.
     line = np.arange(4.0)[:, None, None] * np.ones((1, 5, 1))
-    assert mean_multimodality([line], "halves", seed=0) == pytest.approx(2)
-    random = mean_multimodality([line], "random", seed=0)
-    assert 1 <= random <= 3
-    assert mean_multimodality([line[:1]], "random", seed=0) == 0
-    with pytest.raises(ValueError, match="random or halves"):
-        mean_multimodality([line], "all", seed=0)
+    assert multimodality_per_clip([line], "halves", seed=0) == [pytest.approx(2)]
+    assert 1 <= multimodality_per_clip([line], "random", seed=0)[0] <= 3
+    assert multimodality_per_clip([line[:1], line], "random", seed=0)[0] == 0
+    with pytest.raises(ValueError, match="random, halves, combinations"):
+        multimodality_per_clip([line], "all", seed=0)
+
+
+def test_eight_styles_are_paired_in_36_ways():
+    # Samples at 0..7: the distances |i - j| of the 28 different pairs add up to 84, those of the 8 equal ones to 0.
+    line = np.arange(8.0)[:, None, None] * np.ones((1, 5, 1))
+    assert multimodality_per_clip([line], "combinations", seed=0) == [pytest.approx(84 / 36)]
 
 
 def test_equal_latents_are_as_far_apart_as_the_fits_of_their_mixtures():
@@ -170,3 +219,29 @@ def test_jitter_of_the_truth_is_one_and_of_noise_is_more(truth):
     rng = np.random.default_rng(0)
     noisy = {name: value + 0.05 * rng.normal(size=value.shape).astype(np.float32) for name, value in same.items()}
     assert jitter_ratio(noisy, truth) > 2
+
+
+def separated(rows, dimensions=6, seed=0):
+    """Three clusters with covariances of their own, in single precision as latents are."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.normal(size=(rows, dimensions)) @ rng.normal(size=(dimensions, dimensions)) + 4 * k for k in range(3)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(np.float64, 1e-8), (np.float32, 1e-4)])
+@pytest.mark.parametrize("rows", [600, 3000])  # in one block and in several
+def test_mixtures_are_scikit_learns(rows, precision, tolerance):
+    values = separated(rows)
+    ours = BlockwiseGaussianMixture(3, random_state=7).fit(values.astype(precision))
+    plain = GaussianMixture(3, random_state=7).fit(values.astype(float))
+    assert (ours.n_iter_, ours.converged_) == (plain.n_iter_, plain.converged_)
+    assert ours.lower_bound_ == pytest.approx(plain.lower_bound_, rel=tolerance)
+    for name in ("weights_", "means_", "covariances_", "precisions_"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(plain, name), rtol=tolerance, atol=tolerance)
+    assert wind(ours, plain) == pytest.approx(0, abs=tolerance)
+
+
+def test_mixtures_do_not_depend_on_threads():
+    values = separated(1000)
+    one, two = (wind_repeats(values, values + 1, 3, 3, seed=0, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one, two)

@@ -3,71 +3,31 @@
 A method is anything that gave coefficients for the test clips; nothing here knows how.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations_with_replacement
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.extractor import LATENT, WINDOW, BlendshapeVAE, edge_padded
+from said.bootstrap import Moments, bootstrap
+from said.extractor import LATENT, BlendshapeVAE, edge_padded
 from said.metrics import frechet_distance, multimodality, wind
+from said.mixtures import BlockwiseGaussianMixture
 
-
-def windows(coefficients: NDArray, stride: int = 1) -> NDArray[np.float32]:
-    """All windows of 120 frames of a clip.
-
-    A clip shorter than a window gives one window, in which its last frame is held.
-
-    Args:
-        coefficients: (N, 32).
-        stride: frames between the beginnings of windows.
-
-    Returns:
-        (W, 120, 32), W = 1 + (N - 120) // stride.
-    """
-    if stride < 1:
-        raise ValueError(f"stride must be at least 1, not {stride}")
-    padded = edge_padded(coefficients)
-    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[::stride].swapaxes(1, 2)
-
-
-@torch.no_grad()
-def latents(
-    vae: BlendshapeVAE, sequences: Iterable[NDArray], stride: int = 1, drop_last: int = 0, batch_size: int = 1024
-) -> list[NDArray[np.float32]]:
-    """Latent means of the windows of each sequence.
-
-    Args:
-        vae: in evaluation mode.
-        sequences: each (N, 32).
-        stride: frames between windows.
-        drop_last: windows left out at the end of each sequence, of which at least one stays.
-        batch_size: windows encoded at once.
-
-    Returns:
-        for each sequence (W, 64).
-    """
-    device = next(vae.parameters()).device
-    result = []
-    for sequence in sequences:
-        cut = windows(sequence, stride)
-        cut = cut[: max(1, len(cut) - drop_last)]
-        parts = [
-            vae.encode(torch.from_numpy(cut[first : first + batch_size].copy()).to(device))[0]
-            for first in range(0, len(cut), batch_size)
-        ]
-        result.append(torch.cat(parts).cpu().numpy())
-    return result
+PAIRINGS = ("random", "halves", "combinations")
 
 
 def evaluate_method(
     vae: BlendshapeVAE,
     real: Mapping[str, NDArray],
     generated: Mapping[str, NDArray],
-    settings: dict,
+    settings: Mapping,
     seed: int,
+    threads: int = 1,
 ) -> dict:
     """One row of Table 1 or 2, but for the lip-sync.
 
@@ -76,79 +36,149 @@ def evaluate_method(
         real: name of each test clip -> (N, 32).
         generated: the same names -> (S, N, 32), S samples.
         settings: the section `evaluation` of config.yaml.
-        seed: of the Gaussian mixtures and of the random halves of the samples.
+        seed: of the Gaussian mixtures, of the random halves of the samples and of the bootstrap.
+        threads: mixtures fitted at once; changes time, not results.
 
     Returns:
-        fd, wind_mean, wind_std, multimodality; windows_real, windows_generated: how many latents they rest on; and
-        notes, a list of what makes a number doubtful.
+        fd, wind_mean, wind_std, multimodality: each a number, or None where it could not be computed; fd_interval and
+        multimodality_interval: 95 % bootstrap intervals over clips; windows_real, windows_generated: how many latents
+        they rest on; notes: for fd, wind and multimodality, why there is no number or what makes it doubtful.
 
     Raises:
-        ValueError: the clips of the two differ, or samples are not finite.
+        ValueError: the clips of the two differ, or their shapes do.
     """
     _check(real, generated)
     names = sorted(real)
-    stride = settings["stride"]
-    real_latents = np.concatenate(latents(vae, (real[name] for name in names), stride, settings["drop_last_windows"]))
-    per_clip = [np.stack(latents(vae, generated[name], stride)) for name in names]  # each (S, W, 64)
-    generated_latents = np.concatenate([clip.reshape(-1, clip.shape[-1]) for clip in per_clip])
-    notes = [
-        f"{len(values)} windows of {kind} clips for {LATENT} dimensions: the covariance is singular"
-        for kind, values in (("real", real_latents), ("generated", generated_latents))
-        if len(values) <= LATENT
-    ]
-    winds = wind_repeats(real_latents, generated_latents, settings["wind_components"], settings["wind_repeats"], seed)
+    stride, repeats = settings["stride"], settings["bootstrap"]
+    clips = {
+        "real": [latents(vae, real[name][None], stride, settings["drop_last_windows"])[0] for name in names],
+        "generated": [latents(vae, generated[name], stride) for name in names],  # each (S, W, 64)
+    }
+    pooled = {kind: np.concatenate([one.reshape(-1, LATENT) for one in each]) for kind, each in clips.items()}
+    broken = [name for name in names if not np.isfinite(generated[name]).all()]
+    notes = {}
+    few = [f"{len(values)} {kind}" for kind, values in pooled.items() if len(values) <= LATENT]
+    if few:
+        reason = f"rests on {' and '.join(few)} windows for {LATENT} dimensions: singular covariances"
+        notes |= {"fd": reason, "wind": reason}
+
+    def attempt(metric: str, compute: Callable, *arguments):
+        """What `compute` returns, or None and a note that says why it cannot."""
+        try:
+            if broken:
+                raise ValueError(f"samples of {_listed(broken)} hold values that are not finite")
+            return compute(*arguments)
+        except ValueError as error:
+            notes[metric] = str(error)
+            return None
+
+    mixtures = (settings["wind_components"], settings["wind_repeats"], seed, threads)
+    winds = attempt("wind", wind_repeats, pooled["real"], pooled["generated"], *mixtures)
+    modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings["multimodality"], seed)
+    moments = [[Moments.of(clip.reshape(-1, LATENT)) for clip in each] for each in clips.values()]
+    fd = attempt("fd", _fd_of_clips, *moments)
     return {
-        "fd": frechet_distance(*gaussian(real_latents), *gaussian(generated_latents)),
-        "wind_mean": float(np.mean(winds)),
-        "wind_std": float(np.std(winds)),
-        "multimodality": mean_multimodality(per_clip, settings["multimodality"], seed),
-        "windows_real": len(real_latents),
-        "windows_generated": len(generated_latents),
+        "fd": fd,
+        "wind_mean": None if winds is None else float(np.mean(winds)),
+        "wind_std": None if winds is None else float(np.std(winds)),
+        "multimodality": None if modes is None else float(np.mean(modes)),
+        "fd_interval": None if fd is None else bootstrap(_fd_of_clips, *moments, repeats=repeats, seed=seed),
+        "multimodality_interval": None if modes is None else bootstrap(np.mean, modes, repeats=repeats, seed=seed),
+        "windows_real": len(pooled["real"]),
+        "windows_generated": len(pooled["generated"]),
         "notes": notes,
     }
 
 
-def gaussian(values: NDArray) -> tuple[NDArray, NDArray]:
-    """Mean (D,) and covariance (D, D) of values (n, D) in double precision; one value has covariance 0."""
-    values = np.asarray(values, dtype=np.float64)
-    centred = values - values.mean(0)
-    return values.mean(0), centred.T @ centred / max(1, len(values) - 1)
+@torch.no_grad()
+def latents(
+    vae: BlendshapeVAE, samples: NDArray, stride: int = 1, drop_last: int = 0, batch_size: int = 1024
+) -> NDArray[np.float32]:
+    """Latent means of all windows of 120 frames of one clip's samples.
+
+    A clip shorter than a window gives one window, in which its last frame is held.
+
+    Args:
+        vae: in evaluation mode.
+        samples: (S, N, 32).
+        stride: frames between windows.
+        drop_last: windows left out at the end of each sample, of which at least one stays.
+        batch_size: windows encoded at once, about.
+
+    Returns:
+        (S, W, 64).
+    """
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1, not {stride}")
+    device = next(vae.parameters()).device
+    padded = torch.from_numpy(np.stack([edge_padded(sample) for sample in samples]))
+    part = max(1, batch_size * stride // padded.shape[1])
+    encoded = [vae.encode_sliding(some.to(device), stride).cpu().numpy() for some in padded.split(part)]
+    result = np.concatenate(encoded)
+    return result[:, : max(1, result.shape[1] - drop_last)]
 
 
-def wind_repeats(real: NDArray, generated: NDArray, components: int, repeats: int, seed: int) -> NDArray[np.float64]:
-    """WInD between latents (n, 64) and (m, 64), (repeats,) times, each with mixtures of its own seed."""
-    components = min(components, len(real), len(generated))
-    values = []
-    for repeat in range(repeats):
+def wind_repeats(
+    real: NDArray, generated: NDArray, components: int, repeats: int, seed: int, threads: int = 1
+) -> NDArray[np.float64]:
+    """WInD between latents (n, 64) and (m, 64), (repeats,) times, each with mixtures of its own seed.
+
+    Raises:
+        ValueError: fewer latents than components, or a mixture that collapses.
+    """
+    for kind, values in (("real", real), ("generated", generated)):
+        if len(values) < max(2, components):
+            raise ValueError(f"{len(values)} {kind} windows cannot be fitted by {components} Gaussians")
+
+    def repeat(number: int) -> float:
         # Each set's mixture starts from its own draw: equal sets give not 0 but the spread of the fit.
-        first, second = (int(value) for value in np.random.default_rng((seed, repeat)).integers(2**31, size=2))
-        mixture1 = GaussianMixture(components, random_state=first).fit(real)
-        mixture2 = GaussianMixture(components, random_state=second).fit(generated)
-        values.append(wind(mixture1, mixture2))
-    return np.array(values)
+        seeds = np.random.default_rng((seed, number)).integers(2**31, size=2)
+        return wind(
+            *(
+                BlockwiseGaussianMixture(components, random_state=int(one)).fit(values)
+                for one, values in zip(seeds, (real, generated), strict=True)
+            )
+        )
+
+    # One thread per fit: with more, the order of its sums and so its last digits would change from run to run.
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        return np.array(list(pool.map(repeat, range(repeats))))
 
 
-def mean_multimodality(per_clip: Sequence[NDArray], pairing: str, seed: int) -> float:
-    """Multimodality averaged over clips.
+def multimodality_per_clip(per_clip: Sequence[NDArray], pairing: str, seed: int) -> list[float]:
+    """Multimodality of each clip; the metric is their mean.
 
     Args:
         per_clip: latents (S, W, 64) of each clip's samples; window by window, samples are paired.
-        pairing: random: two disjoint random halves of the samples, paired | halves: first half against last half.
+        pairing: random: two disjoint random halves of the samples, paired | halves: first half against last half |
+            combinations: all 2-combinations with repetition, as the paper does with one sample per speaker style:
+            36 pairs of 8 samples, of which 8 are of a sample with itself.
 
     Returns:
-        the mean over clips; 0 where there is one sample per clip.
+        a value per clip; 0 where there is one sample.
     """
-    if pairing not in ("random", "halves"):
-        raise ValueError(f"multimodality must be random or halves, not {pairing!r}")
+    if pairing not in PAIRINGS:
+        raise ValueError(f"multimodality must be one of {', '.join(PAIRINGS)}, not {pairing!r}")
     values = []
     for number, clip in enumerate(per_clip):
         samples, half = len(clip), len(clip) // 2
-        order = np.arange(samples)
-        if pairing == "random":
-            order = np.random.default_rng((seed, number)).permutation(samples)
-        first, second = clip[order[:half]], clip[order[samples - half :]]
-        values.append(multimodality(first.reshape(-1, clip.shape[-1]), second.reshape(-1, clip.shape[-1])))
-    return float(np.mean(values))
+        if pairing == "combinations":
+            first, second = (list(side) for side in zip(*combinations_with_replacement(range(samples), 2), strict=True))
+        else:
+            order = np.arange(samples)
+            if pairing == "random":
+                order = np.random.default_rng((seed, number)).permutation(samples)
+            first, second = order[:half], order[samples - half :]
+        values.append(multimodality(*(clip[side].reshape(-1, clip.shape[-1]) for side in (first, second))))
+    return values
+
+
+def _fd_of_clips(real: Sequence[Moments], generated: Sequence[Moments]) -> float:
+    return frechet_distance(*sum(real, Moments.none()).gaussian(), *sum(generated, Moments.none()).gaussian())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def truth_correlation(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray]) -> dict[str, float]:
@@ -199,5 +229,3 @@ def _check(real: Mapping, generated: Mapping, same_length: bool = True) -> None:
             raise ValueError(f"{name}: samples are {samples.shape}, expected (S, N, {real[name].shape[1]})")
         if same_length and samples.shape[1] != len(real[name]):
             raise ValueError(f"{name}: samples have {samples.shape[1]} frames, the clip {len(real[name])}")
-        if not np.isfinite(samples).all():
-            raise ValueError(f"{name}: samples hold values that are not finite")
