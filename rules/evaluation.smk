@@ -26,8 +26,10 @@ rule ground_truth:
 
 def evaluation_settings(wildcards):
     """The section `evaluation`; one sample per speaker style is paired with every other (Section 12)."""
-    styled = wildcards.method in config["evaluation"]["style_methods"]
-    return config["evaluation"] | ({"multimodality": "combinations"} if styled else {})
+    chosen = dict(config["evaluation"])
+    if wildcards.method in chosen.pop("style_methods"):
+        chosen["multimodality"] = "combinations"
+    return chosen
 
 
 rule evaluate:
