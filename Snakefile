@@ -55,6 +55,7 @@ include: "rules/extractor.smk"
 include: "rules/said.smk"
 include: "rules/editing.smk"
 include: "rules/evaluation.smk"
+include: "rules/beyond.smk"
 include: "rules/figures.smk"
 
 

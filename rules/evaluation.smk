@@ -60,13 +60,23 @@ rule evaluate:
         "../scripts/evaluate_method.py"
 
 
+def measured(methods):
+    """All that was measured of these methods, for `make_table.py` to join."""
+    return expand("results/{run}/{kind}/{method}.json", run=RUN, kind=["evaluation"], method=methods)
+
+
 rule table1:
     input:
-        expand("results/{run}/evaluation/{method}.json", run=RUN, method=["ground_truth", VARIANTS[0]]),
+        measurements=measured(["ground_truth", VARIANTS[0]]),
+        truth=measured(["ground_truth"]),
     output:
-        report("results/table1.csv", caption="../report/table1.rst", category="Tables"),
+        csv=report("results/table1.csv", caption="../report/table1.rst", category="1 Tables", labels={"table": "Table 1", "as": "CSV"}),
+        html=report("results/table1.html", caption="../report/table1.rst", category="1 Tables", labels={"table": "Table 1", "as": "beside the paper's"}),
+        markdown="results/table1.md",
     params:
         label="method",
+        names={VARIANTS[0]: "SAiD"},
+        dataset=config["dataset"],
         code=code("make_table.py"),
     log:
         f"results/{RUN}/logs/table1.log",
@@ -81,11 +91,16 @@ rule table1:
 
 rule table2:
     input:
-        expand("results/{run}/evaluation/{method}.json", run=RUN, method=VARIANTS),
+        measurements=measured(VARIANTS),
+        truth=measured(["ground_truth"]),
     output:
-        report("results/table2.csv", caption="../report/table2.rst", category="Tables"),
+        csv=report("results/table2.csv", caption="../report/table2.rst", category="1 Tables", labels={"table": "Table 2", "as": "CSV"}),
+        html=report("results/table2.html", caption="../report/table2.rst", category="1 Tables", labels={"table": "Table 2", "as": "beside the paper's"}),
+        markdown="results/table2.md",
     params:
         label="variant",
+        names={},
+        dataset=config["dataset"],
         code=code("make_table.py"),
     log:
         f"results/{RUN}/logs/table2.log",
@@ -98,7 +113,10 @@ rule table2:
         "../scripts/make_table.py"
 
 
-TABLES = ["results/table1.csv", "results/table2.csv"]
+TABLES = [
+    *expand("results/table{number}.{kind}", number=[1, 2], kind=["csv", "md", "html"]),
+    "results/table2_beyond.csv",
+]
 
 if config["dataset"] == "synthetic":
     TABLES.append("results/table2_truth.csv")
@@ -146,7 +164,7 @@ if config["dataset"] == "synthetic":
             ),
             truth=expand("results/{run}/truth/sequences/{speaker}", run=RUN, speaker=SPLIT["test"]),
         output:
-            report("results/table2_truth.csv", caption="../report/table2_truth.rst", category="Tables"),
+            report("results/table2_truth.csv", caption="../report/table2_truth.rst", category="1 Tables", labels={"table": "Against the truth", "as": "CSV"}),
         params:
             methods=[*VARIANTS, "oracle"],
             speakers=SPLIT["test"],

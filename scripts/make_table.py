@@ -1,13 +1,19 @@
-"""Table 1 or 2: one row per measured method."""
+"""Table 1 or 2, one row per measured method: the numbers, and the same beside the paper's."""
 
 from pathlib import Path
 
 from said import io
 from said.console import start
-from said.tables import tabulate
+from said.tables import compare, join, tabulate
 
 start(snakemake.log[0])
-measurements = {Path(path).stem: io.read_json(path) for path in snakemake.input}
-table = tabulate(measurements, snakemake.params.label)
-io.write_table(snakemake.output[0], table, float_format="%.4f")
+params, output = snakemake.params, snakemake.output
+measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.measurements)
+truth = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.truth)["ground_truth"]
+
+table = tabulate(measurements, params.label)
+io.write_table(output.csv, table, float_format="%.4f")
 print(table.to_string(index=False))
+comparison = compare(measurements, params.label, params.names, truth, params.dataset)
+io.write_text(output.markdown, comparison.markdown())
+io.write_text(output.html, comparison.html())

@@ -1,18 +1,176 @@
-"""The tables of the paper, from what was measured of each method."""
+"""The tables of the paper, from what was measured of each method, and beside the paper's own numbers."""
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-COLUMNS = ("multimodality", "fd", "wind_mean", "wind_std")
-"""Columns of Tables 1 and 2 that are computed from coefficients."""
+COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
+"""Columns of Tables 1 and 2, in the paper's order."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as the paper prints it.
+
+    Attributes:
+        column: of the CSV; also what notes call it.
+        title: its heading, with the paper's arrow.
+        better: higher | lower | truth, closest to the ground truth.
+        spread: column of the standard deviation that follows it.
+    """
+
+    column: str
+    title: str
+    better: str
+    spread: str | None = None
+
+
+METRICS = (
+    Metric("av_offset", "AV offset →", "truth"),
+    Metric("av_confidence", "AV confidence ↑", "higher"),
+    Metric("multimodality", "multimodality ↑", "higher"),
+    Metric("fd", "FD ↓", "lower"),
+    Metric("wind_mean", "WInD ↓", "lower", "wind_std"),
+)
+
+
+def _paper(*values: float | None) -> dict[str, float | None]:
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+PAPER_TRUTH = _paper(-1.038, 4.874, None, 0.000, 1.120, 0.450)
+PAPER_SAID = _paper(-1.025, 5.575, 3.817, 6.791, 10.344, 0.127)
+
+PAPER_TABLE1 = {
+    "ground_truth": PAPER_TRUTH,
+    "SAiD": PAPER_SAID,
+    "end2end_AU_speech": _paper(0.785, 0.887, 0.000, 12.307, 14.070, 0.076),
+    "VOCA + QP": _paper(-0.891, 3.117, 2.899, 45.555, 52.403, 0.402),
+    "MeshTalk + QP": _paper(-1.532, 4.425, 0.000, 11.106, 13.161, 0.046),
+    "FaceFormer + QP": _paper(-0.723, 5.346, 2.490, 10.265, 14.102, 0.080),
+    "CodeTalker + QP": _paper(-1.476, 5.256, 1.407, 6.862, 9.813, 0.067),
+}
+"""Table 1 of the paper."""
+
+PAPER_TABLE2 = {
+    "base": PAPER_SAID,
+    "squared_error": _paper(-1.012, 5.279, 3.772, 6.601, 9.653, 0.064),
+    "no_velocity": _paper(-1.021, 5.476, 3.736, 7.279, 10.995, 0.089),
+    "no_alignment_bias": _paper(0.157, 1.646, 6.951, 64.060, 69.470, 0.183),
+    "finetuned_encoder": _paper(-1.015, 5.498, 2.736, 10.177, 14.723, 0.174),
+}
+"""Table 2 of the paper, its rows named as the variants of config.yaml."""
+
+PAPER_TABLES = {"method": PAPER_TABLE1, "variant": PAPER_TABLE2}
+"""By what the rows are."""
+
+TRUTH = "ground_truth"
+
+
+def join(measurements: Iterable[tuple[str, Mapping]]) -> dict[str, dict]:
+    """One record per method of several with parts of it; notes are joined too.
+
+    Raises:
+        ValueError: two records of a method have a key in common.
+    """
+    methods: dict[str, dict] = {}
+    for name, part in measurements:
+        method = methods.setdefault(name, {"notes": {}})
+        twice = method.keys() & part.keys() - {"notes"}
+        if twice:
+            raise ValueError(f"{name}: {', '.join(sorted(twice))} measured twice")
+        notes = method["notes"] | part.get("notes", {})
+        method |= part | {"notes": notes}
+    return methods
 
 
 def tabulate(measurements: Mapping[str, Mapping], label: str) -> pd.DataFrame:
-    """One row per method, in the given order: its name under `label`, and `COLUMNS`."""
-    rows = [{label: name} | {column: measured[column] for column in COLUMNS} for name, measured in measurements.items()]
-    return pd.DataFrame(rows, columns=[label, *COLUMNS])
+    """One row per method, in the given order: its name under `label`, and those of `COLUMNS` that were measured.
+
+    What could not be computed is NaN.
+    """
+    columns = [column for column in COLUMNS if any(column in measured for measured in measurements.values())]
+    rows = [[name, *(_number(measured, column) for column in columns)] for name, measured in measurements.items()]
+    return pd.DataFrame(rows, columns=[label, *columns])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table beside the paper's, as text.
+
+    Attributes:
+        cells: rows of text, best values between ** and second best between <u> and </u>.
+        footnotes: what the numbers behind cells refer to, from 1.
+        remarks: sentences on the whole.
+    """
+
+    cells: pd.DataFrame
+    footnotes: list[str]
+    remarks: list[str]
+
+    def markdown(self) -> str:
+        """The table, its remarks and its footnotes."""
+        lines = [list(self.cells), ["---"] * 2 + ["---:"] * (self.cells.shape[1] - 2), *self.cells.to_numpy().tolist()]
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return "\n\n".join([text, *self.remarks, *self._numbered()]) + "\n"
+
+    def html(self) -> str:
+        """The same as a page of its own."""
+        table = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", self.cells.to_html(escape=False, index=False, border=0))
+        notes = "".join(f"<p>{line}</p>" for line in [*self.remarks, *self._numbered()])
+        return _PAGE.format(table=table, notes=notes)
+
+    def _numbered(self) -> list[str]:
+        return [f"<sup>{number}</sup> {note}" for number, note in enumerate(self.footnotes, start=1)]
+
+
+def compare(
+    measurements: Mapping[str, Mapping], label: str, names: Mapping[str, str], truth: Mapping | None, dataset: str
+) -> Comparison:
+    """Measurements beside the paper's numbers.
+
+    Args:
+        measurements: per method, as `join` gives them; numbers that are None are explained by their notes.
+        label: what the rows are: method (Table 1) or variant (Table 2).
+        names: the paper's name of a row where this run has another.
+        truth: measurement of the ground truth, to which the AV offset should be close; None where there is none.
+        dataset: of this run. On another than the paper's there is no difference to tell.
+    """
+    paper = PAPER_TABLES[label]
+    same_data = dataset == "vocaset"
+    measured_as = {names.get(name, name): measured for name, measured in measurements.items()}
+    rows = [*measured_as, *(name for name in paper if name not in measured_as)]
+    footnotes: list[str] = []
+    marks = {"run": _marks(measured_as, truth), "paper": _marks(paper, PAPER_TRUTH)}
+    lines = []
+    for row in rows:
+        groups = []
+        if row in measured_as:
+            groups.append(
+                ("this run", [_noted(row, measured_as[row], metric, marks["run"], footnotes) for metric in METRICS])
+            )
+        if row in paper:
+            groups.append(("paper", [_marked(row, paper[row], metric, marks["paper"]) for metric in METRICS]))
+        if row in measured_as and row in paper and same_data:
+            groups.append(("difference", [_difference(measured_as[row], paper[row], metric) for metric in METRICS]))
+        lines += [[row if first == 0 else "", kind, *cells] for first, (kind, cells) in enumerate(groups)]
+    remarks = ["Bold: best. Underlined: second best, each among its own. ± standard deviation of repeated fits."]
+    if not same_data:
+        remarks.append(
+            f"This run is of the dataset {dataset}, the paper's of VOCASET: its rows are shown for the order of the "
+            "variants only; no number can be compared."
+        )
+    weights = sorted({str(measured["weights"]) for measured in measurements.values() if "weights" in measured})
+    if weights:
+        remarks.append(f"AV offset and confidence of this run by SyncNet with the weights: {'; '.join(weights)}.")
+    absent = [metric.title for metric in METRICS if all(metric.column not in m for m in measurements.values())]
+    if absent:
+        remarks.append(f"Not measured in this run: {', '.join(title[:-2] for title in absent)}.")
+    header = [label, "", *(metric.title for metric in METRICS)]
+    return Comparison(pd.DataFrame(lines, columns=header), footnotes, remarks)
 
 
 def tabulate_truth(
@@ -32,6 +190,105 @@ def tabulate_truth(
         chosen = {f"correlation_{blendshape}": correlations[name][blendshape] for blendshape in blendshapes}
         mean = float(np.nanmean(list(correlations[name].values())))
         rows.append(
-            {"variant": name, "fd": measured["fd"]} | chosen | {"correlation_mean": mean, "jitter": jitter[name]}
+            {"variant": name, "fd": _number(measured, "fd")}
+            | chosen
+            | {"correlation_mean": mean, "jitter": jitter[name]}
         )
     return pd.DataFrame(rows)
+
+
+def tabulate_beyond(measurements: Mapping[str, Mapping], measures: Iterable[str]) -> pd.DataFrame:
+    """What the paper does not report, in long form: variant, measure, value, and the ends of its 95 % interval.
+
+    Args:
+        measurements: per method, each measure a number or None and `<measure>_interval` its interval or None.
+        measures: in the order of the rows.
+    """
+    rows = []
+    for measure in measures:
+        for name, measured in measurements.items():
+            low, high = measured[f"{measure}_interval"] or (np.nan, np.nan)
+            rows.append((name, measure, _number(measured, measure), low, high))
+    return pd.DataFrame(rows, columns=["variant", "measure", "value", "low", "high"])
+
+
+def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Comparison:
+    """The same with a row per method, and the reasons for what is missing."""
+    text = [
+        "–" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in table.itertuples()
+    ]
+    wide = table.assign(text=text).pivot(index="variant", columns="measure", values="text")
+    wide = wide.loc[list(dict.fromkeys(table["variant"])), list(dict.fromkeys(table["measure"]))]
+    measures = set(table["measure"])
+    notes = [
+        f"{name}, {measure}: {note}"
+        for name, measured in measurements.items()
+        for measure, note in measured["notes"].items()
+        if measure in measures
+    ]
+    return Comparison(wide.reset_index(), [], ["In brackets: 95 % bootstrap intervals over the test clips.", *notes])
+
+
+def _number(measured: Mapping, column: str) -> float:
+    value = measured.get(column)
+    return np.nan if value is None else float(value)
+
+
+def _marks(rows: Mapping[str, Mapping], truth: Mapping | None) -> dict[tuple[str, str], str]:
+    """Best and second best row of each metric, the ground truth aside: (row, column) -> pattern of its text."""
+    marks = {}
+    for metric in METRICS:
+        ranks: dict[float, list[str]] = {}
+        for row, measured in rows.items():
+            rank = _rank(_number(measured, metric.column), metric.better, truth)
+            if row != TRUTH and np.isfinite(rank):
+                ranks.setdefault(rank, []).append(row)
+        for rank, pattern in zip(sorted(ranks), ("**{}**", "<u>{}</u>"), strict=False):
+            marks |= {(row, metric.column): pattern for row in ranks[rank]}
+    return marks
+
+
+def _rank(value: float, better: str, truth: Mapping | None) -> float:
+    """The lower the better, to the three decimals that are printed."""
+    if better == "truth":
+        value = abs(value - _number(truth or {}, "av_offset"))
+    return round(-value if better == "higher" else value, 3)
+
+
+def _marked(row: str, measured: Mapping, metric: Metric, marks: Mapping) -> str:
+    value = _number(measured, metric.column)
+    if not np.isfinite(value):
+        return "–"
+    spread = f" ± {_number(measured, metric.spread):.3f}" if metric.spread else ""
+    return marks.get((row, metric.column), "{}").format(f"{value:.3f}{spread}")
+
+
+def _noted(row: str, measured: Mapping, metric: Metric, marks: Mapping, footnotes: list[str]) -> str:
+    text = _marked(row, measured, metric, marks)
+    note = next((note for key, note in measured["notes"].items() if metric.column.startswith(key)), None)
+    if note is None:
+        return text
+    if note not in footnotes:
+        footnotes.append(note)
+    return f"{text} <sup>{footnotes.index(note) + 1}</sup>"
+
+
+def _difference(measured: Mapping, paper: Mapping, metric: Metric) -> str:
+    difference = _number(measured, metric.column) - _number(paper, metric.column)
+    return f"{difference:+.3f}" if np.isfinite(difference) else "–"
+
+
+_PAGE = """<!DOCTYPE html>
+<html><head><meta charset="utf-8"><style>
+body {{ font: 15px/1.5 sans-serif; margin: 2em; max-width: 70em; }}
+table {{ border-collapse: collapse; margin-bottom: 1em; }}
+th, td {{ padding: .25em .9em; text-align: right; border: 0; white-space: nowrap; }}
+th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left; }}
+thead th {{ border-bottom: 2px solid #333; }}
+td:first-child:not(:empty), td:first-child:not(:empty) ~ td {{ border-top: 1px solid #bbb; }}
+p {{ color: #444; }}
+</style></head><body>
+{table}
+{notes}
+</body></html>
+"""

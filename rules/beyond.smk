@@ -1,0 +1,65 @@
+# What the paper does not report. It stands beside the tables, never in them.
+
+
+rule measure_motion:
+    input:
+        topology="results/{run}/corpus/topology.npz",
+        regions="results/{run}/blendshapes/regions.npz",
+        templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPLIT["test"]),
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPLIT["test"]),
+        sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
+        generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
+    output:
+        "results/{run}/motion/{method}.json",
+    params:
+        bootstrap=config["evaluation"]["bootstrap"],
+        seed=seed("motion"),
+        code=code("measure_motion.py"),
+    log:
+        "results/{run}/logs/measure_motion/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_motion/{method}.tsv"
+    message:
+        "Measuring the meshes of {wildcards.method}"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/measure_motion.py"
+
+
+rule table2_beyond:
+    input:
+        expand(
+            "results/{run}/{kind}/{method}.json",
+            run=RUN,
+            kind=["evaluation", "motion"],
+            method=["ground_truth", *VARIANTS],
+        ),
+    output:
+        csv=report(
+            "results/table2_beyond.csv",
+            caption="../report/table2_beyond.rst",
+            category="1 Tables",
+            labels={"table": "Beyond the paper", "as": "CSV"},
+        ),
+        html=report(
+            "results/table2_beyond.html",
+            caption="../report/table2_beyond.rst",
+            category="1 Tables",
+            labels={"table": "Beyond the paper", "as": "page"},
+        ),
+    params:
+        measures=["lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency", "multimodality", "fd"],
+        code=code("make_beyond.py"),
+    log:
+        f"results/{RUN}/logs/table2_beyond.log",
+    message:
+        "What the paper does not report"
+    localrule: True
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/make_beyond.py"
