@@ -18,6 +18,9 @@ from said import edits as entries
 configfile: "config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 try:
     config = settings.resolve(config, yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text()))
 except settings.ConfigError as error:
@@ -57,6 +60,7 @@ include: "rules/editing.smk"
 include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
 include: "rules/figures.smk"
+include: "rules/record.smk"
 
 
 localrules:
@@ -76,6 +80,7 @@ rule all:
         rules.tables.input,
         rules.edits.input,
         rules.figures.input,
+        rules.record_run.output,
 
 
 rule dataset:

@@ -7,7 +7,7 @@ rule plot_speakers:
     input:
         expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
     output:
-        "results/{run}/figures/speakers.png",
+        multiext("results/{run}/figures/speakers", ".png", ".pdf"),
     params:
         roles={speaker: role for role in settings.ROLES for speaker in SPLIT[role]},
         code=code("plot_speakers.py"),
@@ -31,7 +31,7 @@ rule plot_blendshapes:
         source="results/{run}/source",
         speaker=f"results/{{run}}/blendshapes/{SHOWN}.npz",
     output:
-        "results/{run}/figures/blendshapes.png",
+        multiext("results/{run}/figures/blendshapes", ".png", ".pdf"),
     params:
         code=code("plot_blendshapes.py"),
     log:
@@ -54,7 +54,7 @@ rule plot_training:
         extractor="results/{run}/extractor/history.jsonl",
         variants=expand("results/{{run}}/said/{variant}/history.jsonl", variant=VARIANTS),
     output:
-        "results/{run}/figures/training.png",
+        multiext("results/{run}/figures/training", ".png", ".pdf"),
     params:
         variants=VARIANTS,
         code=code("plot_training.py"),
@@ -73,17 +73,95 @@ rule plot_training:
         "../scripts/plot_training.py"
 
 
-rule demo_video:
+rule plot_overview:
     input:
         blendshapes=f"results/{{run}}/blendshapes/{SHOWN}.npz",
         sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
         generated=f"results/{{run}}/methods/{VARIANTS[0]}/{SHOWN}.npz",
+    output:
+        multiext("results/{run}/figures/overview", ".png", ".pdf"),
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        code=code("plot_overview.py"),
+    log:
+        "results/{run}/logs/plot_overview.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_overview.tsv"
+    message:
+        "Figure 1: the overview"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_overview.py"
+
+
+rule plot_construction:
+    input:
+        source="results/{run}/source",
+        regions="results/{run}/blendshapes/regions.npz",
+        template=f"results/{{run}}/corpus/templates/{SHOWN}.ply",
+        blendshapes=f"results/{{run}}/blendshapes/{SHOWN}.npz",
+        sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
+        coefficients=f"results/{{run}}/coefficients/{SHOWN}",
+    output:
+        multiext("results/{run}/figures/construction", ".png", ".pdf"),
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        code=code("plot_construction.py"),
+    log:
+        "results/{run}/logs/plot_construction.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_construction.tsv"
+    message:
+        "Figure 2: the construction of BlendVOCA"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_construction.py"
+
+
+rule plot_architecture:
+    input:
+        weights=f"results/{{run}}/said/{VARIANTS[0]}/model.safetensors",
+        encoder="results/{run}/speech_encoder",
+    output:
+        multiext("results/{run}/figures/architecture", ".png", ".pdf"),
+    params:
+        variant=VARIANTS[0],
+        code=code("plot_architecture.py"),
+    log:
+        "results/{run}/logs/plot_architecture.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_architecture.tsv"
+    message:
+        "Figure 3: the architecture"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/plot_architecture.py"
+
+
+rule demo_video:
+    input:
+        blendshapes=f"results/{{run}}/blendshapes/{SHOWN}.npz",
+        sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
+        generated=[f"results/{{run}}/methods/{VARIANTS[0]}/{SHOWN}.npz"],
     output:
         "results/{run}/figures/demo.mp4",
     params:
         sentence=config["figures"]["demo_sentence"],
         size=config["figures"]["video_size"],
         captions=["ground truth", f"SAiD, {VARIANTS[0]}"],
+        columns=2,
         code=code("demo_video.py"),
     log:
         "results/{run}/logs/demo_video.log",
@@ -177,13 +255,34 @@ rule plot_attention:
         "../scripts/plot_attention.py"
 
 
-# A figure whose variants or edits are not configured is left out.
-COMPARED = {
-    "editing": bool(KEPT),
-    "velocity": {"base", "no_velocity"} <= set(VARIANTS),
-    "velocity_all": {"base", "no_velocity"} <= set(VARIANTS),
-    "attention": {"base", "no_alignment_bias"} <= set(VARIANTS),
-}
+rule comparison_video:
+    input:
+        blendshapes=f"results/{{run}}/blendshapes/{SHOWN}.npz",
+        sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
+        generated=expand("results/{{run}}/methods/{variant}/{speaker}.npz", variant=VARIANTS, speaker=SHOWN),
+    output:
+        "results/{run}/figures/comparison{sentence}.mp4",
+    wildcard_constraints:
+        sentence=r"\d+",
+    params:
+        sentence=lambda w: int(w.sentence),
+        size=config["figures"]["video_size"],
+        captions=["ground truth", *VARIANTS],
+        columns=3,
+        code=code("demo_video.py"),
+    log:
+        "results/{run}/logs/comparison_video/{sentence}.log",
+    benchmark:
+        "results/{run}/benchmarks/comparison_video/{sentence}.tsv"
+    message:
+        f"Rendering {SHOWN}: ground truth beside every variant"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/demo_video.py"
 
 
 # The deliverables of the configured run, under the one name that does not change with dataset and scale.
@@ -191,7 +290,12 @@ rule publish_figure:
     input:
         f"results/{RUN}/figures/{{figure}}",
     output:
-        report("results/figures/{figure}", caption="../report/figure.rst", category="Figures"),
+        report(
+            "results/figures/{figure}",
+            caption="../report/figure.rst",
+            category=lambda w: "3 Videos" if w.figure.endswith(".mp4") else "2 Figures",
+            labels=lambda w: dict(zip(("figure", "format"), w.figure.rsplit(".", 1))),
+        ),
     wildcard_constraints:
         figure=r"[^/]+",
     localrule: True
@@ -203,14 +307,22 @@ rule publish_figure:
         "cp {input} {output} 2> {log}"
 
 
+# A figure whose variants or edits are not configured is left out.
+COMPARED = {
+    "editing": bool(KEPT),
+    "velocity": {"base", "no_velocity"} <= set(VARIANTS),
+    "velocity_all": {"base", "no_velocity"} <= set(VARIANTS),
+    "attention": {"base", "no_alignment_bias"} <= set(VARIANTS),
+}
+STILLS = ["overview", "construction", "architecture", "speakers", "blendshapes", "training"]
+STILLS += [figure for figure, wanted in COMPARED.items() if wanted]
+FIGURES = [
+    *expand("{figure}.{format}", figure=STILLS, format=["png", "pdf"]),
+    "demo.mp4",
+    *expand("comparison{sentence}.mp4", sentence=config["figures"]["comparison_sentences"]),
+]
+
+
 rule figures:
     input:
-        expand(
-            "results/figures/{figure}",
-            figure=["speakers.png", "blendshapes.png", "training.png", "demo.mp4"],
-        ),
-        expand(
-            "results/figures/{figure}.{suffix}",
-            figure=[figure for figure, wanted in COMPARED.items() if wanted],
-            suffix=["png", "pdf"],
-        ),
+        expand("results/figures/{figure}", figure=FIGURES),

@@ -1,4 +1,4 @@
-"""A held-out speaker's ground truth beside a sample, with the speech that both go with."""
+"""A held-out speaker's ground truth beside a sample of each of some methods, with the speech that all go with."""
 
 from said import corpus, figures, io, video
 from said.coefficients import reconstruct
@@ -6,11 +6,11 @@ from said.console import progress, start
 
 start(snakemake.log[0])
 params, speaker = snakemake.params, io.read_arrays(snakemake.input.blendshapes)
-generated = io.read_arrays(snakemake.input.generated)
-sentence = list(generated)[params.sentence % len(generated)]
+methods = [io.read_arrays(path) for path in snakemake.input.generated]
+sentence = list(methods[0])[params.sentence % len(methods[0])]
 
-truth = corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]
-sample = reconstruct(speaker["template"], speaker["blendshapes"], generated[sentence][0])
-images = figures.side_by_side([truth, sample], params.captions, speaker["faces"], speaker.get("colours"), params.size)
-speech = corpus.read_speech(snakemake.input.sequences, sentence)
-video.write(snakemake.output[0], progress(images, "frames", min(len(truth), len(sample))), corpus.FRAME_RATE, *speech)
+sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]]
+sequences += [reconstruct(speaker["template"], speaker["blendshapes"], samples[sentence][0]) for samples in methods]
+look = (speaker["faces"], speaker.get("colours"), params.size, params.columns)
+images = progress(figures.side_by_side(sequences, params.captions, *look), "frames", min(map(len, sequences)))
+video.write(snakemake.output[0], images, corpus.FRAME_RATE, *corpus.read_speech(snakemake.input.sequences, sentence))

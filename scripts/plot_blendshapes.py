@@ -9,4 +9,6 @@ start(snakemake.log[0])
 source, expressions, _ = corpus.read_source(snakemake.input.source)
 speaker = io.read_arrays(snakemake.input.speaker)
 head = trimesh.Trimesh(speaker["template"], speaker["faces"], process=False)
-io.write_image(snakemake.output[0], figures.blendshapes(source, expressions, head, speaker["blendshapes"]))
+image = figures.blendshapes(source, expressions, head, speaker["blendshapes"])
+for path in snakemake.output:
+    io.write_image(path, image)

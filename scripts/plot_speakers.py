@@ -6,4 +6,6 @@ from said.console import start
 start(snakemake.log[0])
 roles = snakemake.params.roles
 meshes = map(io.read_mesh, snakemake.input)
-io.write_image(snakemake.output[0], figures.speakers(dict(zip(roles, meshes, strict=True)), roles))
+image = figures.speakers(dict(zip(roles, meshes, strict=True)), roles)
+for path in snakemake.output:
+    io.write_image(path, image)

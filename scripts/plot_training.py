@@ -8,4 +8,5 @@ histories = map(io.read_jsonl, snakemake.input.variants)
 figure = figures.training(
     io.read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True))
 )
-io.write_figure(snakemake.output[0], figure)
+for path in snakemake.output:
+    io.write_figure(path, figure)

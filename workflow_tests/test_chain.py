@@ -30,6 +30,28 @@ def test_tables_have_their_rows_and_columns(smoke):
     assert table["fd"][0] == pytest.approx(0, abs=1e-6) and table["multimodality"][0] == 0
 
 
+def test_tables_stand_beside_the_papers(smoke):
+    for number, row in ((1, "CodeTalker + QP"), (2, "finetuned_encoder")):
+        text = (smoke.folder / f"results/table{number}.md").read_text()
+        assert row in text and "for the order of the variants only" in text and "<u>10.344 ± 0.127</u>" in text
+
+
+def test_beyond_the_paper_every_method_has_every_measure(smoke):
+    table = pd.read_csv(smoke.folder / "results/table2_beyond.csv")
+    assert list(table.columns) == ["variant", "measure", "value", "low", "high"]
+    assert table.groupby("measure")["variant"].apply(list).map(lambda rows: rows == ["ground_truth", *VARIANTS]).all()
+    errors = table[table["measure"] == "lip_vertex_error_mm"].set_index("variant")["value"]
+    assert errors["ground_truth"] < 2 < errors["base"]  # the fit's own error, and that of a model that learned nothing
+    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"]) | (table["measure"] == "fd")).all()
+
+
+def test_the_run_is_recorded(smoke):
+    costs = pd.read_csv(smoke.folder / "results/cost.csv").set_index("rule")
+    assert costs.loc["train_said", "jobs"] == len(VARIANTS) and costs.loc["train_said", "wall_seconds"] > 0
+    page = (smoke.folder / "results/run.html").read_text()
+    assert "snakemake" in page and "scale smoke" in page and "wind_components: 2" in page
+
+
 def test_truth_table_knows_the_oracle_from_untrained_models(smoke):
     table = pd.read_csv(smoke.folder / "results/table2_truth.csv", index_col="variant")
     assert list(table.index) == [*VARIANTS, "oracle"]
@@ -102,8 +124,9 @@ def test_no_two_speakers_say_the_same(smoke):
 
 
 def test_figures_are_there_to_be_looked_at(smoke):
-    for name in ("speakers", "blendshapes", "training"):
+    for name in ("overview", "construction", "architecture", "speakers", "blendshapes", "training"):
         assert (smoke.folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (smoke.folder / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
     with av.open(str(smoke.folder / "results/figures/demo.mp4")) as movie:
         frames = [frame.to_ndarray(format="rgb24") for frame in movie.decode(video=0)]
     truth = io.read_arrays(smoke.folder / RUN / f"methods/ground_truth/{TEST_SPEAKER}.npz")
@@ -113,12 +136,22 @@ def test_figures_are_there_to_be_looked_at(smoke):
     assert np.abs(frames[0].astype(int) - frames[len(frames) // 2]).max() > 30  # that moves
 
 
+def test_the_comparison_shows_the_truth_and_every_variant(smoke):
+    with av.open(str(smoke.folder / "results/figures/comparison0.mp4")) as movie:
+        frame = next(movie.decode(video=0)).to_ndarray(format="rgb24")
+        assert len(movie.streams.audio) == 1
+    assert frame.shape == (2 * (160 + 20), 3 * 160, 3)
+    views = [frame[top + 20 : top + 180, left : left + 160] for top in (0, 180) for left in (0, 160, 320)]
+    assert all(view.std() > 10 for view in views)
+
+
 def test_the_report_holds_tables_figures_and_captions(smoke):
     smoke("--report", "results/report.zip")
     with zipfile.ZipFile(smoke.folder / "results/report.zip") as report:
         names = {Path(name).name for name in report.namelist()}
         page = report.read("report/report.html").decode()
     assert {"table1.csv", "table2.csv", "table2_truth.csv", "demo.mp4", "speakers.png", "training.png"} <= names
+    assert {"table2.html", "table2_beyond.html", "comparison0.mp4", "overview.pdf", "cost.csv", "run.html"} <= names
     assert "ground truth beside a sample of SAiD" in page and "SAiD and its ablations" in page
 
 

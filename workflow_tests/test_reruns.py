@@ -19,8 +19,9 @@ def test_finished_run_has_nothing_to_do(smoke):
 def test_editing_a_variant_reruns_that_variant_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, dropout: 0.2}")
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "table2": 1, "table2_truth": 1,
-        "plot_training": 1, "publish_figure": 1,
+        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1,
+        "table2": 1, "table2_truth": 1, "table2_beyond": 1,
+        "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip
 
 
@@ -29,21 +30,25 @@ def test_adding_a_variant_computes_it_alone(edited):
         "config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2}\n  wide_band: {alignment_bias: 5}"
     )
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "table2": 1, "table2_truth": 1,
-        "plot_training": 1, "publish_figure": 1,
+        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1,
+        "table2": 1, "table2_truth": 1, "table2_beyond": 1,
+        "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip
 
 
 def test_removing_a_variant_computes_tables_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}\n", "")
-    assert jobs(edited) == {"table2": 1, "table2_truth": 1, "plot_training": 1, "publish_figure": 1}
+    assert jobs(edited) == {
+        "table2": 1, "table2_truth": 1, "table2_beyond": 1,
+        "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
+    }  # fmt: skip
 
 
 def test_editing_a_setting_of_the_metrics_retrains_nothing(edited):
     edited.edit(
         "config.yaml", "evaluation: {stride: 4, wind_components: 2", "evaluation: {stride: 4, wind_components: 3"
     )
-    assert set(jobs(edited)) == {"evaluate", "table1", "table2", "table2_truth"}
+    assert set(jobs(edited)) == {"evaluate", "table1", "table2", "table2_truth", "table2_beyond", "record_run"}
 
 
 def test_editing_the_solver_library_reruns_what_follows_from_coefficients(edited):
@@ -66,7 +71,8 @@ def test_editing_a_plot_redraws_it_alone(edited):
     edited.edit("scripts/said/figures.py", 'title="SAiD"', 'title="SAiD, all variants"')
     rerun = set(jobs(edited))
     assert "plot_training" in rerun
-    assert all(rule.startswith(("plot_", "publish_")) or rule == "demo_video" for rule in rerun), rerun
+    drawn = ("plot_", "publish_", "record_run", "demo_video", "comparison_video")
+    assert all(rule.startswith(drawn) for rule in rerun), rerun
 
 
 def test_comments_docstrings_and_readme_rerun_nothing(edited):

@@ -135,7 +135,12 @@ def _curve(axes, history: list[dict], colour: str, label: str | None) -> None:
 
 
 def side_by_side(
-    sequences: Sequence[NDArray], captions: Sequence[str], faces: NDArray, colours: NDArray | None, size: int
+    sequences: Sequence[NDArray],
+    captions: Sequence[str],
+    faces: NDArray,
+    colours: NDArray | None,
+    size: int,
+    columns: int | None = None,
 ) -> Iterator[NDArray]:
     """Frames of a video that shows sequences of one topology beside each other.
 
@@ -143,17 +148,22 @@ def side_by_side(
         sequences: (N, V, 3) each; the shortest decides the length.
         captions: written above each.
         size: pixels a side of each view, even.
+        columns: views per row; all in one row by default. Places left over in the last row are white.
 
     Yields:
-        (size + strip, size * len(sequences), 3) uint8 images.
+        images of one size, uint8, in rows of (size + strip, size * columns, 3).
     """
+    columns = columns or len(sequences)
     seen = np.concatenate([np.asarray(sequence[::10]).reshape(-1, 3) for sequence in sequences])
     view = frame(seen, margin=1.08)
     renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
-    strip = Image.new("RGB", (size * len(sequences), max(20, size // 20 * 2)), "white")
-    for index, caption in enumerate(captions):
-        _caption(strip, caption, size * index + size // 2, strip.height // 2, strip.height * 0.6)
-    heading = np.asarray(strip)
+    strip = max(20, size // 20 * 2)
+    sheet = Image.new("RGB", (size * columns, (size + strip) * -(-len(sequences) // columns)), "white")
+    corners = [(index // columns * (size + strip), index % columns * size) for index in range(len(sequences))]
+    for (top, left), caption in zip(corners, captions, strict=True):
+        _caption(sheet, caption, left + size // 2, top + strip // 2, strip * 0.6)
+    image = np.array(sheet)
     for frames in zip(*sequences, strict=False):
-        views = [renderer(vertices) for renderer, vertices in zip(renderers, frames, strict=True)]
-        yield np.vstack([heading, np.hstack(views)])
+        for (top, left), renderer, vertices in zip(corners, renderers, frames, strict=True):
+            image[top + strip : top + strip + size, left : left + size] = renderer(vertices)
+        yield image.copy()

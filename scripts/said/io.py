@@ -5,6 +5,7 @@ import io
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -177,6 +178,19 @@ def read_table(path: PathLike) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def read_benchmarks(folder: PathLike) -> pd.DataFrame:
+    """What Snakemake measured of every job: one row each, its rule beside the columns of its benchmark file.
+
+    Args:
+        folder: holds <rule>.tsv, or <rule>/**/<wildcards>.tsv.
+    """
+    tables = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        tables.append(pd.read_csv(path, sep="\t").assign(rule=rule))
+    return pd.concat(tables, ignore_index=True)
+
+
 def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
     """Mono waveform (T,) in [-1, 1] and its sample rate in Hz.
 
@@ -198,6 +212,10 @@ def write_audio(path: PathLike, waveform: NDArray, rate: int) -> None:
 def write_text(path: PathLike, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_text(path: PathLike) -> str:
+    return Path(path).read_text(encoding="utf-8")
 
 
 def read_json(path: PathLike):
@@ -343,14 +361,19 @@ def write_state_dict(path: PathLike, tensors: Mapping) -> None:
 
 
 def write_image(path: PathLike, image: NDArray) -> None:
-    """(H, W, 3) uint8 as PNG."""
+    """(H, W, 3) uint8 as PNG or as a page of PDF, by the path's suffix; no date in it, so that it is reproducible."""
     from PIL import Image
 
+    # Pillow writes the date of today into a PDF unless it is given another.
+    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0)} if Path(path).suffix == ".pdf" else {}
     with atomic(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG", optimize=True)
+        Image.fromarray(image).save(temporary, optimize=True, **dates)
+
+
+_UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
 def write_figure(path: PathLike, figure) -> None:
     """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible."""
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160, metadata={"Software": None} if Path(path).suffix == ".png" else None)
+        figure.savefig(temporary, dpi=160, metadata=_UNDATED.get(Path(path).suffix))

@@ -81,8 +81,8 @@ def beat_consistency(lips: ArrayLike, waveform: ArrayLike, rate: int, frame_rate
     """How near the beats of the motion lie to those of the speech (Li et al. 2021, AI Choreographer, Eq. 6).
 
     Mean over the motion's beats of exp(-t^2 / 2 sigma^2), t being the time to the nearest beat of the speech and sigma
-    3 frames. Beats of the motion are the minima of the lips' mean speed, as theirs of the dance; beats of the speech, in
-    place of those of the music, are the maxima of its loudness, the nuclei of the syllables.
+    3 frames. Beats of the motion are the minima of the lips' mean speed, as theirs of the dance; beats of the speech,
+    in place of those of the music, are the maxima of its loudness, the nuclei of the syllables.
 
     Args:
         lips: (N, L, 3) lip vertices, in any unit; waveform: (T,); rate: Hz.

@@ -1,0 +1,40 @@
+# What this run was and what it cost. Made last, of the benchmarks that every job leaves.
+
+
+def stages():
+    """The rules of each file under rules/, in the workflow's order."""
+    found = {}
+    for rule in workflow.rules:
+        found.setdefault(Path(str(rule.snakefile)).stem, []).append(rule.name)
+    return found
+
+
+rule record_run:
+    input:
+        rules.tables.input,
+        rules.figures.input,
+    output:
+        cost=report(
+            "results/cost.csv", caption="../report/cost.rst", category="4 This run", labels={"what": "time and memory"}
+        ),
+        page=report(
+            "results/run.html",
+            caption="../report/run.rst",
+            category="4 This run",
+            labels={"what": "configuration, versions, cost"},
+        ),
+    params:
+        config=config,
+        stages=lambda w: stages(),
+        benchmarks=f"results/{RUN}/benchmarks",
+        requirements=str(BASE / "requirements.txt"),
+        code=code("record_run.py"),
+    log:
+        f"results/{RUN}/logs/record_run.log",
+    message:
+        "Recording configuration, versions and cost of this run"
+    localrule: True
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/record_run.py"
