@@ -5,7 +5,7 @@ from pathlib import Path
 from said import corpus, io
 from said.console import start
 from said.evaluation import jitter_ratio, truth_correlation
-from said.tables import tabulate_truth
+from said.tables import Comparison, tabulate_truth
 
 start(snakemake.log[0])
 methods, speakers = snakemake.params.methods, snakemake.params.speakers
@@ -27,5 +27,6 @@ table = tabulate_truth(
     {method: jitter_ratio(generated[method], truth) for method in methods},
     blendshapes=("jawOpen", "mouthPucker"),
 )
-io.write_table(snakemake.output[0], table, float_format="%.4f")
+io.write_table(snakemake.output.csv, table, float_format="%.4f")
+io.write_text(snakemake.output.html, Comparison(table.round(3), [], []).html())
 print(table.to_string(index=False))
