@@ -43,7 +43,7 @@ rule table2_beyond:
             "results/table2_beyond.csv",
             caption="../report/table2_beyond.rst",
             category="1 Tables",
-            labels={"table": "Beyond the paper", "as": "CSV"},
+            labels={"table": "Beyond the paper", "as": "raw CSV"},
         ),
         html=report(
             "results/table2_beyond.html",

@@ -285,6 +285,12 @@ rule comparison_video:
         "../scripts/demo_video.py"
 
 
+def figure_labels(wildcards):
+    """What the report calls a file: the figure, and how it comes; the first in the alphabet is shown first."""
+    name, suffix = wildcards.figure.rsplit(".", 1)
+    return {"figure": name, "as": {"png": "image", "pdf": "print (PDF)", "mp4": "video"}[suffix]}
+
+
 # The deliverables of the configured run, under the one name that does not change with dataset and scale.
 rule publish_figure:
     input:
@@ -294,7 +300,7 @@ rule publish_figure:
             "results/figures/{figure}",
             caption="../report/figure.rst",
             category=lambda w: "3 Videos" if w.figure.endswith(".mp4") else "2 Figures",
-            labels=lambda w: dict(zip(("figure", "format"), w.figure.rsplit(".", 1))),
+            labels=figure_labels,
         ),
     wildcard_constraints:
         figure=r"[^/]+",
