@@ -117,6 +117,7 @@ def test_beyond_the_paper_is_in_long_form_and_says_what_is_missing():
     assert list(table) == ["variant", "measure", "value", "low", "high"]
     assert table.iloc[0].tolist() == ["base", "lip", 2.0, 1.5, 2.5]
     page = beyond_page(table, measured).html()
+    assert re.findall("<th>(.*?)</th>", page) == ["variant", "lip"]
     assert "2.000 [1.500, 2.500]" in page and "still, lip: no value for 2 of 2 clips" in page
 
 
@@ -142,5 +143,5 @@ def test_the_record_names_versions_and_configuration():
     assert software["numpy"] == np.__version__ and software["no-such-package"] == "not installed"
     costs = record.cost(pd.DataFrame({"rule": ["a"], "s": [90.0], "cpu_time": [60.0], "max_rss": [1.0]}), {"x": ["a"]})
     config = {"dataset": "synthetic", "scale": "demo", "preset": "paper", "seed": 0, "said": {"loss": "<l1>"}}
-    page = record.page(config, costs, software)
+    page = record.record_page(config, costs, software)
     assert "1 jobs, 2 min of job time, 1 min of CPU time" in page and "loss: &lt;l1&gt;" in page

@@ -8,6 +8,8 @@ from importlib import metadata
 import pandas as pd
 import yaml
 
+from said.page import page
+
 
 def cost(benchmarks: pd.DataFrame, stages: Mapping[str, Iterable[str]]) -> pd.DataFrame:
     """Time and memory of the run's jobs, summed by rule in the workflow's order, and their total.
@@ -49,7 +51,7 @@ def versions(requirements: str) -> dict[str, str]:
     return found
 
 
-def page(config: Mapping, costs: pd.DataFrame, software: Mapping[str, str]) -> str:
+def record_page(config: Mapping, costs: pd.DataFrame, software: Mapping[str, str]) -> str:
     """The record as an HTML page: what was run, what it cost, with which software, and the whole configuration."""
     total = costs.iloc[-1]
     summary = (
@@ -61,7 +63,10 @@ def page(config: Mapping, costs: pd.DataFrame, software: Mapping[str, str]) -> s
     table = costs.to_html(index=False, border=0, formatters=seconds)
     packages = pd.DataFrame(software.items(), columns=["software", "version"]).to_html(index=False, border=0)
     configuration = html.escape(yaml.safe_dump(_plain(config), sort_keys=False, width=120))
-    return _PAGE.format(summary=html.escape(summary), costs=table, packages=packages, configuration=configuration)
+    return page(
+        f"<p>{html.escape(summary)}</p>\n<h2>Time and memory</h2>\n{table}\n<h2>Software</h2>\n{packages}\n"
+        f"<h2>Configuration</h2>\n<pre>{configuration}</pre>"
+    )
 
 
 def _duration(seconds: float) -> str:
@@ -76,24 +81,3 @@ def _plain(value):
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return value
-
-
-_PAGE = """<!DOCTYPE html>
-<html><head><meta charset="utf-8"><style>
-body {{ font: 15px/1.5 sans-serif; margin: 2em; max-width: 70em; }}
-table {{ border-collapse: collapse; }}
-th, td {{ padding: .15em .9em; text-align: right; border: 0; }}
-th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left; }}
-thead th {{ border-bottom: 2px solid #333; }}
-tbody tr:last-child td {{ border-top: 1px solid #333; }}
-pre {{ background: #f5f5f5; padding: 1em; }}
-</style></head><body>
-<p>{summary}</p>
-<h2>Time and memory</h2>
-{costs}
-<h2>Software</h2>
-{packages}
-<h2>Configuration</h2>
-<pre>{configuration}</pre>
-</body></html>
-"""

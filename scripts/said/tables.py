@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from said.page import page
+
 COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
 """Columns of Tables 1 and 2, in the paper's order."""
 
@@ -121,7 +123,7 @@ class Comparison:
         """The same as a page of its own."""
         table = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", self.cells.to_html(escape=False, index=False, border=0))
         notes = "".join(f"<p>{line}</p>" for line in [*self.remarks, *self._numbered()])
-        return _PAGE.format(table=table, notes=notes)
+        return page(table + notes)
 
     def _numbered(self) -> list[str]:
         return [f"<sup>{number}</sup> {note}" for number, note in enumerate(self.footnotes, start=1)]
@@ -226,7 +228,8 @@ def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Com
         for measure, note in measured["notes"].items()
         if measure in measures
     ]
-    return Comparison(wide.reset_index(), [], ["In brackets: 95 % bootstrap intervals over the test clips.", *notes])
+    remarks = ["In brackets: 95 % bootstrap intervals over the test clips.", *notes]
+    return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks)
 
 
 def _number(measured: Mapping, column: str) -> float:
@@ -276,19 +279,3 @@ def _noted(row: str, measured: Mapping, metric: Metric, marks: Mapping, footnote
 def _difference(measured: Mapping, paper: Mapping, metric: Metric) -> str:
     difference = _number(measured, metric.column) - _number(paper, metric.column)
     return f"{difference:+.3f}" if np.isfinite(difference) else "–"
-
-
-_PAGE = """<!DOCTYPE html>
-<html><head><meta charset="utf-8"><style>
-body {{ font: 15px/1.5 sans-serif; margin: 2em; max-width: 70em; }}
-table {{ border-collapse: collapse; margin-bottom: 1em; }}
-th, td {{ padding: .25em .9em; text-align: right; border: 0; white-space: nowrap; }}
-th:nth-child(-n+2), td:nth-child(-n+2) {{ text-align: left; }}
-thead th {{ border-bottom: 2px solid #333; }}
-td:first-child:not(:empty), td:first-child:not(:empty) ~ td {{ border-top: 1px solid #bbb; }}
-p {{ color: #444; }}
-</style></head><body>
-{table}
-{notes}
-</body></html>
-"""
