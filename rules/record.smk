@@ -27,7 +27,7 @@ rule record_run:
         config=config,
         stages=lambda w: stages(),
         benchmarks=f"results/{RUN}/benchmarks",
-        requirements=str(BASE / "requirements.txt"),
+        requirements=(BASE / "requirements.txt").read_text(),
         code=code("record_run.py"),
     log:
         f"results/{RUN}/logs/record_run.log",

@@ -7,5 +7,5 @@ start(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
 costs = record.cost(io.read_benchmarks(params.benchmarks), params.stages)
 io.write_table(output.cost, costs, float_format="%.1f")
-io.write_text(output.page, record.record_page(params.config, costs, record.versions(io.read_text(params.requirements))))
+io.write_text(output.page, record.record_page(params.config, costs, record.versions(params.requirements)))
 print(costs.to_string(index=False))

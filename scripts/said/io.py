@@ -214,10 +214,6 @@ def write_text(path: PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_text(path: PathLike) -> str:
-    return Path(path).read_text(encoding="utf-8")
-
-
 def read_json(path: PathLike):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
