@@ -38,7 +38,7 @@ class BlendshapeVAE(nn.Module):
         return self.encoder(coefficients)
 
     def encode_sliding(self, coefficients: Tensor, stride: int = 1) -> Tensor:
-        """Latent means of all windows of sequences, as `encode` gives them, at a fifth of its cost.
+        """Latent means of all windows of sequences, as `encode` gives them, at less than a fifth of its cost.
 
         The encoder's convolutions are unpadded, so that overlapping windows share their features: they are computed
         once per sequence. For evaluation mode, in which batch normalisation does not see the batch.
