@@ -105,7 +105,7 @@ rule publish_edit:
     input:
         f"results/{RUN}/edits/{{edit}}.{{suffix}}",
     output:
-        report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="Edits"),
+        report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "{suffix}"}),
     wildcard_constraints:
         suffix="csv|png|mp4",
     localrule: True

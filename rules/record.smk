@@ -15,12 +15,12 @@ rule record_run:
         rules.figures.input,
     output:
         cost=report(
-            "results/cost.csv", caption="../report/cost.rst", category="4 This run", labels={"what": "time and memory"}
+            "results/cost.csv", caption="../report/cost.rst", category="5 This run", labels={"what": "time and memory"}
         ),
         page=report(
             "results/run.html",
             caption="../report/run.rst",
-            category="4 This run",
+            category="5 This run",
             labels={"what": "configuration, versions, cost"},
         ),
     params:
