@@ -1,4 +1,5 @@
 # The paper SAiD, from data to tables. Configuration, validation, includes and targets; the stages are in rules/.
+import re
 import sys
 from pathlib import Path
 
@@ -51,6 +52,7 @@ wildcard_constraints:
     edit="|".join(config["edits"]) or "none",
 
 
+include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/blendshapes.smk"
 include: "rules/coefficients.smk"
@@ -65,6 +67,7 @@ include: "rules/record.smk"
 
 localrules:
     all,
+    downloads,
     dataset,
     blendvoca,
     obj,

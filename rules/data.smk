@@ -70,14 +70,87 @@ if config["dataset"] == "synthetic":
             "../scripts/synthetic_sequences.py"
 
 else:
+    VOCASET_FILES = {key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")}
+    VOCASET_LIMIT = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
+
+    rule inspect_vocaset:
+        input:
+            VOCASET_RECEIPTS,
+            receipts(VOCASET_FILES["topology"]),
+        output:
+            "results/{run}/audit/{speaker}.json",
+        params:
+            path=VOCASET,
+            topology=published(VOCASET_FILES["topology"]),
+            sentences=config["vocaset"]["sentences"],
+            tolerance=config["vocaset"]["length_tolerance"],
+            limit=VOCASET_LIMIT,
+            code=code("inspect_vocaset.py"),
+        log:
+            "results/{run}/logs/inspect_vocaset/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/inspect_vocaset/{speaker}.tsv"
+        message:
+            "Looking at everything {wildcards.speaker} has"
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/inspect_vocaset.py"
+
+    rule audit_vocaset:
+        input:
+            inspections=expand("results/{{run}}/audit/{speaker}.json", speaker=SPEAKERS),
+        output:
+            page=report("results/{run}/audit.html", caption="../report/audit.rst", category="Data"),
+            findings="results/{run}/audit/findings.csv",
+            sentences=expand("results/{{run}}/audit/sentences/{speaker}.json", speaker=SPEAKERS),
+        params:
+            accept=config["vocaset"]["accept"],
+            code=code("audit_vocaset.py"),
+        log:
+            "results/{run}/logs/audit_vocaset.log",
+        message:
+            "Judging what was found in VOCASET"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/audit_vocaset.py"
+
+    # A job of its own, so that the page of the audit remains when it fails.
+    rule accept_vocaset:
+        input:
+            page="results/{run}/audit.html",
+            findings="results/{run}/audit/findings.csv",
+        output:
+            "results/{run}/audit/accepted.txt",
+        params:
+            code=code("accept_vocaset.py"),
+        log:
+            "results/{run}/logs/accept_vocaset.log",
+        message:
+            "Stopping here if the audit found what is neither known nor accepted"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/accept_vocaset.py"
 
     rule vocaset_faces:
+        input:
+            receipts(*VOCASET_FILES.values()),
+            accepted="results/{run}/audit/accepted.txt",
         output:
             topology="results/{run}/corpus/topology.npz",
             templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
             source=directory("results/{run}/source"),
         params:
-            files={key: config["vocaset"][key] for key in ("path", "landmarks", "head", "arkit", "arkit_landmarks")},
+            path=VOCASET,
+            files={key: published(name) for key, name in VOCASET_FILES.items()},
+            limit=VOCASET_LIMIT,
             code=code("vocaset_faces.py"),
         log:
             "results/{run}/logs/vocaset_faces.log",
@@ -95,11 +168,15 @@ else:
 
     rule vocaset_sequences:
         input:
+            accepted="results/{run}/audit/accepted.txt",
+            sentences="results/{run}/audit/sentences/{speaker}.json",
             topology="results/{run}/corpus/topology.npz",
         output:
             sequences=directory("results/{run}/corpus/sequences/{speaker}"),
         params:
-            path=config["vocaset"]["path"],
+            path=VOCASET,
+            sentences=config["vocaset"]["sentences"],
+            limit=VOCASET_LIMIT,
             code=code("vocaset_sequences.py"),
         log:
             "results/{run}/logs/vocaset_sequences/{speaker}.log",

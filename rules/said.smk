@@ -15,6 +15,8 @@ rule speech_encoder:
         "results/{run}/benchmarks/speech_encoder.tsv"
     message:
         "Getting the wav2vec 2.0 speech encoder: {params.settings[source]}"
+    # A published one comes over the network, which only the machine that Snakemake runs on may have.
+    localrule: config["speech_encoder"]["source"] == "pretrained"
     threads: config["compute"]["threads"]
     resources:
         mem_mb=4000,

@@ -3,22 +3,19 @@
 from pathlib import Path
 
 from said import corpus, io
-from said.arkit import BLENDSHAPES
 from said.console import start
-from said.vocaset import require
+from said.vocaset import open_release, read_arkit, read_faces, require
 
 start(snakemake.log[0])
-files = snakemake.params.files
-
+params = snakemake.params
+release = open_release(params.path, read_faces(params.files["topology"]), params.limit)
 for target in map(Path, snakemake.output.templates):
-    template = io.read_mesh(require(Path(files["path"]) / "templates" / target.name))
-    io.write_mesh(target, template.vertices, template.faces)
+    io.write_mesh(target, release.template(target.stem), release.faces)
 
-landmarks, head = (io.read_indices(require(files[key])) for key in ("landmarks", "head"))
-corpus.write_topology(snakemake.output.topology, corpus.Topology(template.faces, landmarks, head))
+landmarks, head = (io.read_indices(require(params.files[key])) for key in ("landmarks", "head"))
+corpus.write_topology(snakemake.output.topology, corpus.Topology(release.faces, landmarks, head))
 
 source = Path(snakemake.output.source)
-for name in ("Neutral", *BLENDSHAPES):
-    mesh = io.read_mesh(require(Path(files["arkit"]) / f"{name}.obj"))
+for name, mesh in read_arkit(params.files["arkit"]):
     io.write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
-io.write_indices(source / "landmarks.txt", io.read_indices(require(files["arkit_landmarks"])))
+io.write_indices(source / "landmarks.txt", io.read_indices(require(params.files["arkit_landmarks"])))

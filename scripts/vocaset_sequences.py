@@ -1,18 +1,15 @@
 """Bring one VOCASET speaker's sequences into the corpus contract."""
 
-from pathlib import Path
-
-from said import corpus, io, vocaset
+from said import corpus, io
 from said.console import progress, start
+from said.vocaset import convert, open_release
 
 start(snakemake.log[0])
-root, speaker = Path(snakemake.params.path), snakemake.wildcards.speaker
-folder = Path(snakemake.output.sequences)
-topology = corpus.read_topology(snakemake.input.topology)
+params, speaker = snakemake.params, snakemake.wildcards.speaker
+faces = corpus.read_topology(snakemake.input.topology).faces
+release = open_release(params.path, faces, params.limit)
+sentences = set(io.read_json(snakemake.input.sentences))
 
-names, gaps = vocaset.sentences(root, speaker)
-for name, gap in sorted(gaps.items()):
-    print(f"{speaker}/{name} is left out: {gap}")
-for name in progress(names, "sentences"):
-    vocaset.convert_motion(root, speaker, name, topology.faces, folder / f"{name}.npy")
-    io.write_audio(folder / f"{name}.wav", *io.read_audio(root / "audio" / speaker / f"{name}.wav"))
+print(f"{speaker}: {len(sentences)} of {params.sentences} sentences; the audit tells which are left out, and why")
+for name in progress([name for name in release.frame_numbers(speaker) if name in sentences], "sentences"):
+    convert(release, speaker, name, snakemake.output.sequences)

@@ -9,7 +9,7 @@ from copy import deepcopy
 import jsonschema
 
 SECTIONS = (
-    "synthetic", "vocaset", "blendshapes", "coefficients", "speech_encoder",
+    "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
     "extractor", "said", "sampling", "evaluation", "figures", "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")
@@ -159,6 +159,10 @@ def _consistent(resolved: Mapping) -> None:
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
         if resolved["sampling"]["steps"] > said["diffusion_steps"]:
             faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
+    sources = resolved["downloads"]["sources"]
+    for name, file in resolved["downloads"]["files"].items():
+        if file["source"] not in sources:
+            faults.append(f"downloads.files.{name}.source: {file['source']!r} is none of {', '.join(sources)}")
     tests = resolved[resolved["dataset"]]["split"]["test"]
     if resolved["figures"]["blendshapes_of"] >= len(tests):
         faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")

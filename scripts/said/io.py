@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,12 @@ from numpy.typing import NDArray
 from said.arkit import SPEECH_BLENDSHAPES
 
 PathLike = str | os.PathLike[str]
+
+
+class AudioError(ValueError):
+    """A sound file cannot be read."""
+
+
 # Fixed date of the members of an npz, so that the same arrays are the same bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -48,9 +55,18 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
     Raises:
         ValueError: the file is not a triangle mesh.
     """
-    mesh = trimesh.load(path, process=False, maintain_order=True, force="mesh", skip_materials=True)
+    path = Path(path)
+    return parse_mesh(path.read_bytes(), path)
+
+
+def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
+    """As `read_mesh`, from a file's content; `name` tells its format by the suffix, and messages where it is."""
+    kind = Path(name).suffix[1:]
+    mesh = trimesh.load(
+        io.BytesIO(content), kind, process=False, maintain_order=True, force="mesh", skip_materials=True
+    )
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
-        raise ValueError(f"{path}: holds no triangle mesh")
+        raise ValueError(f"{name}: holds no triangle mesh")
     return mesh
 
 
@@ -203,8 +219,27 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
     return waveform.mean(axis=1), rate
 
 
+def read_samples(file: PathLike | BinaryIO) -> tuple[NDArray[np.int16], int]:
+    """Mono samples (T,) as 16-bit files hold them, and their rate in Hz. Other formats are converted.
+
+    Raises:
+        AudioError: the file is damaged or in no known format.
+    """
+    try:
+        with soundfile.SoundFile(file) as sound:
+            exact = sound.subtype == "PCM_16"
+            samples = sound.read(dtype="int16" if exact else "float32", always_2d=True)
+            rate = sound.samplerate
+    except soundfile.LibsndfileError as error:
+        raise AudioError(error.error_string) from None
+    if exact and samples.shape[1] == 1:
+        return samples[:, 0], rate
+    scaled = samples.astype(np.float64).mean(axis=1) * (1 if exact else 2**15)
+    return np.clip(np.round(scaled), -(2**15), 2**15 - 1).astype(np.int16), rate
+
+
 def write_audio(path: PathLike, waveform: NDArray, rate: int) -> None:
-    """Waveform (T,) in [-1, 1] as 16-bit mono wav."""
+    """Waveform (T,) in [-1, 1], or int16 samples, which stay as they are, as 16-bit mono wav."""
     with atomic(path) as temporary:
         soundfile.write(temporary, waveform, rate, subtype="PCM_16", format="WAV")
 

@@ -115,8 +115,23 @@ def fit_length(waveform: NDArray, samples: int) -> NDArray[np.float32]:
 
 
 def fetch_pretrained(name: str, revision: str) -> Wav2Vec2Model:
-    """A published speech encoder from the Hugging Face hub, by pinned revision, in evaluation mode."""
-    return Wav2Vec2Model.from_pretrained(name, revision=revision).eval()
+    """A published speech encoder from the Hugging Face hub or its local cache, by pinned revision, in evaluation mode.
+
+    Args:
+        name: model on the hub, or a folder that holds it.
+        revision: commit of the model on the hub. HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies are the hub's own.
+
+    Raises:
+        FileNotFoundError: neither hub nor cache has it; the message says how to bring it.
+    """
+    try:
+        return Wav2Vec2Model.from_pretrained(name, revision=revision).eval()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"{name} at revision {revision} is neither on the hub nor in its cache, HF_HOME. On a machine with network "
+            f"run `hf download {name} --revision {revision}` and copy the cache, or set speech_encoder.name in "
+            f"config.yaml to a folder with its config.json and weights ({error})"
+        ) from None
 
 
 def load_encoder(folder: PathLike) -> Wav2Vec2Model:

@@ -21,12 +21,18 @@ from pathlib import Path
 
 import numpy as np
 
+from said import corpus
+from said import io as files
+
 SAMPLE_RATE = 22000
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One sentence: vertices (N, V, 3) in metres at 60 frames per second and audio (T,) float32 in [-1, 1]."""
+    """One sentence: vertices (N, V, 3) in metres at 60 frames per second and audio (T,).
+
+    The audio is float32 in [-1, 1], or int16, which is written as it is.
+    """
 
     vertices: np.ndarray
     audio: np.ndarray
@@ -41,18 +47,33 @@ class Speaker:
     recordings: Mapping[str, Recording]
 
 
+def read_speakers(corpus_folder: str | Path) -> tuple[list[Speaker], np.ndarray]:
+    """The speakers of a corpus in the contract of `said.corpus`, and their triangles (F, 3); frames stay on disk."""
+    folder, speakers = Path(corpus_folder), []
+    for path in sorted((folder / "templates").glob("*.ply")):
+        template, sequences = files.read_mesh(path), folder / "sequences" / path.stem
+        recordings = {
+            name: Recording(corpus.read_frames(sequences, name), files.read_samples(sequences / f"{name}.wav")[0])
+            for name in corpus.sentences(sequences)
+        }
+        speakers.append(Speaker(path.stem, np.asarray(template.vertices), recordings))
+    return speakers, np.asarray(template.faces)
+
+
 def sentence_name(index: int) -> str:
     """``sentence01`` for 0, as the release counts."""
     return f"sentence{index + 1:02d}"
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray:
-    """(T,) floats in [-1, 1] as 16 bit samples; what lies outside is clipped."""
+    """(T,) floats in [-1, 1] as 16 bit samples; what lies outside is clipped. Samples of 16 bits stay as they are."""
+    if audio.dtype == np.int16:
+        return audio
     return np.round(np.clip(audio, -1, 1) * 32767).astype(np.int16)
 
 
 def wav_bytes(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bytes:
-    """A mono 16 bit wav file of (T,) floats in [-1, 1]."""
+    """A mono 16 bit wav file of (T,) floats in [-1, 1] or int16."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)

@@ -1,0 +1,99 @@
+# Published files: fetched once into downloads.folder, verified on each use, never deleted. Files put there by hand are
+# used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, sha256 and address.
+# Without network on the nodes: `snakemake downloads` where there is one, then everything else.
+
+PUBLISHED = config["downloads"]["files"]
+
+
+def published(name):
+    """Where a published file lies; a name that is none of downloads.files is a path of the user's own."""
+    return f"{config['downloads']['folder']}/{name}" if name in PUBLISHED else name
+
+
+def receipts(*names):
+    """Receipts of those of the names that are published files: what a rule that reads them waits for."""
+    return [f"results/{{run}}/downloads/{name}.json" for name in names if name in PUBLISHED]
+
+
+rule download_published:
+    output:
+        "results/{run}/downloads/{file}.json",
+    wildcard_constraints:
+        file="|".join(re.escape(name) for name in PUBLISHED),
+    params:
+        source=lambda w: {
+            "url": config["downloads"]["sources"][PUBLISHED[w.file]["source"]] + PUBLISHED[w.file]["path"],
+            "path": published(w.file),
+            "sha256": PUBLISHED[w.file]["sha256"],
+        },
+        code=code("download_published.py"),
+    log:
+        "results/{run}/logs/download_published/{file}.log",
+    message:
+        "Fetching {wildcards.file}, unless it is here"
+    localrule: True
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/download_published.py"
+
+
+if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
+    VOCASET_ARCHIVES = {archive["name"]: archive for archive in config["vocaset"]["archives"]}
+    VOCASET = f"{config['downloads']['folder']}/vocaset"
+    VOCASET_RECEIPTS = [f"results/{{run}}/downloads/vocaset/{name}.json" for name in VOCASET_ARCHIVES]
+
+    rule download_vocaset:
+        output:
+            "results/{run}/downloads/vocaset/{archive}.json",
+        params:
+            # Credentials are read by the script, from the environment or a file of mode 0600, and stay there.
+            archive=lambda w: VOCASET_ARCHIVES[w.archive],
+            url=lambda w: config["vocaset"]["url"].replace("{file}", w.archive),
+            path=lambda w: f"{VOCASET}/{w.archive}",
+            credentials=config["vocaset"]["credentials"],
+            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            code=code("download_vocaset.py"),
+        log:
+            "results/{run}/logs/download_vocaset/{archive}.log",
+        message:
+            "Fetching VOCASET's {wildcards.archive}, unless it is here"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/download_vocaset.py"
+
+elif config["dataset"] == "vocaset":
+    VOCASET = config["vocaset"]["path"]
+    VOCASET_RECEIPTS = ["results/{run}/downloads/vocaset.json"]
+
+    rule check_vocaset:
+        output:
+            "results/{run}/downloads/vocaset.json",
+        params:
+            path=VOCASET,
+            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            code=code("check_vocaset.py"),
+        log:
+            "results/{run}/logs/check_vocaset.log",
+        message:
+            "Checking the archives of {params.path}"
+        resources:
+            mem_mb=1000,
+            runtime=60,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/check_vocaset.py"
+
+
+rule downloads:
+    input:
+        expand(
+            [
+                *(VOCASET_RECEIPTS if config["dataset"] == "vocaset" else []),
+                *receipts(*(config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks"))),
+            ],
+            run=RUN,
+        ),

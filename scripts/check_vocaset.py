@@ -1,0 +1,11 @@
+"""Read every archive of a local copy of VOCASET once, and note what it is."""
+
+from said import archives, download
+from said.console import start
+from said.vocaset import packed, require
+
+start(snakemake.log[0])
+found = packed(require(snakemake.params.path))
+for path in found:
+    archives.check(path, snakemake.params.limit)
+download.write_receipts(snakemake.output[0], [download.receipt(path) for path in found])

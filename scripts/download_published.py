@@ -1,0 +1,12 @@
+"""Fetch one published file, or verify the one that is here."""
+
+from functools import partial
+
+from said import archives, download
+from said.console import start
+
+start(snakemake.log[0])
+source = snakemake.params.source
+check = partial(archives.check, limit=archives.DEFAULT_LIMIT) if source["path"].endswith(".zip") else None
+receipt = download.fetch(source["url"], source["path"], sha256=source["sha256"], check=check)
+download.write_receipts(snakemake.output[0], [receipt])

@@ -1,0 +1,11 @@
+"""Look at everything one VOCASET speaker has."""
+
+from said import audit, io
+from said.console import start
+from said.vocaset import open_release, read_faces
+
+start(snakemake.log[0])
+params = snakemake.params
+release = open_release(params.path, read_faces(params.topology), params.limit)
+inspection = audit.inspect(release, snakemake.wildcards.speaker, params.sentences, params.tolerance)
+io.write_json(snakemake.output[0], inspection.to_json())
