@@ -15,7 +15,8 @@ PAPER = ("--config", "dataset=vocaset", "scale=paper")
 def test_the_papers_dag_needs_no_data(workflow):
     jobs = workflow.jobs("all", *PAPER)
     expected = {
-        "vocaset_faces": 1, "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
+        "download_vocaset": 1, "download_published": 5, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
+        "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
         "ground_truth": 2, "evaluate": 6, "measure_motion": 6, "table1": 1, "table2": 1, "record_run": 1,
     }  # fmt: skip
@@ -24,10 +25,11 @@ def test_the_papers_dag_needs_no_data(workflow):
 
 
 def test_a_missing_vocaset_is_named_with_the_remedy(workflow):
-    done = workflow("results/vocaset-paper/corpus/topology.npz", *PAPER, check=False)
+    missing = ("results/vocaset-paper/downloads/vocaset.json", *PAPER, "vocaset={path: /nowhere/vocaset}")
+    done = workflow(*missing, check=False)
     assert done.returncode
     text = done.stdout + done.stderr
-    assert "data/vocaset/templates" in text and "voca.is.tue.mpg.de" in text and "dataset=synthetic" in text
+    assert "/nowhere/vocaset" in text and "voca.is.tue.mpg.de" in text and "dataset=synthetic" in text
 
 
 @pytest.mark.parametrize(

@@ -1,73 +1,361 @@
-"""VOCASET's PLY tree as the corpus contract."""
+"""VOCASET's release, in both forms and packed or not, as the corpus contract."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT, Workflow
+from publisher import Publisher
 
-from said import corpus, io, vocaset
-from said.synthetic.release import Recording, Speaker, write_ply_tree
+from said import archives, audit, corpus, download, io, vocaset
+from said.arkit import SPEECH_BLENDSHAPES
+from said.synthetic.release import (
+    Recording,
+    Speaker,
+    python2_pickle,
+    read_speakers,
+    training_tables,
+    write_ply_tree,
+    write_training_archive,
+)
+from said.vocaset import DefectError
 
 FACES = np.array([[0, 1, 2], [1, 3, 2]])
 SPEAKER = "FaceTalk_170725_00137_TA"
+FORMS = {"tree": write_ply_tree, "archive": write_training_archive}
 
 
 @pytest.fixture
-def release(tmp_path):
+def speakers():
     rng = np.random.default_rng(0)
+
+    def recording(number):
+        frames = rng.normal(size=(number + 3, 4, 3)).astype(np.float32)
+        return Recording(frames, rng.integers(-9000, 9000, round(len(frames) * 22000 / 60)).astype(np.int16))
+
+    return [
+        Speaker(name, rng.normal(size=(4, 3)).astype(np.float32), {f"sentence{n:02d}": recording(n) for n in (3, 1, 2)})
+        for name in ("FaceTalk_170728_03272_TA", SPEAKER)
+    ]
+
+
+def write(form: str, folder: Path, speakers, packing: str = "unpacked") -> Path:
+    """A release of either form: unpacked, packed, or packed with the folder around everything."""
+    arguments = (speakers, FACES) if form == "tree" else (speakers,)
+    FORMS[form](folder / "trainingdata" if form == "archive" else folder, *arguments)
+    if packing != "unpacked":
+        for path in list(folder.iterdir()):
+            around = {"base_dir": path.name, "root_dir": folder} if packing == "wrapped" else {"root_dir": path}
+            shutil.make_archive(str(path), "zip", **around)
+            shutil.rmtree(path)
+    return folder
+
+
+@pytest.mark.parametrize("packing", ["unpacked", "packed", "wrapped"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_exactly_what_was_released(tmp_path, speakers, form, packing):
+    release = vocaset.open_release(write(form, tmp_path / "release", speakers, packing), FACES)
+    for speaker in speakers:
+        assert np.array_equal(release.template(speaker.name), speaker.template)
+        numbers = release.frame_numbers(speaker.name)
+        assert numbers.keys() == speaker.recordings.keys() == release.spoken(speaker.name)
+        for name, recording in speaker.recordings.items():
+            vocaset.convert(release, speaker.name, name, tmp_path / "corpus")
+            assert np.array_equal(corpus.read_frames(tmp_path / "corpus", name), recording.vertices)
+            samples, rate = io.read_samples(tmp_path / "corpus" / f"{name}.wav")
+            assert rate == 22000 and np.array_equal(samples, recording.audio)
+    assert corpus.sentences(tmp_path / "corpus") == ["sentence01", "sentence02", "sentence03"]
+
+
+def test_sentences_of_the_archive_come_in_the_order_of_storage(tmp_path, speakers):
+    release = vocaset.open_release(write("archive", tmp_path, speakers), FACES)
+    assert list(release.frame_numbers(SPEAKER)) == ["sentence03", "sentence01", "sentence02"]
+
+
+def test_rows_may_be_scattered(tmp_path, speakers):
+    folder = write("archive", tmp_path, speakers) / "trainingdata"
+    vertices, tables = np.load(folder / "data_verts.npy"), training_tables(speakers)
+    order = np.random.default_rng(1).permutation(len(vertices))
+    np.save(folder / "data_verts.npy", vertices[np.argsort(order)])
+    rows = tables["subj_seq_to_idx.pkl"]
+    moved = {s: {n: {f: int(order[r]) for f, r in frames.items()} for n, frames in t.items()} for s, t in rows.items()}
+    (folder / "subj_seq_to_idx.pkl").write_bytes(python2_pickle(moved))
+    release = vocaset.open_release(tmp_path, FACES)
+    for name, recording in speakers[1].recordings.items():
+        assert np.array_equal(release.motion(SPEAKER, name), recording.vertices)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_where_first_frames_are_missing_the_speech_begins_later(tmp_path, speakers, form):
+    write(form, tmp_path, speakers)
+    if form == "tree":
+        (tmp_path / f"unposedcleaneddata/{SPEAKER}/sentence02/sentence02.000001.ply").unlink()
+    else:
+        rows = training_tables(speakers)["subj_seq_to_idx.pkl"]
+        del rows[SPEAKER]["sentence02"][0]
+        (tmp_path / "trainingdata/subj_seq_to_idx.pkl").write_bytes(python2_pickle(rows))
+    release, recording = vocaset.open_release(tmp_path, FACES), speakers[1].recordings["sentence02"]
+    assert list(release.frame_numbers(SPEAKER)["sentence02"]) == [1, 2, 3, 4]
+    vocaset.convert(release, SPEAKER, "sentence02", tmp_path / "out")
+    assert np.array_equal(corpus.read_frames(tmp_path / "out", "sentence02"), recording.vertices[1:])
+    assert np.array_equal(io.read_samples(tmp_path / "out/sentence02.wav")[0], recording.audio[367:])  # 22000 / 60
+
+
+def test_meshes_of_other_layouts_are_read_by_their_own_headers(tmp_path, speakers):
+    import trimesh
+
+    write("tree", tmp_path, speakers)
+    frames = speakers[1].recordings["sentence01"].vertices
+    folder = tmp_path / f"unposedcleaneddata/{SPEAKER}/sentence01"
+    text = trimesh.Trimesh(frames[1], FACES, process=False).export(file_type="ply", encoding="ascii")
+    (folder / "sentence01.000002.ply").write_bytes(text if isinstance(text, bytes) else text.encode())
+    coloured = trimesh.Trimesh(frames[2], FACES, vertex_colors=np.full((4, 3), 7, np.uint8), process=False)
+    (folder / "sentence01.000003.ply").write_bytes(coloured.export(file_type="ply"))
+    motion = vocaset.open_release(tmp_path, FACES).motion(SPEAKER, "sentence01")
+    assert np.allclose(motion, frames, atol=1e-6) and np.array_equal(motion[[0, 2, 3]], frames[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("place", [0, 2])  # the first file is parsed, the others compared with it
+def test_another_topology_is_refused_by_file(tmp_path, speakers, place):
+    write("tree", tmp_path, speakers)
+    name = f"sentence02.{place + 1:06d}.ply"
+    io.write_mesh(tmp_path / f"unposedcleaneddata/{SPEAKER}/sentence02" / name, np.eye(4, 3), FACES[:, ::-1])
+    with pytest.raises(DefectError, match=f"{name}: its 2 triangles .* are not") as caught:
+        vocaset.open_release(tmp_path, FACES).motion(SPEAKER, "sentence02")
+    assert caught.value.check == "topology"
+
+
+@pytest.mark.parametrize("content", [b"", b"ply\nnonsense", None])
+def test_a_damaged_mesh_is_refused_by_file(tmp_path, speakers, content):
+    write("tree", tmp_path, speakers)
+    path = tmp_path / f"unposedcleaneddata/{SPEAKER}/sentence02/sentence02.000002.ply"
+    path.write_bytes(path.read_bytes()[:-9] if content is None else content)
+    with pytest.raises(DefectError, match=r"sentence02\.000002\.ply"):
+        vocaset.open_release(tmp_path, FACES).motion(SPEAKER, "sentence02")
+
+
+def test_coordinates_that_are_not_finite_are_never_written(tmp_path, speakers):
+    speakers[1].recordings["sentence01"].vertices[2, 1, 0] = np.nan
+    release = vocaset.open_release(write("archive", tmp_path, speakers), FACES)
+    with pytest.raises(DefectError, match="sentence01: vertex 1 of frame 3 is not finite"):
+        vocaset.convert(release, SPEAKER, "sentence01", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_release_is_named(tmp_path, speakers):
+    with pytest.raises(FileNotFoundError, match="nowhere.*registration.*dataset=synthetic"):
+        vocaset.open_release(tmp_path / "nowhere", FACES)
+    with pytest.raises(FileNotFoundError, match="neither unposedcleaneddata nor data_verts"):
+        vocaset.open_release(tmp_path, FACES)
+    write("tree", tmp_path, speakers)
+    write("archive", tmp_path, speakers)
+    with pytest.raises(ValueError, match="holds both"):
+        vocaset.open_release(tmp_path, FACES)
+
+
+def test_a_training_archive_that_is_none_is_named(tmp_path, speakers):
+    folder = write("archive", tmp_path, speakers) / "trainingdata"
+    vertices = np.load(folder / "data_verts.npy")
+    np.save(folder / "data_verts.npy", vertices[..., 0])
+    with pytest.raises(ValueError, match=r"data_verts\.npy: holds float32 \(30, 4\), expected vertices"):
+        vocaset.open_release(tmp_path, FACES)
+    np.save(folder / "data_verts.npy", vertices)
+    with pytest.raises(ValueError, match="frames have 4 vertices, vocaset.topology has 10"):
+        vocaset.open_release(tmp_path, FACES + 6)
+    (folder / "subj_seq_to_idx.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ValueError, match=r"subj_seq_to_idx\.pkl: names os\.system"):
+        vocaset.open_release(tmp_path, FACES)
+    (folder / "subj_seq_to_idx.pkl").unlink()
+    with pytest.raises(FileNotFoundError, match=r"subj_seq_to_idx\.pkl is not there"):
+        vocaset.open_release(tmp_path, FACES)
+
+
+def test_only_the_archives_of_the_release_are_looked_at(tmp_path, speakers):
+    folder = write("tree", tmp_path, speakers, "packed")
+    (folder / "imagessubject1.zip").write_bytes(b"not ours to check")
+    assert [path.name for path in vocaset.packed(folder)] == ["unposedcleaneddata.zip", "audio.zip", "templates.zip"]
+    assert vocaset.open_release(folder, FACES).spoken(SPEAKER)
+
+
+def test_a_sentence_at_a_time_is_in_memory(tmp_path):
+    """Of a speaker's 49 MB of meshes, no more than a few times a sentence's 4 MB."""
+    import tracemalloc
+
+    rng, vertices, faces = np.random.default_rng(0), 1000, np.arange(999).reshape(-1, 3)
     recordings = {
-        f"sentence{number:02d}": Recording(
-            rng.normal(size=(number + 3, 4, 3)).astype(np.float32), rng.uniform(-0.9, 0.9, size=800)
-        )
-        for number in (1, 2, 3)
+        f"sentence{n:02d}": Recording(rng.random((340, vertices, 3), np.float32), np.zeros(9000, np.int16))
+        for n in range(1, 13)
     }
-    write_ply_tree(tmp_path, [Speaker(SPEAKER, rng.normal(size=(4, 3)), recordings)], FACES)
-    return tmp_path, recordings
+    write_training_archive(tmp_path, [Speaker("A", recordings["sentence01"].vertices[0], recordings)])
+    size = recordings["sentence01"].vertices.nbytes
+    tracemalloc.start()
+    release = vocaset.open_release(tmp_path, faces)
+    for name in recordings:
+        vocaset.convert(release, "A", name, tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * size
 
 
-def test_motion_is_read_exactly(release, tmp_path):
-    root, recordings = release
-    names, gaps = vocaset.sentences(root, SPEAKER)
-    assert names == sorted(recordings) and gaps == {}
-    for name in names:
-        count = vocaset.convert_motion(root, SPEAKER, name, FACES, tmp_path / "out.npy")
-        assert count == len(recordings[name].vertices)
-        assert np.array_equal(io.read_frames(tmp_path / "out.npy"), recordings[name].vertices)
-        waveform, rate = io.read_audio(root / "audio" / SPEAKER / f"{name}.wav")
-        assert rate == 22000 and np.abs(waveform - recordings[name].audio).max() < 2**-14
+# The authors' and the publisher's own files.
 
 
-def test_missing_halves_are_reported_and_left_out(release):
-    root, _ = release
-    (root / "audio" / SPEAKER / "sentence01.wav").unlink()
-    for path in (root / "unposedcleaneddata" / SPEAKER / "sentence03").iterdir():
-        path.unlink()
-    names, gaps = vocaset.sentences(root, SPEAKER)
-    assert names == ["sentence02"] and gaps == {"sentence01": "no speech", "sentence03": "no meshes"}
+def test_real_meshes_and_real_speech_go_through(official, tmp_path):
+    mesh, frames = official / "FLAME_sample.ply", 306  # of the recording's 5.1 seconds
+    for name in (f"templates/{SPEAKER}.ply", *(f"unposedcleaneddata/{SPEAKER}/sentence01/sentence01.{n + 1:06d}.ply"
+                                              for n in range(frames))):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(mesh, tmp_path / name)
+    (tmp_path / f"audio/{SPEAKER}").mkdir(parents=True)
+    shutil.copy(official / "test_sentence.wav", tmp_path / f"audio/{SPEAKER}/sentence01.wav")
+    release = vocaset.open_release(tmp_path, vocaset.read_faces(mesh))
+    inspection = audit.inspect(release, SPEAKER, expected=1, tolerance=1.0)
+    assert inspection.findings == [] and inspection.sentences["sentence01"]["frames"] == frames
+    vocaset.convert(release, SPEAKER, "sentence01", tmp_path / "out")
+    written = corpus.read_frames(tmp_path / "out", "sentence01")
+    assert written.shape == (frames, 5023, 3) and np.array_equal(written[-1], io.read_mesh(mesh).vertices)
+    assert (tmp_path / "out/sentence01.wav").read_bytes()[44:] == (official / "test_sentence.wav").read_bytes()[44:]
 
 
-def test_another_topology_is_refused_by_file(release, tmp_path):
-    root, _ = release
-    wrong = root / "unposedcleaneddata" / SPEAKER / "sentence02" / "sentence02.000003.ply"
-    io.write_mesh(wrong, np.eye(4, 3), FACES[:, ::-1])
-    with pytest.raises(ValueError, match="sentence02.000003.ply"):
-        vocaset.convert_motion(root, SPEAKER, "sentence02", FACES, tmp_path / "out.npy")
-    assert not (tmp_path / "out.npy").exists()
+def test_the_authors_files_are_fetched_and_read_by_their_pins(official, tmp_path):
+    files = yaml.safe_load((ROOT / "config.yaml").read_text())["downloads"]["files"]
+    pinned = {name: entry for name, entry in files.items() if entry["sha256"]}
+    contents = {entry["path"]: (official / name).read_bytes() for name, entry in pinned.items()}
+    with Publisher(contents).serving() as publisher:
+        for name, entry in pinned.items():
+            download.fetch(publisher.public + entry["path"], tmp_path / name, sha256=entry["sha256"])
+    assert len(pinned) == 7
+    archives.check(tmp_path / "ARKit_reference_blendshapes.zip")
+    meshes = dict(vocaset.read_arkit(tmp_path / "ARKit_reference_blendshapes.zip"))
+    assert {"Neutral", *SPEECH_BLENDSHAPES} < meshes.keys() and len(meshes) == 52  # it has no tongueOut
+    assert {(len(mesh.vertices), len(mesh.faces)) for mesh in meshes.values()} == {(1220, 2304)}
+    with zipfile.ZipFile(tmp_path / "ARKit_reference_blendshapes.zip") as packed:
+        packed.extractall(tmp_path / "unpacked")
+    unpacked = dict(vocaset.read_arkit(tmp_path / "unpacked"))
+    assert all(np.array_equal(meshes[name].vertices, unpacked[name].vertices) for name in meshes)
 
 
-def test_a_coordinate_that_is_not_finite_is_refused_by_file(release, tmp_path):
-    root, _ = release
-    vertices = np.eye(4, 3)
-    vertices[2, 1] = np.nan
-    io.write_mesh(root / "unposedcleaneddata" / SPEAKER / "sentence02" / "sentence02.000002.ply", vertices, FACES)
-    with pytest.raises(ValueError, match="sentence02.000002.ply"):
-        vocaset.convert_motion(root, SPEAKER, "sentence02", FACES, tmp_path / "out.npy")
+# The synthetic corpus as a release, through the workflow.
 
 
-def test_absent_data_names_the_remedy(tmp_path):
-    with pytest.raises(FileNotFoundError, match="free registration"):
-        vocaset.sentences(tmp_path, SPEAKER)
+@pytest.fixture(scope="module")
+def released(smoke: Workflow, tmp_path_factory):
+    """The smoke run's corpus in both release forms, and its other files as the published ones."""
+    folder = tmp_path_factory.mktemp("released")
+    run = smoke.folder / "results/synthetic-smoke"
+    speakers, faces = read_speakers(run / "corpus")
+    write_ply_tree(folder / "tree", speakers, faces)
+    write_training_archive(folder / "trainingdata", speakers)
+    io.write_mesh(folder / "topology.ply", speakers[0].template, faces)
+    io.write_indices(folder / "landmarks.txt", corpus.read_topology(run / "corpus/topology.npz").landmarks)
+    io.write_indices(folder / "head.txt", [])
+    shutil.copytree(run / "source", folder / "arkit")
+    return folder
 
 
-def test_a_corpus_folder_with_half_a_sentence_is_refused(tmp_path):
-    io.write_frames(tmp_path / "sentence01.npy", np.zeros((2, 4, 3)))
-    with pytest.raises(ValueError, match="sentence01"):
-        corpus.sentences(tmp_path)
+def as_vocaset(workflow: Workflow, folder: Path, path: Path | None, **more) -> None:
+    """Let a workflow's config.yaml read a release of the synthetic speakers, who have one or two sentences."""
+    config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
+    config |= {"dataset": "vocaset", "scale": "smoke"}
+    config["vocaset"] |= {
+        "split": config["scales"]["smoke"]["synthetic"]["split"],
+        "path": None if path is None else str(path),
+        "sentences": 2,
+        "accept": ["speaker09/sentence02/missing"],
+        "topology": str(folder / "topology.ply"),
+        "landmarks": str(folder / "landmarks.txt"),
+        "head": str(folder / "head.txt"),
+        "arkit": str(folder / "arkit"),
+        "arkit_landmarks": str(folder / "arkit/landmarks.txt"),
+    } | more  # fmt: skip
+    (workflow.folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def same_bytes(one: Path, other: Path, pattern: str) -> int:
+    """Assert that all files of a pattern are the same below both folders; how many there are."""
+    names = [{path.relative_to(folder) for path in folder.glob(pattern)} for folder in (one, other)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    return len(names[0])
+
+
+@pytest.mark.parametrize("form", ["tree", "trainingdata"])
+def test_a_released_corpus_gives_the_same_bytes_as_the_direct_path(workflow, smoke, released, form):
+    as_vocaset(workflow, released, released / form)
+    coefficients = [f"results/vocaset-smoke/coefficients/{name}" for name in ("speaker01", "speaker11")]
+    workflow("dataset", *(coefficients if form == "trainingdata" else []))
+    run, direct = workflow.folder / "results/vocaset-smoke", smoke.folder / "results/synthetic-smoke"
+    assert same_bytes(run, direct, "corpus/sequences/*/*") == 14
+    assert same_bytes(run, direct, "source/*.obj") == 53
+    for name in ("speaker01", "speaker11") if form == "trainingdata" else ():
+        assert same_bytes(run, direct, f"blendshapes/{name}.npz") == 1
+        assert same_bytes(run, direct, f"coefficients/{name}/*.csv") == 2
+
+
+def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkeypatch):
+    secret = "p&ss%20=w+o\"r'd"
+    shutil.make_archive(str(released / "packed"), "zip", released / "trainingdata")
+    content = (released / "packed.zip").read_bytes()
+    monkeypatch.setenv("VOCA_USERNAME", "reader")
+    monkeypatch.setenv("VOCA_PASSWORD", "wrong" + secret)
+    target = "results/vocaset-smoke/audit/speaker09.json"
+    with Publisher({"trainingdata.zip": content}, password=secret).serving() as publisher:
+        as_vocaset(
+            workflow, released, None, url=publisher.url, archives=[{"name": "trainingdata.zip", "gigabytes": 0.1}]
+        )
+        refused = workflow(target, "--printshellcmds", "--verbose", check=False)
+        assert refused.returncode and "name or password is wrong" in refused.stdout + refused.stderr
+        monkeypatch.setenv("VOCA_PASSWORD", secret)
+        publisher.faults = [{"cut": len(content) // 2}]
+        done = workflow(target, "--verbose")
+    assert (workflow.folder / "data/vocaset/trainingdata.zip").read_bytes() == content
+    output = refused.stdout + refused.stderr + done.stdout + done.stderr
+    forms = [secret, secret.replace("&", "%26"), "p%26ss%2520%3Dw%2Bo%22r%27d", secret.replace('"', '\\"')]
+    assert not any(form in output for form in forms)
+    files = [path for path in workflow.folder.rglob("*") if path.is_file()]
+    assert any(".snakemake/metadata" in str(path) for path in files) and len(files) > 50
+    for path in files:
+        content = path.read_bytes()
+        assert not any(form.encode() in content for form in forms), path
+    # Afterwards it is here: a run without credentials and without the publisher makes do with it.
+    monkeypatch.delenv("VOCA_PASSWORD")
+    monkeypatch.delenv("VOCA_USERNAME")
+    shutil.rmtree(workflow.folder / "results")
+    workflow(target)
+
+
+def test_without_credentials_only_what_needs_them_fails(workflow, released, monkeypatch):
+    for name in ("VOCA_USERNAME", "VOCA_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    as_vocaset(workflow, released, None, credentials=str(released / "none"))
+    done = workflow("dataset", "results/vocaset-smoke/speech_encoder", "-k", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode and "voca.is.tue.mpg.de" in text and "vocaset.path" in text and "dataset=synthetic" in text
+    assert (workflow.folder / "results/vocaset-smoke/speech_encoder").is_dir()
+    assert not list(workflow.folder.glob("results/vocaset-smoke/downloads/**/*.json"))
+
+
+def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, released, tmp_path):
+    shutil.copytree(released / "trainingdata", tmp_path / "faulty")
+    vertices = np.lib.format.open_memmap(tmp_path / "faulty/data_verts.npy", "r+")
+    vertices[0, 5, 1] = np.inf
+    vertices.flush()
+    as_vocaset(workflow, released, tmp_path / "faulty")
+    done = workflow("dataset", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode and "speaker01/sentence01/not_finite: speaker01/sentence01: vertex 5 of frame 1" in text
+    page = (workflow.folder / "results/vocaset-smoke/audit.html").read_text()
+    assert "refused" in page and "not_finite" in page and "speaker09" in page
+    assert not (workflow.folder / "results/vocaset-smoke/corpus").exists()
+    workflow.edit(
+        "config.yaml", "  - speaker09/sentence02/missing", "  - speaker09/sentence02/missing\n  - '*/*/not_finite'"
+    )
+    assert workflow.jobs("dataset").keys().isdisjoint({"inspect_vocaset", "check_vocaset"})
+    workflow("dataset")
+    kept = workflow.folder / "results/vocaset-smoke/corpus/sequences"
+    assert corpus.sentences(kept / "speaker01") == ["sentence02"]

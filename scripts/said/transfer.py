@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from tqdm import tqdm
 
 from said import io
@@ -28,7 +30,7 @@ _CHUNK = 2**20
 _LONGEST_WAIT = 120.0  # seconds
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = 5
-_SNIFFED = 2**16  # bytes of an answer that are looked at to tell a page from data
+_SNIFFED = 2**16  # bytes of a page that are searched for a login
 
 
 class DownloadError(RuntimeError):
@@ -90,7 +92,7 @@ def transfer(url: str, part: Part, size: int | None, credentials: Credentials | 
             if failures >= ATTEMPTS:
                 raise DownloadError(
                     f"{url}: {problem}; gave up after {ATTEMPTS} tries without a byte gained. The {part.size} bytes "
-                    f"that arrived are kept in {part.path}: run again to go on from there"
+                    f"that arrived are kept: run again to go on from there, or put the file at {part.target} by hand"
                 )
             wait = min(_LONGEST_WAIT, pause * 2 ** (failures - 1) if asked is None else asked)
             print(f"{url}: {problem}; trying again in {wait:.0f} s", flush=True)
@@ -120,7 +122,7 @@ def _attempt(session: requests.Session, url: str, part: Part, size: int | None, 
         _require_data(response, url, credentials)
         chunks = _chunks(response)
         first = next(chunks, b"")
-        _require_no_page(response, first, url, credentials)
+        _require_no_page(response, first, chunks, url, credentials)
         if response.status_code == 206:
             if _start(response) != offset or _total(response) != facts["total"]:
                 part.discard()
@@ -150,6 +152,8 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
                 if now - last >= 5 or done == total:
                     print(f"{part.target.name}: {_meter(done, total, now - begin, offset)}", flush=True)
                     last = now
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -208,18 +212,17 @@ def _ask(session, url: str, headers: dict, credentials: Credentials | None) -> r
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body, a piece at a time; a broken connection is transient."""
-    pieces = response.iter_content(_CHUNK)
+    """The body as it comes in, so that a broken connection, which is transient, loses none of it."""
     while True:
         try:
-            piece = next(pieces, None)
-        except requests.exceptions.RequestException as error:
+            piece = response.raw.read1(_CHUNK)
+        except urllib3.exceptions.HTTPError as error:
             failure = _TransientError(f"the connection broke: {type(error).__name__}")
         else:
             failure = None
         if failure:
             raise failure
-        if piece is None:
+        if not piece:
             return
         yield piece
 
@@ -244,12 +247,16 @@ def _require_data(response: requests.Response, url: str, credentials: Credential
         )
 
 
-def _require_no_page(response: requests.Response, first: bytes, url: str, credentials: Credentials | None) -> None:
+def _require_no_page(
+    response: requests.Response, first: bytes, chunks: Iterator[bytes], url: str, credentials: Credentials | None
+) -> None:
     """Refuse a page for people in place of a file, whatever status it came with."""
-    head = first[:_SNIFFED].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    head = first.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     kind = response.headers.get("Content-Type", "")
     if not kind.startswith("text/html") and not head.startswith((b"<!doctype html", b"<html")):
         return
+    while len(head) < _SNIFFED and (more := next(chunks, b"")):
+        head += more.lower()
     if credentials is not None and b"password" in head:
         raise DownloadError(
             f"{url}: the login page arrived in place of the file: name or password is wrong, or the licence was "
@@ -306,4 +313,4 @@ def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:
 def digest_of(path: Path):
     """SHA-256 of a file so far, to go on from."""
     with path.open("rb") as file:
-        return hashlib.filedigest_of(file, "sha256")
+        return hashlib.file_digest(file, "sha256")

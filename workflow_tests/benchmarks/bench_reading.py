@@ -1,0 +1,161 @@
+"""Reading VOCASET's release into the corpus: speed and memory, per form and per way of reading.
+
+    python workflow_tests/benchmarks/bench_reading.py [--frames 20000] [--folder /scratch] [--jobs 1 2]
+
+A release of that many frames of 5,023 vertices and 9,976 triangles, as the real ones, is written to the folder in every
+form, then read in processes of their own, one speaker each, as the workflow does. `bytes` reads the same files and does
+nothing with them: what disk and zip can give. `trimesh` parses each PLY file by itself: the plain way. `cold`: the
+files were dropped from the page cache before. MB are those that lie on the disk; memory is the largest of a job's
+processes.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from said import audit, io, vocaset
+from said.synthetic.release import Recording, Speaker, write_ply_tree, write_training_archive
+
+VERTICES, TRIANGLES, SENTENCE = 5023, 9976, 250
+
+
+def write_release(folder: Path, frames: int) -> None:
+    """Both forms, unpacked and packed, of two speakers."""
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, VERTICES, (TRIANGLES, 3))
+    faces[0, 0] = VERTICES - 1
+    template = rng.normal(size=(VERTICES, 3)).astype(np.float32)
+    speakers = []
+    for name in ("speaker01", "speaker02"):
+        count = max(frames // SENTENCE // 2, 1)
+        sentences = {f"sentence{n + 1:02d}": _recording(template, n) for n in range(count)}
+        speakers.append(Speaker(name, template, sentences))
+    write_ply_tree(folder / "tree", speakers, faces)
+    write_training_archive(folder / "training", speakers)
+    io.write_mesh(folder / "topology.ply", template, faces)
+    for form in ("tree", "training"):
+        with zipfile.ZipFile(folder / f"{form}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for path in sorted((folder / form).rglob("*")):
+                archive.write(path, path.relative_to(folder / form))
+
+
+def _recording(template, number):
+    rng = np.random.default_rng(number)
+    frames = template + rng.normal(size=(SENTENCE, 1, 3)).astype(np.float32)
+    return Recording(frames, rng.integers(-9000, 9000, SENTENCE * 22000 // 60).astype(np.int16))
+
+
+def read_bytes(source: Path, speaker: str, out: Path) -> None:
+    if source.is_dir():
+        paths = [p for p in source.rglob("*") if p.is_file() and (speaker in p.parts or source.name == "training")]
+        for path in paths:
+            with path.open("rb") as file:
+                while file.read(2**20):
+                    pass
+        return
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            if speaker in name or source.stem == "training":
+                with archive.open(name) as file:
+                    while file.read(2**20):
+                        pass
+
+
+def read_trimesh(source: Path, speaker: str, out: Path) -> None:
+    for folder in sorted((source / "unposedcleaneddata" / speaker).iterdir()):
+        frames = [np.asarray(io.read_mesh(path).vertices, np.float32) for path in sorted(folder.iterdir())]
+        io.write_frames(out / f"{folder.name}.npy", np.stack(frames))
+
+
+def read_convert(source: Path, speaker: str, out: Path) -> None:
+    release = vocaset.open_release(source, vocaset.read_faces(out.parents[1] / "topology.ply"), 2**40)
+    for sentence in release.frame_numbers(speaker):
+        vocaset.convert(release, speaker, sentence, out)
+
+
+def read_inspect(source: Path, speaker: str, out: Path) -> None:
+    release = vocaset.open_release(source, vocaset.read_faces(out.parents[1] / "topology.ply"), 2**40)
+    found = audit.inspect(release, speaker, len(release.frame_numbers(speaker)), 1.0)
+    assert found.findings == [], found.findings[:3]
+
+
+WAYS = {"bytes": read_bytes, "trimesh": read_trimesh, "inspect": read_inspect, "convert": read_convert}
+
+
+def _job(way: str, source: Path, speaker: str, out: Path, results) -> None:
+    sys.stdout = open(os.devnull, "w")
+    WAYS[way](source, speaker, out)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    results.put((usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime))
+
+
+def drop(path: Path) -> None:
+    """Put what was written on the disk, and out of the page cache."""
+    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
+        handle = os.open(file, os.O_RDONLY)
+        os.fsync(handle)
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(handle)
+
+
+def size(path: Path) -> int:
+    return sum(p.stat().st_size for p in ([path] if path.is_file() else path.rglob("*")) if p.is_file())
+
+
+def measure(way: str, source: Path, jobs: int, cold: bool) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and MiB of the largest process, for one speaker per job."""
+    if cold:
+        drop(source)
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    out = source.parent / "out"
+    speakers = [f"speaker{n + 1:02d}" for n in range(jobs)]
+    processes = [context.Process(target=_job, args=(way, source, s, out / s, results)) for s in speakers]
+    begin = time.perf_counter()
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(out, ignore_errors=True)
+    return seconds, sum(cpu for _, cpu in found), max(memory for memory, _ in found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--frames", type=int, default=20000, help="of both speakers together")
+    parser.add_argument("--folder", type=Path, help="where to write; default: the system's temporary folder")
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2], choices=[1, 2], help="processes at once")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
+        folder = Path(temporary)
+        write_release(folder, arguments.frames)
+        print("form          way      cache jobs       s   cpu s    MB/s frames/s   MiB")
+        for form in ("tree", "tree.zip", "training", "training.zip"):
+            for cold in (True, False):
+                for way in [name for name in WAYS if name != "trimesh" or form == "tree"]:
+                    for jobs in arguments.jobs:
+                        seconds, cpu, memory = measure(way, folder / form, jobs, cold)
+                        frames = arguments.frames * jobs / 2
+                        rate = size(folder / form) * jobs / 2 / 1e6 / seconds
+                        print(
+                            f"{form:13} {way:8} {'cold' if cold else 'warm':5} {jobs:4d} {seconds:7.2f} {cpu:7.2f} "
+                            f"{rate:7.0f} {frames / seconds:8.0f} {memory:5.0f}",
+                            flush=True,
+                        )
+
+
+if __name__ == "__main__":
+    main()
