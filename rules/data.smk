@@ -75,8 +75,7 @@ else:
 
     rule inspect_vocaset:
         input:
-            VOCASET_RECEIPTS,
-            receipts(VOCASET_FILES["topology"]),
+            ancient([*VOCASET_RECEIPTS, *receipts(VOCASET_FILES["topology"])]),
         output:
             "results/{run}/audit/{speaker}.json",
         params:
@@ -141,7 +140,7 @@ else:
 
     rule vocaset_faces:
         input:
-            receipts(*VOCASET_FILES.values()),
+            ancient(receipts(*VOCASET_FILES.values())),
             accepted="results/{run}/audit/accepted.txt",
         output:
             topology="results/{run}/corpus/topology.npz",

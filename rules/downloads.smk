@@ -1,5 +1,7 @@
 # Published files: fetched once into downloads.folder, verified on each use, never deleted. Files put there by hand are
 # used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, sha256 and address.
+# Receipts are `ancient` to the rules that wait for them: a file cannot change unnoticed, so another mirror or another
+# file of credentials is no reason to compute anything again.
 # Without network on the nodes: `snakemake downloads` where there is one, then everything else.
 
 PUBLISHED = config["downloads"]["files"]

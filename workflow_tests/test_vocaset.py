@@ -1,5 +1,6 @@
 """VOCASET's release, in both forms and packed or not, as the corpus contract."""
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -13,6 +14,7 @@ from publisher import Publisher
 
 from said import archives, audit, corpus, download, io, vocaset
 from said.arkit import SPEECH_BLENDSHAPES
+from said.coefficients import fit_coefficients
 from said.synthetic.release import (
     Recording,
     Speaker,
@@ -258,11 +260,11 @@ def released(smoke: Workflow, tmp_path_factory):
 
 
 def as_vocaset(workflow: Workflow, folder: Path, path: Path | None, **more) -> None:
-    """Let a workflow's config.yaml read a release of the synthetic speakers, who have one or two sentences."""
+    """Let a workflow's config.yaml read a release of three of the synthetic speakers, with one or two sentences."""
     config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
     config |= {"dataset": "vocaset", "scale": "smoke"}
     config["vocaset"] |= {
-        "split": config["scales"]["smoke"]["synthetic"]["split"],
+        "split": {"train": ["speaker01"], "validation": ["speaker09"], "test": ["speaker11"]},
         "path": None if path is None else str(path),
         "sentences": 2,
         "accept": ["speaker09/sentence02/missing"],
@@ -275,26 +277,37 @@ def as_vocaset(workflow: Workflow, folder: Path, path: Path | None, **more) -> N
     (workflow.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def same_bytes(one: Path, other: Path, pattern: str) -> int:
-    """Assert that all files of a pattern are the same below both folders; how many there are."""
-    names = [{path.relative_to(folder) for path in folder.glob(pattern)} for folder in (one, other)]
-    assert names[0] == names[1]
-    for name in names[0]:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    return len(names[0])
-
-
 @pytest.mark.parametrize("form", ["tree", "trainingdata"])
-def test_a_released_corpus_gives_the_same_bytes_as_the_direct_path(workflow, smoke, released, form):
-    as_vocaset(workflow, released, released / form)
-    coefficients = [f"results/vocaset-smoke/coefficients/{name}" for name in ("speaker01", "speaker11")]
-    workflow("dataset", *(coefficients if form == "trainingdata" else []))
+def test_the_reader_gives_the_same_bytes_as_the_direct_path(smoke, released, tmp_path, form):
+    direct = smoke.folder / "results/synthetic-smoke"
+    release = vocaset.open_release(released / form, corpus.read_topology(direct / "corpus/topology.npz").faces)
+    for template in sorted((direct / "corpus/templates").iterdir()):
+        name = template.stem
+        assert np.array_equal(release.template(name), io.read_mesh(template).vertices)
+        for sentence in release.frame_numbers(name):
+            vocaset.convert(release, name, sentence, tmp_path / name)
+        originals = sorted((direct / f"corpus/sequences/{name}").glob("sentence*"))
+        assert [path.name for path in originals] == sorted(path.name for path in (tmp_path / name).iterdir())
+        assert all(path.read_bytes() == (tmp_path / name / path.name).read_bytes() for path in originals)
+    # And what is computed from them.
+    shapes = io.read_arrays(direct / "blendshapes/speaker11.npz")
+    frames = corpus.read_frames(tmp_path / "speaker11", "sentence01")[:, shapes["vertices"]]
+    io.write_coefficients(tmp_path / "a.csv", fit_coefficients(shapes["template"], shapes["blendshapes"], frames))
+    assert (tmp_path / "a.csv").read_bytes() == (direct / "coefficients/speaker11/sentence01.csv").read_bytes()
+
+
+def test_the_workflow_gives_the_same_coefficients_as_the_direct_path(workflow, smoke, released):
+    as_vocaset(workflow, released, released / "trainingdata")
+    workflow("results/vocaset-smoke/coefficients/speaker11")
     run, direct = workflow.folder / "results/vocaset-smoke", smoke.folder / "results/synthetic-smoke"
-    assert same_bytes(run, direct, "corpus/sequences/*/*") == 14
-    assert same_bytes(run, direct, "source/*.obj") == 53
-    for name in ("speaker01", "speaker11") if form == "trainingdata" else ():
-        assert same_bytes(run, direct, f"blendshapes/{name}.npz") == 1
-        assert same_bytes(run, direct, f"coefficients/{name}/*.csv") == 2
+    for pattern, count in {
+        "source/*.obj": 53,
+        "corpus/sequences/speaker11/s*": 4,
+        "coefficients/speaker11/*": 2,
+    }.items():
+        paths = [path for path in sorted(direct.glob(pattern)) if not path.name.startswith(".")]
+        assert len(paths) == count
+        assert all(path.read_bytes() == (run / path.relative_to(direct)).read_bytes() for path in paths)
 
 
 def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkeypatch):
@@ -322,6 +335,9 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     for path in files:
         content = path.read_bytes()
         assert not any(form.encode() in content for form in forms), path
+    # Another file of credentials is no reason to compute anything again.
+    workflow.edit("config.yaml", "credentials: ~/.config/said/voca", "credentials: ~/elsewhere")
+    assert workflow.jobs(target) == {"download_vocaset": 1}
     # Afterwards it is here: a run without credentials and without the publisher makes do with it.
     monkeypatch.delenv("VOCA_PASSWORD")
     monkeypatch.delenv("VOCA_USERNAME")
@@ -329,22 +345,31 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     workflow(target)
 
 
-def test_without_credentials_only_what_needs_them_fails(workflow, released, monkeypatch):
+def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monkeypatch):
     for name in ("VOCA_USERNAME", "VOCA_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
-    as_vocaset(workflow, released, None, credentials=str(released / "none"))
-    done = workflow("dataset", "results/vocaset-smoke/speech_encoder", "-k", check=False)
+    with Publisher({"template/FLAME_sample.ply": b"published"}).serving() as publisher:
+        as_vocaset(workflow, tmp_path, None, credentials=str(tmp_path / "none"))
+        config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
+        config["downloads"]["sources"]["voca"] = publisher.public
+        config["downloads"]["files"]["FLAME_sample.ply"]["sha256"] = hashlib.sha256(b"published").hexdigest()
+        (workflow.folder / "config.yaml").write_text(yaml.safe_dump(config))
+        receipts = [
+            f"results/vocaset-smoke/downloads/{n}.json" for n in ("FLAME_sample.ply", "vocaset/trainingdata.zip")
+        ]
+        done = workflow(*receipts, "-k", check=False)
     text = done.stdout + done.stderr
     assert done.returncode and "voca.is.tue.mpg.de" in text and "vocaset.path" in text and "dataset=synthetic" in text
-    assert (workflow.folder / "results/vocaset-smoke/speech_encoder").is_dir()
-    assert not list(workflow.folder.glob("results/vocaset-smoke/downloads/**/*.json"))
+    assert (workflow.folder / "data/FLAME_sample.ply").read_bytes() == b"published"
+    assert (workflow.folder / receipts[0]).exists() and not (workflow.folder / receipts[1]).exists()
 
 
 def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, released, tmp_path):
-    shutil.copytree(released / "trainingdata", tmp_path / "faulty")
-    vertices = np.lib.format.open_memmap(tmp_path / "faulty/data_verts.npy", "r+")
-    vertices[0, 5, 1] = np.inf
-    vertices.flush()
+    shutil.copytree(released / "tree", tmp_path / "faulty", copy_function=os.link)
+    mesh = tmp_path / "faulty/unposedcleaneddata/speaker01/sentence01/sentence01.000001.ply"
+    vertices = np.array(io.read_mesh(mesh).vertices)
+    vertices[5, 1] = np.inf
+    io.write_mesh(mesh, vertices, io.read_mesh(mesh).faces)
     as_vocaset(workflow, released, tmp_path / "faulty")
     done = workflow("dataset", check=False)
     text = done.stdout + done.stderr
@@ -356,6 +381,6 @@ def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, releas
         "config.yaml", "  - speaker09/sentence02/missing", "  - speaker09/sentence02/missing\n  - '*/*/not_finite'"
     )
     assert workflow.jobs("dataset").keys().isdisjoint({"inspect_vocaset", "check_vocaset"})
-    workflow("dataset")
-    kept = workflow.folder / "results/vocaset-smoke/corpus/sequences"
-    assert corpus.sentences(kept / "speaker01") == ["sentence02"]
+    kept = "results/vocaset-smoke/corpus/sequences/speaker01"
+    workflow(kept)
+    assert corpus.sentences(workflow.folder / kept) == ["sentence02"]

@@ -1,4 +1,7 @@
-"""Every file the project reads or writes. Writing is atomic: a file has its name only when it is whole."""
+"""Every file the project reads or writes. Writing is atomic: a file has its name only when it is whole.
+
+What others published comes in by `said.download` and is read in place by `said.archives`.
+"""
 
 import contextlib
 import io

@@ -124,7 +124,7 @@ def _attempt(session: requests.Session, url: str, part: Part, size: int | None, 
         first = next(chunks, b"")
         _require_no_page(response, first, chunks, url, credentials)
         if response.status_code == 206:
-            if _start(response) != offset or _total(response) != facts["total"]:
+            if not offset or _start(response) != offset or facts["total"] not in (None, _total(response)):
                 part.discard()
                 raise _TransientError("the file changed between two requests", wait=0)
         elif offset:
