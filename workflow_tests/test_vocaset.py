@@ -317,11 +317,12 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     monkeypatch.setenv("VOCA_USERNAME", "reader")
     monkeypatch.setenv("VOCA_PASSWORD", "wrong" + secret)
     target = "results/vocaset-smoke/audit/speaker09.json"
+    receipt = "results/vocaset-smoke/downloads/vocaset/trainingdata.zip.json"
     with Publisher({"trainingdata.zip": content}, password=secret).serving() as publisher:
         as_vocaset(
             workflow, released, None, url=publisher.url, archives=[{"name": "trainingdata.zip", "gigabytes": 0.1}]
         )
-        refused = workflow(target, "--printshellcmds", "--verbose", check=False)
+        refused = workflow(receipt, "--printshellcmds", "--verbose", check=False)
         assert refused.returncode and "name or password is wrong" in refused.stdout + refused.stderr
         monkeypatch.setenv("VOCA_PASSWORD", secret)
         publisher.faults = [{"cut": len(content) // 2}]
@@ -341,8 +342,8 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     # Afterwards it is here: a run without credentials and without the publisher makes do with it.
     monkeypatch.delenv("VOCA_PASSWORD")
     monkeypatch.delenv("VOCA_USERNAME")
-    shutil.rmtree(workflow.folder / "results")
-    workflow(target)
+    (workflow.folder / receipt).unlink()
+    workflow(receipt)
 
 
 def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monkeypatch):
