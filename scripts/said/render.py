@@ -36,18 +36,19 @@ def _vertex_normals(vertices, faces):
     """(V, 3) unit normals, weighted by the area of the adjoining faces."""
     normals = np.zeros_like(vertices)
     for face in range(faces.shape[0]):
-        a, b, c = faces[face]
-        ux, uy, uz = vertices[b] - vertices[a]
-        vx, vy, vz = vertices[c] - vertices[a]
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        vx, vy, vz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for vertex in (a, b, c):
             normals[vertex, 0] += nx
             normals[vertex, 1] += ny
             normals[vertex, 2] += nz
     for vertex in range(vertices.shape[0]):
-        length = np.sqrt((normals[vertex] ** 2).sum())
+        nx, ny, nz = normals[vertex, 0], normals[vertex, 1], normals[vertex, 2]
+        length = np.sqrt(nx * nx + ny * ny + nz * nz)
         if length > 0:
-            normals[vertex] /= length
+            normals[vertex, 0], normals[vertex, 1], normals[vertex, 2] = nx / length, ny / length, nz / length
     return normals
 
 
@@ -58,27 +59,28 @@ def _visible(screen, faces, height, width):
     seen = np.full((height, width), -1, np.int32)
     weights = np.empty((height, width, 2))
     for face in range(faces.shape[0]):
-        ax, ay, az = screen[faces[face, 0]]
-        bx, by, bz = screen[faces[face, 1]]
-        cx, cy, cz = screen[faces[face, 2]]
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if abs(area) < 1e-12:
-            continue
-        b_right, b_down = (cy - ay) / area, (ax - cx) / area  # change of the weights per column and per row
-        c_right, c_down = (ay - by) / area, (bx - ax) / area
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
+        bx, by, bz = screen[b, 0], screen[b, 1], screen[b, 2]
+        cx, cy, cz = screen[c, 0], screen[c, 1], screen[c, 2]
         first_row = max(0, int(np.ceil(min(ay, by, cy))))
         last_row = min(height - 1, int(np.floor(max(ay, by, cy))))
         first_column = max(0, int(np.ceil(min(ax, bx, cx))))
         last_column = min(width - 1, int(np.floor(max(ax, bx, cx))))
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if first_row > last_row or first_column > last_column or abs(area) < 1e-12:
+            continue
+        b_right, b_down = (cy - ay) / area, (ax - cx) / area  # change of the weights per column and per row
+        c_right, c_down = (ay - by) / area, (bx - ax) / area
+        near_b, near_c = bz - az, cz - az
         for row in range(first_row, last_row + 1):
             b_start = b_down * (row - ay) - b_right * ax
             c_start = c_down * (row - ay) - c_right * ax
             for column in range(first_column, last_column + 1):
                 weight_b = b_start + b_right * column
                 weight_c = c_start + c_right * column
-                weight_a = 1.0 - weight_b - weight_c
-                if weight_a >= -1e-9 and weight_b >= -1e-9 and weight_c >= -1e-9:
-                    near = weight_a * az + weight_b * bz + weight_c * cz
+                if weight_b >= -1e-9 and weight_c >= -1e-9 and weight_b + weight_c <= 1.0 + 1e-9:
+                    near = az + weight_b * near_b + weight_c * near_c
                     if near > nearest[row, column]:
                         nearest[row, column] = near
                         seen[row, column] = face
@@ -92,51 +94,71 @@ def _shaded(
     seen, weights, screen, normals, albedo, faces, supersample, background, lights, intensities,
     ambient, gloss, back_face,
 ):  # fmt: skip
-    """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged."""
+    """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged.
+
+    Samples of a pixel that follow each other on one face are lit once, at their mean.
+    """
     height, width = seen.shape[0] // supersample, seen.shape[1] // supersample
     image = np.zeros((height, width, 3))
     halfway = lights.copy()
     for light in range(lights.shape[0]):
         halfway[light, 2] += 1.0
         halfway[light] /= np.sqrt((halfway[light] ** 2).sum())
-    share = 1.0 / (supersample * supersample)
-    for row in range(seen.shape[0]):
-        for column in range(seen.shape[1]):
-            pixel = image[row // supersample, column // supersample]
-            face = seen[row, column]
-            if face < 0:
+    samples = supersample * supersample
+    for row in range(height):
+        for column in range(width):
+            run, sum_b, sum_c = 0, 0.0, 0.0
+            for sample in range(samples):
+                y, x = row * supersample + sample // supersample, column * supersample + sample % supersample
+                face = seen[y, x]
+                run += 1
+                if face >= 0:
+                    sum_b += weights[y, x, 0]
+                    sum_c += weights[y, x, 1]
+                if sample + 1 < samples:
+                    following = sample + 1
+                    if (
+                        seen[
+                            row * supersample + following // supersample, column * supersample + following % supersample
+                        ]
+                        == face
+                    ):
+                        continue
+                share = run / samples
+                wb, wc = sum_b / run, sum_c / run
+                run, sum_b, sum_c = 0, 0.0, 0.0
+                if face < 0:
+                    for channel in range(3):
+                        image[row, column, channel] += share * background[channel]
+                    continue
+                a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+                area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1]) - (screen[c, 0] - screen[a, 0]) * (
+                    screen[b, 1] - screen[a, 1]
+                )
+                if area > 0:  # rows run downwards, so that faces seen from outside have negative area
+                    for channel in range(3):
+                        image[row, column, channel] += share * back_face
+                    continue
+                wa = 1.0 - wb - wc
+                nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
+                ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
+                nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
+                length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+                diffuse, specular = ambient, 0.0
+                for light in range(lights.shape[0]):
+                    cosine = (nx * lights[light, 0] + ny * lights[light, 1] + nz * lights[light, 2]) / length
+                    if cosine > 0:
+                        diffuse += intensities[light] * cosine
+                        shine = (nx * halfway[light, 0] + ny * halfway[light, 1] + nz * halfway[light, 2]) / length
+                        if shine > 0:
+                            shine *= shine
+                            shine *= shine  # to the 4th power, to the 8th, and to the 24th
+                            shine *= shine
+                            specular += intensities[light] * shine * shine * shine
+                glossy = wa * gloss[a] + wb * gloss[b] + wc * gloss[c]
                 for channel in range(3):
-                    pixel[channel] += share * background[channel]
-                continue
-            a, b, c = faces[face]
-            area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1]) - (screen[c, 0] - screen[a, 0]) * (
-                screen[b, 1] - screen[a, 1]
-            )
-            if area > 0:  # rows run downwards, so that faces seen from outside have negative area
-                for channel in range(3):
-                    pixel[channel] += share * back_face
-                continue
-            wb, wc = weights[row, column]
-            wa = 1.0 - wb - wc
-            nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
-            ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
-            nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
-            length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
-            diffuse, specular = ambient, 0.0
-            for light in range(lights.shape[0]):
-                cosine = (nx * lights[light, 0] + ny * lights[light, 1] + nz * lights[light, 2]) / length
-                if cosine > 0:
-                    diffuse += intensities[light] * cosine
-                    shine = (nx * halfway[light, 0] + ny * halfway[light, 1] + nz * halfway[light, 2]) / length
-                    if shine > 0:
-                        shine *= shine
-                        shine *= shine  # to the 4th power, to the 8th, and to the 24th
-                        shine *= shine
-                        specular += intensities[light] * shine * shine * shine
-            glossy = wa * gloss[a] + wb * gloss[b] + wc * gloss[c]
-            for channel in range(3):
-                colour = wa * albedo[a, channel] + wb * albedo[b, channel] + wc * albedo[c, channel]
-                pixel[channel] += share * (colour * diffuse + glossy * specular)
+                    colour = wa * albedo[a, channel] + wb * albedo[b, channel] + wc * albedo[c, channel]
+                    image[row, column, channel] += share * (colour * diffuse + glossy * specular)
     return image
 
 
@@ -204,6 +226,7 @@ class Renderer:
         self.distance = distance
         self.supersample = supersample
         self.background = np.array(background, dtype=float)
+        self._surface: tuple[np.ndarray, np.ndarray] | None = None  # albedo and gloss of every vertex
 
     def __call__(self, vertices: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
         """Image (H, W, 3) uint8 of `vertices` (V, 3) in metres: x to the subject's left, y up, z forward."""
@@ -228,19 +251,38 @@ class Renderer:
         screen[:, 1] = -offsets[:, 1] * scale + (self.height * self.supersample - 1) / 2
         screen[:, 2] = nearness
         seen, weights = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
+        if self._surface is None or len(self._surface[0]) != len(vertices):
+            gloss = np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices)))
+            self._surface = _albedo(self.colours, len(vertices)), gloss
+        albedo, gloss = self._surface
+        if colours is not None:
+            albedo = _albedo(colours, len(vertices))
         image = _shaded(
-            seen, weights, screen, _vertex_normals(offsets, self.faces), self._albedo(len(vertices), colours),
-            self.faces, self.supersample, self.background**2.2, _LIGHTS, _INTENSITIES, _AMBIENT,
-            np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices))), BACK_FACE,
+            seen, weights, screen, _vertex_normals(offsets, self.faces), albedo, self.faces, self.supersample,
+            self.background**2.2, _LIGHTS, _INTENSITIES, _AMBIENT, gloss, BACK_FACE,
         )  # fmt: skip
         return _developed(image, _DISPLAY)
 
-    def _albedo(self, count: int, colours: np.ndarray | None) -> np.ndarray:
-        """(V, 3) linear albedo from the given colours, the renderer's, or clay."""
-        colours = self.colours if colours is None else colours
-        if colours is None:
-            colours = np.tile(DEFAULT_ALBEDO, (count, 1))
-        colours = np.asarray(colours, dtype=np.float64)
-        if colours.shape != (count, 3):
-            raise ValueError(f"colours have shape {colours.shape}; give one RGB colour per vertex, ({count}, 3)")
-        return np.ascontiguousarray(np.clip(colours, 0, 1) ** 2.2)
+
+def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing, reach: float = 0.35) -> np.ndarray:
+    """Triangles that a close-up from the front can show, (F,) bool.
+
+    Args:
+        template: (V, 3) metres, the face at rest.
+        reach: how far vertices may move, as a share of the visible height; triangles that lie deeper than the whole
+            visible height behind the view's centre are left out.
+    """
+    corners = template[faces] - framing.centre
+    beyond = framing.half_height * (1 + 2 * reach)
+    outside = (corners[..., :2].min(1) > beyond).any(1) | (corners[..., :2].max(1) < -beyond).any(1)
+    return ~outside & (corners[..., 2].max(1) > -2 * framing.half_height)
+
+
+def _albedo(colours: np.ndarray | None, count: int) -> np.ndarray:
+    """(count, 3) linear albedo of the given colours (count, 3) in sRGB; None: clay."""
+    if colours is None:
+        colours = np.tile(DEFAULT_ALBEDO, (count, 1))
+    colours = np.asarray(colours, dtype=np.float64)
+    if colours.shape != (count, 3):
+        raise ValueError(f"colours have shape {colours.shape}; give one RGB colour per vertex, ({count}, 3)")
+    return np.ascontiguousarray(np.clip(colours, 0, 1) ** 2.2)
