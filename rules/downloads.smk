@@ -95,6 +95,7 @@ rule downloads:
         expand(
             [
                 *(VOCASET_RECEIPTS if config["dataset"] == "vocaset" else []),
+                *receipts(*[config["lipsync"]["published"]] * (config["lipsync"]["weights"] == "published")),
                 *receipts(*(config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks"))),
             ],
             run=RUN,

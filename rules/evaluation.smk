@@ -62,7 +62,7 @@ rule evaluate:
 
 def measured(methods):
     """All that was measured of these methods, for `make_table.py` to join."""
-    return expand("results/{run}/{kind}/{method}.json", run=RUN, kind=["evaluation"], method=methods)
+    return expand("results/{run}/{kind}/{method}.json", run=RUN, kind=["evaluation", "lipsync"], method=methods)
 
 
 rule table1:

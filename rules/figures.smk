@@ -320,7 +320,7 @@ COMPARED = {
     "velocity_all": {"base", "no_velocity"} <= set(VARIANTS),
     "attention": {"base", "no_alignment_bias"} <= set(VARIANTS),
 }
-STILLS = ["overview", "construction", "architecture", "speakers", "blendshapes", "training"]
+STILLS = ["overview", "construction", "architecture", "speakers", "blendshapes", "training", "lipsync"]
 STILLS += [figure for figure, wanted in COMPARED.items() if wanted]
 FIGURES = [
     *expand("{figure}.{format}", figure=STILLS, format=["png", "pdf"]),

@@ -10,7 +10,7 @@ import jsonschema
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
-    "extractor", "said", "sampling", "evaluation", "figures", "compute",
+    "extractor", "said", "sampling", "evaluation", "lipsync", "figures", "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")
 
@@ -54,6 +54,8 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     resolved["variants"] = {name: merge(sections["said"], block) for name, block in config["variants"].items()}
     resolved["edits"] = deepcopy(config.get("edits", {}))
     _complete(resolved, schema)
+    if resolved["lipsync"]["weights"] == "auto":
+        resolved["lipsync"]["weights"] = "published" if resolved["dataset"] == "vocaset" else "trained"
     _consistent(resolved)
     return resolved
 

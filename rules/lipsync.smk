@@ -1,0 +1,126 @@
+# AV offset and confidence (Section 10): SyncNet on films of the animated face, with the speech.
+# Whichever weights there are, they lie in results/<run>/lipsync/syncnet.safetensors, and the file says where they came
+# from; so does every number that they give.
+
+HELD_OUT = SPLIT["validation"] + SPLIT["test"]
+
+if config["lipsync"]["weights"] == "published":
+
+    # First of all jobs: that the file is missing should not be found out after days of training.
+    rule published_syncnet:
+        input:
+            ancient(receipts(config["lipsync"]["published"])),
+        output:
+            "results/{run}/lipsync/syncnet.safetensors",
+        params:
+            path=published(config["lipsync"]["published"]),
+            code=code("published_syncnet.py"),
+        log:
+            "results/{run}/logs/published_syncnet.log",
+        benchmark:
+            "results/{run}/benchmarks/published_syncnet.tsv"
+        message:
+            "Reading SyncNet's published weights from {params.path}"
+        priority: 1
+        resources:
+            mem_mb=1000,
+            runtime=5,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/published_syncnet.py"
+
+else:
+
+    rule train_syncnet:
+        input:
+            topology="results/{run}/corpus/topology.npz",
+            blendshapes=expand(
+                "results/{{run}}/blendshapes/{speaker}.npz", speaker=SPLIT["train"] + SPLIT["validation"]
+            ),
+            train=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),
+            train_sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["train"]),
+            validation=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["validation"]),
+            validation_sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["validation"]),
+        output:
+            weights="results/{run}/lipsync/syncnet.safetensors",
+            history="results/{run}/lipsync/history.jsonl",
+        params:
+            settings={k: v for k, v in config["lipsync"].items() if k not in ("weights", "published", "samples")},
+            device=config["compute"]["device"],
+            checkpoint="results/{run}/lipsync/checkpoint.safetensors",
+            events="results/{run}/lipsync/events.out.tfevents",
+            seed=seed("lipsync"),
+            code=code("train_syncnet.py"),
+        log:
+            "results/{run}/logs/train_syncnet.log",
+        benchmark:
+            "results/{run}/benchmarks/train_syncnet.tsv"
+        message:
+            "Training SyncNet on films of the training speakers"
+        threads: config["compute"]["threads"]
+        resources:
+            mem_mb=4000,
+            runtime=240,
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/train_syncnet.py"
+
+
+rule measure_sync:
+    input:
+        weights="results/{run}/lipsync/syncnet.safetensors",
+        topology="results/{run}/corpus/topology.npz",
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPLIT["test"]),
+        generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
+        sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
+    output:
+        "results/{run}/lipsync/{method}.json",
+    params:
+        samples=config["lipsync"]["samples"],
+        device=config["compute"]["device"],
+        code=code("measure_sync.py"),
+    log:
+        "results/{run}/logs/measure_sync/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_sync/{method}.tsv"
+    message:
+        "Measuring the lip-sync of {wildcards.method}"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/measure_sync.py"
+
+
+rule prove_sync:
+    input:
+        weights="results/{run}/lipsync/syncnet.safetensors",
+        topology="results/{run}/corpus/topology.npz",
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=HELD_OUT),
+        coefficients=expand("results/{{run}}/coefficients/{speaker}", speaker=HELD_OUT),
+        sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=HELD_OUT),
+    output:
+        table="results/{run}/lipsync/proof.csv",
+        figures=multiext("results/{run}/figures/lipsync", ".png", ".pdf"),
+    params:
+        device=config["compute"]["device"],
+        code=code("prove_sync.py"),
+    log:
+        "results/{run}/logs/prove_sync.log",
+    benchmark:
+        "results/{run}/benchmarks/prove_sync.tsv"
+    message:
+        "Moving the speech of held-out clips, to see whether the AV offset follows"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/prove_sync.py"

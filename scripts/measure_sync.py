@@ -1,0 +1,28 @@
+"""Measure AV offset and confidence of one method on the films of its samples."""
+
+from pathlib import Path
+
+from said import corpus, io, syncnet
+from said.compute import find_device
+from said.console import start
+from said.lipsync import measure_method, read_faces
+
+start(snakemake.log[0])
+files, params = snakemake.input, snakemake.params
+
+speakers = [Path(path).stem for path in files.generated]
+generated = {
+    f"{speaker}/{name}": samples
+    for speaker, path in zip(speakers, files.generated, strict=True)
+    for name, samples in io.read_arrays(path).items()
+}
+folders = dict(zip(speakers, files.sequences, strict=True))
+measured = measure_method(
+    syncnet.load(files.weights).to(find_device(params.device)),
+    read_faces(files.blendshapes, corpus.read_topology(files.topology)),
+    generated,
+    {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated},
+    params.samples,
+)
+io.write_json(snakemake.output[0], measured)
+print({key: value for key, value in measured.items() if key != "clips"})
