@@ -22,7 +22,7 @@ VARIANTS = ["base", "squared_error", "no_velocity", "no_alignment_bias", "finetu
 
 def test_tables_have_their_rows_and_columns(smoke):
     table = pd.read_csv(smoke.folder / "results/table2.csv")
-    assert list(table) == ["variant", "multimodality", "fd", "wind_mean", "wind_std"]
+    assert list(table) == ["variant", "av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std"]
     assert list(table["variant"]) == VARIANTS
     assert np.isfinite(table.iloc[:, 1:].to_numpy()).all() and (table["fd"] >= 0).all()
     table = pd.read_csv(smoke.folder / "results/table1.csv")
@@ -124,7 +124,7 @@ def test_no_two_speakers_say_the_same(smoke):
 
 
 def test_figures_are_there_to_be_looked_at(smoke):
-    for name in ("overview", "construction", "architecture", "speakers", "blendshapes", "training"):
+    for name in ("overview", "construction", "architecture", "speakers", "blendshapes", "training", "lipsync"):
         assert (smoke.folder / f"results/figures/{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (smoke.folder / f"results/figures/{name}.pdf").read_bytes().startswith(b"%PDF")
     with av.open(str(smoke.folder / "results/figures/demo.mp4")) as movie:

@@ -6,7 +6,7 @@ import pytest
 import trimesh
 
 from said import render
-from said.render import Framing, Renderer, frame
+from said.render import Framing, Renderer, frame, triangles_in_view
 
 FAR = 1e4
 """Metres of camera distance at which perspective is nothing."""
@@ -132,6 +132,21 @@ def test_the_first_mesh_sets_the_frame_of_a_renderer_without_one(sphere):
     renderer = Renderer(sphere.faces, 100)
     first, smaller = covered(renderer(sphere.vertices)).sum(), covered(renderer(0.5 * sphere.vertices)).sum()
     assert smaller == pytest.approx(first / 4, rel=0.05)
+
+
+def test_a_close_up_needs_only_the_triangles_in_view(sphere):
+    framing = Framing((0.01, -0.03, 0.03), 0.012)
+    seen = sphere.faces[triangles_in_view(sphere.vertices, sphere.faces, framing)]
+    assert len(seen) < 0.4 * len(sphere.faces)
+    assert (Renderer(seen, 64, framing)(sphere.vertices) == Renderer(sphere.faces, 64, framing)(sphere.vertices)).all()
+
+
+def test_colours_of_one_call_do_not_stay(sphere):
+    renderer = Renderer(sphere.faces, 48)
+    clay = renderer(sphere.vertices)
+    red = renderer(sphere.vertices, np.tile([1.0, 0, 0], (len(sphere.vertices), 1)))
+    assert red[24, 24, 1] < clay[24, 24, 1] - 50
+    assert (renderer(sphere.vertices) == clay).all()
 
 
 @pytest.mark.parametrize(

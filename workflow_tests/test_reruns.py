@@ -19,7 +19,7 @@ def test_finished_run_has_nothing_to_do(smoke):
 def test_editing_a_variant_reruns_that_variant_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, dropout: 0.2}")
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1,
+        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1,
         "table2": 1, "table2_truth": 1, "table2_beyond": 1,
         "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip
@@ -30,7 +30,7 @@ def test_adding_a_variant_computes_it_alone(edited):
         "config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2}\n  wide_band: {alignment_bias: 5}"
     )
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1,
+        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1,
         "table2": 1, "table2_truth": 1, "table2_beyond": 1,
         "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip

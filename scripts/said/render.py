@@ -264,18 +264,18 @@ class Renderer:
         return _developed(image, _DISPLAY)
 
 
-def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing, reach: float = 0.35) -> np.ndarray:
+def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing, reach: float = 0.3) -> np.ndarray:
     """Triangles that a close-up from the front can show, (F,) bool.
 
     Args:
         template: (V, 3) metres, the face at rest.
-        reach: how far vertices may move, as a share of the visible height; triangles that lie deeper than the whole
-            visible height behind the view's centre are left out.
+        reach: how far vertices may come into the view from beyond its edge, by motion and by perspective, as a share
+            of the visible height.
     """
     corners = template[faces] - framing.centre
     beyond = framing.half_height * (1 + 2 * reach)
     outside = (corners[..., :2].min(1) > beyond).any(1) | (corners[..., :2].max(1) < -beyond).any(1)
-    return ~outside & (corners[..., 2].max(1) > -2 * framing.half_height)
+    return ~outside
 
 
 def _albedo(colours: np.ndarray | None, count: int) -> np.ndarray:

@@ -137,7 +137,9 @@ def load_official(path: PathLike) -> SyncNet:
             "lipsync.published to them; lipsync.weights=trained does without"
         )
     model = SyncNet()
-    load_strict(model, read_state_dict(path), path)
+    # The file may be older than these counters, which nothing here reads.
+    counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    load_strict(model, counters | read_state_dict(path), path)
     model.origin = f"published, sha256 {hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
     return model.eval()
 
