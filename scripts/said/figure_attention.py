@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
 
-from said.attention import AudioTransformer
+from said.attention import AudioTransformer, Band, alignment_mask
 from said.corpus import FRAME_RATE
 from said.diffusion import alphas_cumprod, draw_noise
 from said.model import SAiD
@@ -30,10 +30,14 @@ def attention_maps(model: SAiD, noisy: Tensor, timesteps: Tensor, audio: Tensor)
         (L, N, M), one for each of the denoiser's transformers in their order; rows sum to 1.
     """
     maps: list[Tensor] = []
+    frames, audio_frames = noisy.shape[1], audio.shape[1]
+    mask = model.denoiser.alignment(frames, audio_frames, timesteps)
+    if isinstance(mask, Band):  # to be drawn, it is needed whole
+        mask = alignment_mask(frames, audio_frames, model.denoiser.alignment_bias, audio.device)
     attentions = [layer for layer in model.denoiser.modules() if isinstance(layer, AudioTransformer)]
     hooks = [
         layer.transformer_blocks[0].attn2.register_forward_pre_hook(
-            lambda attention, given: maps.append(attention.weights(*given)[0].mean(0))
+            lambda attention, given: maps.append(attention.weights(*given[:2], mask)[0].mean(0))
         )
         for layer in attentions
     ]
