@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from said import io
+from said import gltf, io
 from said.arkit import SPEECH_BLENDSHAPES
 from said.console import start
 
@@ -13,4 +13,4 @@ shapes = dict(zip(SPEECH_BLENDSHAPES, speaker["blendshapes"], strict=True))
 
 for name, vertices in {"neutral": template, **shapes}.items():
     io.write_mesh(folder / f"{name}.obj", vertices, faces)
-io.write_morph_targets(snakemake.output.glb, template, faces, shapes, speaker.get("colours"))
+gltf.write_morph_targets(snakemake.output.glb, template, faces, shapes, speaker.get("colours"))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from said import corpus, io
+from said import corpus, gltf, io
 from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, reattach
 from said.coefficients import fit_coefficients
@@ -16,7 +16,7 @@ pairs = find_correspondence(source, face, source_landmarks, new_index[landmarks]
 blendshapes = reattach(template, regions, transfer(source, expressions, face, pairs))  # (32, V, 3)
 
 head, _ = crop(template, regions.head)
-io.write_morph_targets("head.glb", head.vertices, head.faces, dict(zip(SPEECH_BLENDSHAPES, blendshapes, strict=True)))
+gltf.write_morph_targets("head.glb", head.vertices, head.faces, dict(zip(SPEECH_BLENDSHAPES, blendshapes, strict=True)))
 
 frames = np.load("performance.npy")[:, regions.head]  # (N, V, 3) of your head, 60 frames per second
 io.write_coefficients("performance.csv", fit_coefficients(head.vertices, blendshapes, frames))

@@ -91,54 +91,6 @@ def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArr
         mesh.export(temporary)
 
 
-def write_morph_targets(
-    path: PathLike, vertices: NDArray, faces: NDArray, targets: Mapping[str, NDArray], colours: NDArray | None = None
-) -> None:
-    """A mesh with named blendshapes as one binary glTF 2.0 file (.glb), weights zero, in metres.
-
-    Args:
-        vertices: (V, 3), in front of +z with +y up, as glTF has it; faces: (F, 3).
-        targets: absolute vertices (V, 3) of each blendshape, by name; names are kept as `extras.targetNames`.
-        colours: (V, 3) sRGB in [0, 1], kept to 8 bits.
-    """
-    rgb = None if colours is None else np.round(255 * _linear(np.asarray(colours))).astype(np.uint8)
-    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=rgb, process=False)
-
-    def add(buffers: dict, tree: dict) -> None:
-        def accessor(name: str, values: NDArray) -> int:
-            values = values.astype("<f4")
-            buffers[name] = values.tobytes()
-            limits = {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()}
-            view = {"bufferView": len(buffers) - 1, "componentType": 5126, "type": "VEC3", "count": len(values)}
-            tree["accessors"][name] = view | limits
-            return len(tree["accessors"]) - 1
-
-        (root,) = tree["meshes"]
-        root["primitives"][0]["targets"] = [
-            {
-                "POSITION": accessor(f"{name} position", target - vertices),
-                "NORMAL": accessor(f"{name} normal", _normals(target, faces) - mesh.vertex_normals),
-            }
-            for name, target in targets.items()
-        ]
-        root["weights"] = [0.0] * len(targets)
-        root["extras"] = {"targetNames": list(targets)}
-
-    scene = trimesh.Scene({"head": mesh})
-    data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, buffer_postprocessor=add)
-    with atomic(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def _normals(vertices: NDArray, faces: NDArray) -> NDArray:
-    return trimesh.Trimesh(vertices, faces, process=False).vertex_normals
-
-
-def _linear(colours: NDArray) -> NDArray:
-    """sRGB in [0, 1] as the linear values that glTF's vertex colours are."""
-    return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-
-
 def read_indices(path: PathLike) -> NDArray[np.int64]:
     """(n,) int: vertex indices, separated by any white space, as the published landmark files have them."""
     text = Path(path).read_text(encoding="utf-8").split()
@@ -324,36 +276,6 @@ def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None
     header = {"metadata": json.dumps(metadata or {}, sort_keys=True)}
     with atomic(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
-
-
-class EventFile:
-    """Scalars in TensorBoard's format, readable while they are written.
-
-    The file begins anew each time, so that a training that goes on writes its past once more and no point twice.
-    """
-
-    def __init__(self, path: PathLike):
-        from tensorboardX.proto.event_pb2 import Event
-        from tensorboardX.record_writer import RecordWriter
-
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._event = Event
-        self._file = RecordWriter(str(path))
-        self._append(Event(file_version="brain.Event:2"))
-
-    def write(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
-        """Named values at a step; `wall_time` in seconds of the epoch."""
-        event = self._event(step=step, wall_time=wall_time)
-        for name, value in values.items():
-            event.summary.value.add(tag=name, simple_value=value)
-        self._append(event)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _append(self, event) -> None:
-        self._file.write(event.SerializeToString())
-        self._file.flush()
 
 
 def read_state_dict(path: PathLike) -> dict:

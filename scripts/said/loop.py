@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from said.checkpoint import Checkpoint, TrainingState
 from said.console import duration
 from said.interruption import Stopped
-from said.io import EventFile
+from said.tensorboard import History
 
 _EPOCH_STREAM, _STEP_STREAM = 1, 2
 _CHECK_EVERY = 50
@@ -158,7 +158,7 @@ def fit(
         # The global generators (dropout, SpecAugment) are seeded at each step; the caller's are put back at the end.
         stack.enter_context(preserved_generators())
         interruption = stack.enter_context(checkpoint.interruption()) if checkpoint is not None else None
-        log = _Events(events, state) if events is not None else None
+        log = History(events, state.history, state.seconds) if events is not None else None
         if log is not None:
             stack.callback(log.close)
         while state.step < last_step:
@@ -291,23 +291,6 @@ class _Clock:
 
     def steps_per_second(self, step: int) -> float:
         return max(1, step - self._first_step) / max(1e-9, time.monotonic() - self._began)
-
-
-class _Events:
-    """The history as TensorBoard shows it."""
-
-    def __init__(self, path: Path, state: TrainingState):
-        self._file = EventFile(path)
-        self._began = time.time() - state.seconds
-        for record in state.history:
-            self.write(record)
-
-    def write(self, record: dict) -> None:
-        values = {key: value for key, value in record.items() if key not in ("epoch", "step", "seconds")}
-        self._file.write(record["step"], values, self._began + record["seconds"])
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _record(state: TrainingState, epoch: int, validation: float, clock: _Clock) -> None:
