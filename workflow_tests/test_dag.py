@@ -15,7 +15,7 @@ PAPER = ("--config", "dataset=vocaset", "scale=paper")
 def test_the_papers_dag_needs_no_data(workflow):
     jobs = workflow.jobs("all", *PAPER)
     expected = {
-        "download_vocaset": 1, "download_published": 5, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
+        "download_vocaset": 1, "download_published": 6, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
         "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
         "ground_truth": 2, "evaluate": 6, "measure_motion": 6, "table1": 1, "table2": 1, "record_run": 1,

@@ -43,7 +43,7 @@ KEYS = {
     "latents": {"evaluation.stride": (1, 1), "evaluation.drop_last_windows": (0, 2)},
     "multimodality": {"evaluation.multimodality": ("random", "halves"), "sampling.samples": (72, 72)},
     "WInD": {"evaluation.wind_repeats": (10, 10), "evaluation.wind_components": (5, 5)},
-    "coefficients": {"coefficients.solver": ("piqp", "cvxopt"), "coefficients.max_step": (0.1, 0.1)},
+    "coefficients": {"coefficients.solver": ("banded", "cvxopt"), "coefficients.max_step": (0.1, 0.1)},
     "number of frames": {"sampling.frame_count": ("exact", "truncated")},
     "ablations": {
         "said.loss": ("l1", "l1"),
