@@ -30,7 +30,9 @@ except settings.ConfigError as error:
 RUN = f"{config['dataset']}-{config['scale']}"
 SPLIT = config[config["dataset"]]["split"]
 SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
-VARIANTS = list(config["variants"])
+VARIANTS = list(config["trainings"])
+# Every training: a variant's first one bears its name, and table2_beyond alone looks at the others.
+SEEDS = {name: number for trainings in config["trainings"].values() for name, number in trainings.items()}
 TRANSFER_REPORTS = ["health"] + ["truth"] * (config["dataset"] == "synthetic")
 
 
@@ -47,7 +49,7 @@ def code(script):
 wildcard_constraints:
     run=RUN,
     speaker="|".join(SPEAKERS),
-    variant="|".join(VARIANTS),
+    variant="|".join(SEEDS),
     method=r"\w+",
     edit="|".join(config["edits"]) or "none",
 
@@ -112,4 +114,4 @@ rule obj:
 rule models:
     input:
         expand("results/{run}/extractor/vae.safetensors", run=RUN),
-        expand("results/{run}/said/{variant}/model.safetensors", run=RUN, variant=VARIANTS),
+        expand("results/{run}/said/{variant}/model.safetensors", run=RUN, variant=SEEDS),

@@ -35,8 +35,8 @@ rule table2_beyond:
         expand(
             "results/{run}/{kind}/{method}.json",
             run=RUN,
-            kind=["evaluation", "motion"],
-            method=["ground_truth", *VARIANTS],
+            kind=["evaluation", "motion", "lipsync"],
+            method=["ground_truth", *SEEDS],
         ),
     output:
         csv=report(
@@ -52,7 +52,9 @@ rule table2_beyond:
             labels={"table": "Beyond the paper", "as": "page"},
         ),
     params:
-        measures=["lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency", "multimodality", "fd"],
+        measures=["lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency"]
+        + ["av_offset", "av_confidence", "multimodality", "fd", "wind_mean"],
+        trainings={variant: list(trainings) for variant, trainings in config["trainings"].items()},
         code=code("make_beyond.py"),
     log:
         f"results/{RUN}/logs/table2_beyond.log",

@@ -38,11 +38,13 @@ def test_tables_stand_beside_the_papers(smoke):
 
 def test_beyond_the_paper_every_method_has_every_measure(smoke):
     table = pd.read_csv(smoke.folder / "results/table2_beyond.csv")
-    assert list(table.columns) == ["variant", "measure", "value", "low", "high"]
+    assert list(table.columns)[:5] == ["variant", "measure", "value", "low", "high"]
     assert table.groupby("measure")["variant"].apply(list).map(lambda rows: rows == ["ground_truth", *VARIANTS]).all()
     errors = table[table["measure"] == "lip_vertex_error_mm"].set_index("variant")["value"]
     assert errors["ground_truth"] < 2 < errors["base"]  # the fit's own error, and that of a model that learned nothing
-    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"]) | (table["measure"] == "fd")).all()
+    means = table[~table["measure"].isin(["fd", "wind_mean", "av_offset", "av_confidence"])]
+    assert ((means["low"] <= means["value"]) & (means["value"] <= means["high"])).all()
+    assert table["seeds"].isna().all()  # one training of each variant
 
 
 def test_the_run_is_recorded(smoke):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from said.config import ConfigError, derive_seed, merge, resolve
+from said.config import ConfigError, derive_seed, merge, resolve, training_seed
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -61,9 +61,30 @@ def test_variant_wins_over_scale_wins_over_preset_wins_over_section():
     assert resolved["variants"]["base"]["gradient_clip"] == 3.0
 
 
+def test_each_seed_is_a_training_of_the_same_settings():
+    plain = resolve(config(), SCHEMA)
+    assert plain["trainings"] == {name: {name: 0} for name in CONFIG["variants"]}
+    assert list(plain["variants"]) == list(CONFIG["variants"]) and "seeds" not in plain["variants"]["base"]
+    changed = resolve(config(variants={"base": {"seeds": [0, 3, 1]}, "squared_error": {"seeds": [2]}}), SCHEMA)
+    assert changed["trainings"]["base"] == {"base": 0, "base_seed3": 3, "base_seed1": 1}
+    assert changed["trainings"]["squared_error"] == {"squared_error": 2}
+    further = {name: changed["variants"].pop(name) for name in ("base_seed3", "base_seed1")}
+    assert changed["variants"] == plain["variants"] and all(one == plain["variants"]["base"] for one in further.values())
+
+
+def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
+    assert training_seed(5, 0) == derive_seed(5, "said")
+    assert len({training_seed(5, number) for number in range(4)}) == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
+        ({"said": {"seeds": []}}, ["said.seeds"]),
+        ({"said": {"seeds": [0, 0]}}, ["said.seeds"]),
+        ({"variants": {"base": {"seeds": [0, -1]}}}, ["variants.base.seeds.1"]),
+        ({"variants": {"base": {"seeds": 2}}}, ["variants.base.seeds"]),
+        ({"said": {"seeds": [0, 1]}, "variants": {"base_seed1": {}}}, ["variants.base_seed1", "choose another"]),
         ({"said": {"learnin_rate": 1.0}}, ["said.learnin_rate", "did you mean 'learning_rate'"]),
         ({"sayd": {}}, ["sayd", "did you mean 'said'"]),
         ({"variants": {"mine": {"alignment_bais": 2}}}, ["variants.mine.alignment_bais", "'alignment_bias'"]),

@@ -36,6 +36,14 @@ def test_adding_a_variant_computes_it_alone(edited):
     }  # fmt: skip
 
 
+def test_adding_a_seed_trains_and_measures_it_for_its_intervals_alone(edited):
+    edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, seeds: [0, 1]}")
+    assert jobs(edited) == {
+        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1, "table2_beyond": 1,
+        "record_run": 1,
+    }  # fmt: skip
+
+
 def test_removing_a_variant_computes_tables_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}\n", "")
     assert jobs(edited) == {

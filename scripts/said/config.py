@@ -38,7 +38,12 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         schema: schemas/config.schema.yaml.
 
     Returns:
-        dict with dataset, scale, preset, seed and the sections, and `variants` as complete `said` sections.
+        dict with dataset, scale, preset, seed and the sections, and
+
+        * `trainings`: per row of Table 2, its trainings by name, each with its number of `said.seeds`. The first bears
+          the variant's name and stands for it, the others are called <variant>_seed<number>.
+        * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
+          nothing about those there are.
 
     Raises:
         ConfigError: naming every wrong key at once.
@@ -51,9 +56,9 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
-    resolved["variants"] = {name: merge(sections["said"], block) for name, block in config["variants"].items()}
     resolved["edits"] = deepcopy(config.get("edits", {}))
     _complete(resolved, schema)
+    resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
     if resolved["lipsync"]["weights"] == "auto":
         resolved["lipsync"]["weights"] = "published" if resolved["dataset"] == "vocaset" else "trained"
     _consistent(resolved)
@@ -139,6 +144,25 @@ def _complete(resolved: Mapping, schema: Mapping) -> None:
         raise ConfigError("\n".join(["the configuration cannot be used:", *missing]))
 
 
+def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str, dict[str, int]], dict[str, dict]]:
+    """What `resolve` calls trainings and variants.
+
+    Raises:
+        ConfigError: a further training would have the name of a variant.
+    """
+    trainings, settings, faults = {}, {}, []
+    for variant, block in variants.items():
+        merged = merge(said, block)
+        first, *others = merged.pop("seeds")
+        trainings[variant] = {variant: first} | {f"{variant}_seed{number}": number for number in others}
+        settings |= {name: deepcopy(merged) for name in trainings[variant]}
+        for name in trainings[variant].keys() & variants.keys() - {variant}:
+            faults.append(f"  variants.{name}: a training of {variant} with another seed has that name; choose another")
+    if faults:
+        raise ConfigError("\n".join(["the configuration cannot be used:", *sorted(faults)]))
+    return trainings, settings
+
+
 def _consistent(resolved: Mapping) -> None:
     """What no schema can say: each speaker has one role, and numbers that bound each other do."""
     faults = []
@@ -154,7 +178,8 @@ def _consistent(resolved: Mapping) -> None:
                         f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role"
                     )
                 seen[speaker] = role
-    for name, said in {"said": resolved["said"], **resolved["variants"]}.items():
+    variants = {name: resolved["variants"][name] for name in resolved["trainings"]}
+    for name, said in {"said": resolved["said"], **variants}.items():
         if said["warmup_epochs"] > said["epochs"]:
             faults.append(f"{name}.warmup_epochs: {said['warmup_epochs']} is more than the {said['epochs']} epochs")
         if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
@@ -176,3 +201,11 @@ def derive_seed(seed: int, *names: str | int) -> int:
     """A seed of its own for each purpose: 63 bits from the run's seed and names such as stage and speaker."""
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def training_seed(seed: int, number: int) -> int:
+    """The seed of the training with that number of `said.seeds`, the same for every variant.
+
+    Number 0 adds nothing to the name: it is the training of a configuration that asks for no seeds.
+    """
+    return derive_seed(seed, "said", *([number] if number else []))

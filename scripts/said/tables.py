@@ -1,11 +1,12 @@
 """The tables of the paper, from what was measured of each method, and beside the paper's own numbers."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from said.page import page
 
@@ -199,37 +200,87 @@ def tabulate_truth(
     return pd.DataFrame(rows)
 
 
-def tabulate_beyond(measurements: Mapping[str, Mapping], measures: Iterable[str]) -> pd.DataFrame:
-    """What the paper does not report, in long form: variant, measure, value, and the ends of its 95 % interval.
+def tabulate_beyond(
+    measurements: Mapping[str, Mapping], measures: Iterable[str], trainings: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """What the paper does not report, in long form.
 
     Args:
-        measurements: per method, each measure a number or None and `<measure>_interval` its interval or None.
+        measurements: per method, each measure a number or None, and where there is one `<measure>_interval`, its 95 %
+            interval over clips, or None.
         measures: in the order of the rows.
+        trainings: per variant, the methods that are its trainings; the first stands for it, the others have no row.
+
+    Returns:
+        variant, measure, value, low and high, the ends of the interval over clips; and where a variant has several
+        trainings seeds, their number, seeds_mean, and seeds_low and seeds_high, of `seed_interval`. What there is not
+        is NaN; nothing is said over seeds where one of them has no number.
     """
+    others = {name for names in trainings.values() for name in names[1:]}
     rows = []
     for measure in measures:
         for name, measured in measurements.items():
-            low, high = measured[f"{measure}_interval"] or (np.nan, np.nan)
-            rows.append((name, measure, _number(measured, measure), low, high))
-    return pd.DataFrame(rows, columns=["variant", "measure", "value", "low", "high"])
+            if name not in others:
+                low, high = measured.get(f"{measure}_interval") or (np.nan, np.nan)
+                over_seeds = [_number(measurements[one], measure) for one in trainings.get(name, ())]
+                rows.append((name, measure, _number(measured, measure), low, high, *_over_seeds(over_seeds)))
+    columns = ["variant", "measure", "value", "low", "high", "seeds", "seeds_mean", "seeds_low", "seeds_high"]
+    return pd.DataFrame(rows, columns=columns).astype({"seeds": "Int64"})
+
+
+def _over_seeds(values: Sequence[float]) -> tuple[float, ...]:
+    """Their number, mean and interval; NaN for fewer than two."""
+    if len(values) < 2:
+        return (np.nan,) * 4
+    return len(values), np.mean(values), *seed_interval(values)
+
+
+def seed_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean over trainings that differ by their seed, by Student's t.
+
+    There are too few of them to be resampled: a percentile bootstrap's interval is no wider than the range of what it
+    resamples, and from three normally distributed values holds their mean in two of three cases, not in 95 of 100.
+    Student's t is exact there.
+
+    Args:
+        values: (n,) one per training, n >= 2.
+
+    Returns:
+        the lower and the upper end; NaN where a value is.
+    """
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Comparison:
-    """The same with a row per method, and the reasons for what is missing."""
-    text = [
-        "–" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in table.itertuples()
-    ]
+    """What `tabulate_beyond` gives with a row per method, and the reasons for what is missing."""
+    text = [_with_intervals(row) for row in table.itertuples()]
     wide = table.assign(text=text).pivot(index="variant", columns="measure", values="text")
     wide = wide.loc[list(dict.fromkeys(table["variant"])), list(dict.fromkeys(table["measure"]))]
-    measures = set(table["measure"])
     notes = [
-        f"{name}, {measure}: {note}"
+        f"{name}, {key}: {note}"
         for name, measured in measurements.items()
-        for measure, note in measured["notes"].items()
-        if measure in measures
+        for key, note in measured["notes"].items()
+        if any(measure.startswith(key) for measure in wide)
     ]
-    remarks = ["In brackets: 95 % bootstrap intervals over the test clips.", *notes]
-    return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks)
+    remarks = ["In brackets: 95 % bootstrap intervals over the test clips."]
+    if table["seeds"].notna().any():
+        remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval by Student's t.")
+    return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks + notes)
+
+
+def _with_intervals(row) -> str:
+    """A number with its interval over clips and, on a line of its own, what there is over seeds."""
+    text = _number_in(row.value, row.low, row.high)
+    if pd.isna(row.seeds):
+        return text
+    return f"{text}<br>over {row.seeds} seeds: {_number_in(row.seeds_mean, row.seeds_low, row.seeds_high)}"
+
+
+def _number_in(value: float, low: float, high: float) -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _number(measured: Mapping, column: str) -> float:
