@@ -68,8 +68,8 @@ def test_each_seed_is_a_training_of_the_same_settings():
     changed = resolve(config(variants={"base": {"seeds": [0, 3, 1]}, "squared_error": {"seeds": [2]}}), SCHEMA)
     assert changed["trainings"]["base"] == {"base": 0, "base_seed3": 3, "base_seed1": 1}
     assert changed["trainings"]["squared_error"] == {"squared_error": 2}
-    further = {name: changed["variants"].pop(name) for name in ("base_seed3", "base_seed1")}
-    assert changed["variants"] == plain["variants"] and all(one == plain["variants"]["base"] for one in further.values())
+    further = [changed["variants"].pop(name) for name in ("base_seed3", "base_seed1")]
+    assert changed["variants"] == plain["variants"] and further == [plain["variants"]["base"]] * 2
 
 
 def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():

@@ -17,13 +17,15 @@ from said import model as models
 from said.diffusion import alphas_cumprod, guided, sample, scheduler
 from said.finished import Finished
 from said.guided import GuidedDenoiser
+from said.memory import batches, sample_bytes
+from said.model import ModelConfig
 from said.sampling import Sampler, Speech, sample_speech
 from said.speech import build_stand_in, load_encoder, save_encoder
 
 ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
 SETTINGS = {
     "sampler": "ddim", "steps": 6, "guidance": 2.0, "guidance_off_at_one": False, "eta": 0.0,
-    "samples": 3, "batch_size": 3,
+    "samples": 3, "memory_gb": 1.0,
 }  # fmt: skip
 
 
@@ -134,9 +136,9 @@ def test_each_sampler_is_one_key(sampler):
 def test_the_bytes_of_a_sample_follow_from_clip_and_repeat_alone(changes):
     clips = speeches(24, 61, 40)
     expected = samples_of(clips, **changes)
-    for batch_size, threads, order in ((1, 1, (0, 1, 2)), (2, 3, (0, 1, 2)), (16, 2, (2, 0, 1))):
+    for threads, order in ((1, (0, 1, 2)), (3, (0, 1, 2)), (2, (2, 0, 1))):
         given = [clips[n] for n in order]
-        again = samples_of(given, threads=threads, batch_size=batch_size, **changes)
+        again = samples_of(given, threads=threads, **changes)
         assert list(again) == [clip.name for clip in given]
         assert all(again[name].tobytes() == values.tobytes() for name, values in expected.items())
     for clip in clips:
@@ -154,6 +156,64 @@ def test_threads_elsewhere_do_not_change_them():
     finally:
         torch.set_num_threads(before)
     assert np.array_equal(*results)
+
+
+# Memory
+
+PEAK = """
+import re, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+import torch
+from said.diffusion import guided, sample
+from said.guided import GuidedDenoiser
+from said.model import ModelConfig, SAiD
+torch.set_num_threads(1)
+model = SAiD(ModelConfig(**{config!r})).eval()
+for size in {sizes!r}:
+    noise = [torch.Generator().manual_seed(item) for item in range(size)]
+    predictor = GuidedDenoiser if model.config.alignment_schedule == "constant" else guided
+    audio = torch.zeros(1, 240, 768).expand(size, -1, -1)
+    sample(model, audio, steps=2, guidance={guidance!r}, generator=noise, predictor=predictor)
+    print(1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the peak is read from Linux's /proc; getrusage would report the parent's"
+)
+@pytest.mark.parametrize(
+    ("config", "guidance"),
+    [({}, 2.0), ({"alignment_bias": 30}, 0.0), ({"alignment_schedule": "geometric"}, 1.0)],
+    ids=["paper", "wide band, no guidance", "scheduled band"],
+)
+def test_the_memory_of_a_sample_is_estimated_on_the_safe_side(config, guidance):
+    """Against what a process takes for a larger batch more than for a smaller one."""
+    sizes = (2, 8)
+    job = PEAK.format(
+        scripts=str(Path(__file__).parent.parent / "scripts"), config=config, guidance=guidance, sizes=sizes
+    )
+    # Every larger block is the system's, so that what is freed counts no more.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run([sys.executable, "-c", job], env=environment, capture_output=True, text=True, check=True)
+    small, large = map(int, done.stdout.split())
+    taken = (large - small) / (sizes[1] - sizes[0])
+    assert 1.2 * taken < sample_bytes(ModelConfig(**config), 240, guidance) < 2 * taken
+
+
+def test_a_sample_of_twice_the_frames_takes_twice_the_memory_and_no_guidance_saves_some():
+    config = ModelConfig()
+    assert sample_bytes(config, 480, 2.0) == 2 * sample_bytes(config, 240, 2.0) > 2 * sample_bytes(config, 240, 0.0)
+    assert sample_bytes(ModelConfig(alignment_bias=1000), 10, 2.0) < sample_bytes(ModelConfig(), 240, 2.0)
+
+
+@pytest.mark.parametrize(("samples", "fitting", "sizes"), [
+    (72, 100, [72]), (72, 72, [72]), (72, 71, [36, 36]), (10, 4, [4, 4, 4]), (3, 1, [1, 1, 1]), (2, 0, [1, 1]),
+])  # fmt: skip
+def test_batches_are_even_hold_every_sample_and_no_more_than_fit(samples, fitting, sizes):
+    made = batches(samples, fitting)
+    assert [len(batch) for batch in made] == sizes
+    assert sum(made, []) == list(range(sum(sizes)))
 
 
 # Interruption

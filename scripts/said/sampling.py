@@ -2,7 +2,7 @@
 
 Matrix products of another shape round differently, so a sample that shares a batch is not the sample made alone. On a
 CPU each is therefore made alone, in one thread, and `threads` of them at a time; a batch would not be faster there. On
-a GPU all batches of a clip have one shape: the last one is filled up.
+a GPU as many are made together as `memory_gb` allows; all batches of a clip have one shape, the last one is filled up.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from said.config import derive_seed
 from said.diffusion import guided, sample
 from said.finished import Finished
 from said.guided import GuidedDenoiser
+from said.memory import batches, sample_bytes
 from said.model import SAiD
 from said.speech import encode_clip
 
@@ -114,7 +115,8 @@ def sample_speech(
     """Sample coefficients for every sentence several times.
 
     The bytes of a sample follow from the sampler, the sentence and the number of the repeat alone, not from what is
-    sampled beside it, in which order, or by how many threads. On a GPU they follow from `batch_size` as well.
+    sampled beside it, in which order, or by how many threads. On a GPU they follow from `samples` and `memory_gb` as
+    well, which decide how many are made together.
 
     Args:
         sampler: the model and its settings.
@@ -149,7 +151,9 @@ def sample_speech(
             futures = []
             if speech.name not in done:
                 audio = submit(sampler.encode, speech).result()
-                futures = [submit(sampler.draw, speech.name, audio, batch) for batch in _batches(sampler)]
+                futures = [
+                    submit(sampler.draw, speech.name, audio, batch) for batch in _batches(sampler, speech.frames)
+                ]
             waiting.append((speech, futures))
             # A sentence is waited for when those behind it keep every thread busy.
             while sum(len(behind) for _, behind in list(waiting)[1:]) >= threads:
@@ -158,10 +162,13 @@ def sample_speech(
             yield collect()
 
 
-def _batches(sampler: Sampler) -> list[list[int]]:
-    """Repeats that are sampled together: one on a CPU; on a GPU always as many, past the last one if need be."""
-    size = 1 if sampler.device == "cpu" else sampler.settings["batch_size"]
-    return [list(range(first, first + size)) for first in range(0, sampler.settings["samples"], size)]
+def _batches(sampler: Sampler, frames: int) -> list[list[int]]:
+    """Repeats that are sampled together: one on a CPU; on a GPU what the memory is enough for."""
+    fitting = 1
+    if sampler.device != "cpu":
+        budget = sampler.settings["memory_gb"] * 1e9
+        fitting = int(budget // sample_bytes(sampler.model.config, frames, sampler.guidance))
+    return batches(sampler.settings["samples"], fitting)
 
 
 def _key(speech: Speech) -> str:

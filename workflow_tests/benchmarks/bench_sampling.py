@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=2 python workflow_tests/benchmarks/bench_sampling.py [--device cuda]
 
-Weights are random: they do not change what a step costs. The plain way is Eq. 9 as it is written, batches of 8 and the
-audio encoded once for each copy, as in the code of the paper's authors. Both ways are timed in turns, since other work
-on the machine slows both, and each in a process of its own, so that its peak memory is its own. `CPU` is the time of
-all threads together, which other work disturbs least.
+Weights are random: they do not change what a step costs. The plain way is Eq. 9 as it is written, batches of 8 (on a
+GPU one of all samples) and the audio encoded once for each copy, as in the code of the paper's authors. Both ways are
+timed in turns, since other work on the machine slows both, and each in a process of its own, so that its peak memory
+is its own. `CPU` is the time of all threads together, which other work disturbs least.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def measure(way: str, arguments) -> dict:
     """Seconds of encoding and of all steps, wall and CPU, for `arguments.samples` samples."""
     model, encoder, speech = prepare(arguments)
     settings = {"sampler": "ddim", "steps": 1, "guidance": 2.0, "guidance_off_at_one": False, "eta": 0.0}
-    settings |= {"samples": arguments.samples, "batch_size": arguments.batch_size}
+    settings |= {"samples": arguments.samples, "memory_gb": arguments.memory_gb}
     sampler = Sampler(model, encoder, settings, 0, arguments.device)
     if way == "plain":
         return plain(sampler, speech, arguments)
@@ -68,7 +68,7 @@ def measure(way: str, arguments) -> dict:
 
 
 def plain(sampler: Sampler, speech: Speech, arguments) -> dict:
-    size = 8 if arguments.device == "cpu" else arguments.batch_size
+    size = 8 if arguments.device == "cpu" else arguments.samples
     audio = sampler.encode(speech).expand(size, -1, -1).contiguous()
 
     def run(steps: int) -> None:
@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--frames", type=int, default=240)
     parser.add_argument("--samples", type=int, default=8, help="made by each measurement")
     parser.add_argument("--steps", type=int, default=6, help="made by each measurement; DPM-Solver++ makes its 25")
-    parser.add_argument("--batch-size", type=int, default=72, help="on a GPU")
+    parser.add_argument("--memory-gb", type=float, default=4, help="of a GPU, as sampling.memory_gb")
     parser.add_argument("--rounds", type=int, default=3, help="of measurements; the fastest counts")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
