@@ -62,6 +62,18 @@ def test_faces_seen_from_behind_are_nearly_black():
     assert front.min() > 120 and 0 < back.max() < 40
 
 
+def test_what_a_hollow_mesh_encloses_is_its_dark_inside():
+    ring = trimesh.creation.annulus(r_min=0.5, r_max=1.0, height=0.2)
+    pictures = [
+        Renderer(ring.faces, 100, UNIT_VIEW, background=(1, 1, 1), hollow=hollow, distance=FAR)(ring.vertices)
+        for hollow in (False, True)
+    ]
+    assert (pictures[0][50, 50] == 255).all() and (pictures[1][50, 50] < 20).all()
+    rows, columns = np.indices((100, 100)) - 49.5
+    outside = np.hypot(rows, columns) > 20  # of the hole, whose radius is 12.5 pixels
+    np.testing.assert_array_equal(pictures[0][outside], pictures[1][outside])
+
+
 def test_left_is_right_on_screen_and_up_is_up():
     vertices = SQUARE * 0.3 + [1.0, 1.0, 0]  # to the subject's left and above: right and top of the picture
     rows, columns = np.nonzero(covered(Renderer(SQUARE_FACES, 100, UNIT_VIEW, distance=FAR)(vertices)))

@@ -71,9 +71,9 @@ def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Tri
     onto_head = _centre_of_motion(head, shapes) - _centre_of_motion(source, expressions)
     alike = Framing(tuple(whole.centre + onto_head), whole.half_height)
     pairs = []
-    for mesh, moved, view in ((source, expressions, whole), (head, shapes, alike)):
+    for mesh, moved, view, hollow in ((source, expressions, whole, False), (head, shapes, alike, True)):
         rest = np.asarray(mesh.vertices)
-        renderer = Renderer(mesh.faces, (250, 190), view, background=(1, 1, 1))
+        renderer = Renderer(mesh.faces, (250, 190), view, background=(1, 1, 1), hollow=hollow)
         pairs.append([renderer(vertices, _heat(vertices - rest)) for vertices in (rest, *moved)])
     images = [np.hstack(pair) for pair in zip(*pairs, strict=True)]
     images.append(_heat_scale(*images[0].shape[:2]))

@@ -15,11 +15,13 @@ from said.attention import alignment_mask
 from said.corpus import FRAME_RATE
 from said.figures import PALETTE
 from said.model import SAiD, parameter_count
-from said.render import Framing, Renderer, frame
+from said.render import Renderer, frame
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY = PALETTE[:6]
 SHOWN_BLENDSHAPES = ("jawOpen", "mouthPucker", "mouthSmileLeft", "mouthFunnel")
 GREY = "#B8B8B8"
+PAPER = {"background": (1, 1, 1), "hollow": True}
+"""How heads are drawn on a page."""
 
 
 def overview(
@@ -59,7 +61,7 @@ def overview(
     moments = np.linspace(0, len(coefficients) - 1, 9)[1:-1].round().astype(int)
     meshes = np.einsum("nk,kvc->nvc", coefficients[moments], blendshapes - template) + template
     strip = grid[1, :].subgridspec(1, len(moments), wspace=0.02)
-    renderer = Renderer(faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=colours, background=(1, 1, 1))
+    renderer = Renderer(faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=colours, **PAPER)
     for column, (moment, mesh) in enumerate(zip(moments, meshes, strict=True)):
         _picture(figure.add_subplot(strip[column]), renderer(mesh), f"{moment / FRAME_RATE:.1f} s")
         result.axvline(moment / FRAME_RATE, color="white", linewidth=0.8, linestyle=":")
@@ -96,7 +98,7 @@ def construction(
     cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # the neck stays away
     for part, colour in (("head", GREY), ("face", SKY), ("eyeballs", "#F0E442")):
         cleaned[parts[part]] = to_rgb(colour)
-    view = Framing(*_centre_and_half_height(shapes["template"], 1.06))
+    view = frame(np.concatenate([shapes["template"], *shapes["blendshapes"][chosen]]), 1.04)
     whole = frame(np.asarray(template.vertices), 1.02)
     picture = Renderer(template.faces, (420, 420), whole, colours=cleaned, background=(1, 1, 1), yaw=30)
     axes = figure.add_subplot(grid[1, 0])
@@ -106,7 +108,7 @@ def construction(
     ):
         place = (0.04 + 0.52 * (row % 2), -0.06 - 0.08 * (row // 2))
         axes.text(*place, text, transform=axes.transAxes, color=colour, fontsize=9, weight="bold")
-    draw = Renderer(shapes["faces"], (420, 420), view, background=(1, 1, 1))
+    draw = Renderer(shapes["faces"], (420, 420), view, **PAPER)
     for column, index in enumerate(chosen, start=1):
         _picture(figure.add_subplot(grid[1, column]), draw(shapes["blendshapes"][index]), SPEECH_BLENDSHAPES[index])
 
@@ -200,11 +202,6 @@ def architecture(model: SAiD, encoder: nn.Module, name: str) -> Figure:
     inset.set(xticks=[], yticks=[], xlabel="audio frame", ylabel="motion frame")
     axes.text(106.5, 8.5, "alignment bias:\nwhat a frame\nof motion hears", fontsize=9, va="center")
     return figure
-
-
-def _centre_and_half_height(vertices: NDArray, margin: float) -> tuple:
-    framing = frame(vertices, margin)
-    return framing.centre, framing.half_height
 
 
 def _heat_map(axes, values: NDArray, title: str, duration: float, cmap: str, limits: Sequence):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from scipy.ndimage import binary_fill_holes
 
 BACK_FACE = 0.001
 """Linear radiance of faces seen from behind."""
@@ -16,6 +17,7 @@ BACK_FACE = 0.001
 DEFAULT_ALBEDO = (0.80, 0.78, 0.76)
 """Colour (sRGB, [0, 1]) of meshes that bring none."""
 
+_NOTHING, _INSIDE = -1, -2  # what stands for a face at samples that see none, or none but must belong to the inside
 _LIGHTS = np.array([[0.45, 0.75, 1.20], [-1.20, 0.20, 0.80], [1.30, -0.20, 0.10]])
 _LIGHTS /= np.linalg.norm(_LIGHTS, axis=1, keepdims=True)
 _INTENSITIES = np.array([0.80, 0.26, 0.12])
@@ -54,9 +56,9 @@ def _vertex_normals(vertices, faces):
 
 @_compiled
 def _visible(screen, faces, height, width):
-    """Face seen at each sample (-1: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
+    """Face seen at each sample (`_NOTHING`: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
     nearest = np.zeros((height, width))
-    seen = np.full((height, width), -1, np.int32)
+    seen = np.full((height, width), _NOTHING, np.int32)
     weights = np.empty((height, width, 2))
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -129,7 +131,7 @@ def _shaded(
                 run, sum_b, sum_c = 0, 0.0, 0.0
                 if face < 0:
                     for channel in range(3):
-                        image[row, column, channel] += share * background[channel]
+                        image[row, column, channel] += share * (background[channel] if face == _NOTHING else back_face)
                     continue
                 a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
                 area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1]) - (screen[c, 0] - screen[a, 0]) * (
@@ -195,7 +197,8 @@ class Renderer:
     faces: (F, 3) int, counter-clockwise seen from outside. size: pixels, an int or (height, width).
     framing: a `Framing`; None frames the first mesh that is drawn, and keeps that for the later ones.
     colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay. gloss: (V,) or number, strength of the
-    highlights. yaw: degrees by which the head turns to its left. distance: camera to centre, metres.
+    highlights. yaw: degrees by which the head turns to its left. distance: camera to centre, metres. hollow: an open
+    mouth shows the dark inside of the head, not the background behind it.
     """
 
     def __init__(
@@ -210,6 +213,7 @@ class Renderer:
         distance: float = 0.9,
         supersample: int = 2,
         background: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        hollow: bool = False,
     ):
         self.faces = np.ascontiguousarray(faces, dtype=np.int64)
         if self.faces.ndim != 2 or self.faces.shape[1] != 3 or not len(self.faces):
@@ -226,6 +230,7 @@ class Renderer:
         self.distance = distance
         self.supersample = supersample
         self.background = np.array(background, dtype=float)
+        self.hollow = hollow
         self._surface: tuple[np.ndarray, np.ndarray] | None = None  # albedo and gloss of every vertex
 
     def __call__(self, vertices: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
@@ -251,6 +256,9 @@ class Renderer:
         screen[:, 1] = -offsets[:, 1] * scale + (self.height * self.supersample - 1) / 2
         screen[:, 2] = nearness
         seen, weights = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
+        if self.hollow:
+            covered = seen != _NOTHING
+            seen[binary_fill_holes(covered) & ~covered] = _INSIDE
         if self._surface is None or len(self._surface[0]) != len(vertices):
             gloss = np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices)))
             self._surface = _albedo(self.colours, len(vertices)), gloss
