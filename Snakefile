@@ -14,6 +14,7 @@ sys.path.insert(0, str(BASE / "scripts"))
 from said import config as settings
 from said import digest
 from said import edits as entries
+from said import takeover
 
 
 configfile: "config.yaml"
@@ -26,6 +27,16 @@ try:
     config = settings.resolve(config, yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text()))
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Of the run itself alone: neither of its jobs nor of dry runs.
+onstart:
+    slurm = workflow.executor_plugin.name == "slurm"
+    try:
+        takeover.take_over(Path.cwd(), slurm, logger.warning)
+    except takeover.TakeoverError as error:
+        raise WorkflowError(str(error)) from None
+
 
 RUN = f"{config['dataset']}-{config['scale']}"
 SPLIT = config[config["dataset"]]["split"]

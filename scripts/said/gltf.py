@@ -6,7 +6,8 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from said.io import PathLike, atomic
+from said.atomic import atomic
+from said.io import PathLike
 
 
 def write_morph_targets(

@@ -3,14 +3,12 @@
 What others published comes in by `said.download` and is read in place by `said.archives`.
 """
 
-import contextlib
 import io
 import json
 import os
-import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +19,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
+from said.atomic import atomic
 
 PathLike = str | os.PathLike[str]
 
@@ -31,25 +30,6 @@ class AudioError(ValueError):
 
 # Fixed date of the members of an npz, so that the same arrays are the same bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-@contextlib.contextmanager
-def atomic(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends without an exception."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes files private; results are as readable as any other file of the user.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_mesh(path: PathLike) -> trimesh.Trimesh:

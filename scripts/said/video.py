@@ -8,7 +8,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from said.io import PathLike, atomic
+from said.atomic import atomic
+from said.io import PathLike
 
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player takes it."""
