@@ -114,7 +114,7 @@ rule publish_edit:
     message:
         "Publishing {output}"
     shell:
-        "cp {input} {output} 2> {log}"
+        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
 
 
 rule edits:

@@ -310,7 +310,7 @@ rule publish_figure:
     message:
         "Publishing {output}"
     shell:
-        "cp {input} {output} 2> {log}"
+        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
 
 
 # A figure whose variants or edits are not configured is left out.

@@ -1,7 +1,5 @@
 """Fit the coefficients of every sentence of one speaker, and say how well they explain it."""
 
-from pathlib import Path
-
 from said import corpus, io, quality
 from said.arkit import SPEECH_BLENDSHAPES
 from said.coefficients import fit_coefficients, vertex_rms
@@ -9,19 +7,18 @@ from said.console import naming, progress, start
 
 start(snakemake.log[0])
 params, sequences = snakemake.params, snakemake.input.sequences
-folder = Path(snakemake.output.coefficients)
 vertices = len(io.read_mesh(snakemake.input.template).vertices)
 speaker = io.read_arrays(snakemake.input.blendshapes)
 shapes = (speaker["template"], speaker["blendshapes"])
 settings = {"max_step": params.max_step, "solver": params.solver, "ridge": params.ridge, "names": SPEECH_BLENDSHAPES}
 
-names, errors = corpus.sentences(sequences), []
+names, fitted, errors = corpus.sentences(sequences), {}, []
 for sentence in progress(names, "sentences"):
     with naming(f"{snakemake.wildcards.speaker}/{sentence}"):
         frames = corpus.read_frames(sequences, sentence, vertices)[:, speaker["vertices"]]
-        coefficients = fit_coefficients(*shapes, frames, **settings)
-    io.write_coefficients(folder / f"{sentence}.csv", coefficients)
-    errors.append(vertex_rms(*shapes, coefficients, frames))
+        fitted[sentence] = fit_coefficients(*shapes, frames, **settings)
+    errors.append(vertex_rms(*shapes, fitted[sentence], frames))
+corpus.write_coefficients(snakemake.output.coefficients, fitted)
 
 residuals = quality.collect(names, errors)
 io.write_arrays(snakemake.output.residuals, vars(residuals))

@@ -1,11 +1,10 @@
 """Model the speakers of the synthetic dataset, and the source face with its expressions."""
 
-from pathlib import Path
-
 import numpy as np
 
 from said import corpus, io
 from said.arkit import BLENDSHAPES
+from said.atomic import atomic_folder
 from said.console import start
 from said.synthetic.actor import face_arrays
 from said.synthetic.head import build_head
@@ -26,8 +25,9 @@ for identity, template, faces in zip(
     io.write_arrays(faces, face_arrays(face))
     print("wrote", template)
 
-source, folder = source_face(seed), Path(snakemake.output.source)
-io.write_mesh(folder / "Neutral.obj", source.neutral, source.faces)
-for name, expression in zip(BLENDSHAPES, source.expressions, strict=True):
-    io.write_mesh(folder / f"{name}.obj", expression, source.faces)
-io.write_indices(folder / "landmarks.txt", source.landmarks)
+source = source_face(seed)
+with atomic_folder(snakemake.output.source) as folder:
+    io.write_mesh(folder / "Neutral.obj", source.neutral, source.faces)
+    for name, expression in zip(BLENDSHAPES, source.expressions, strict=True):
+        io.write_mesh(folder / f"{name}.obj", expression, source.faces)
+    io.write_indices(folder / "landmarks.txt", source.landmarks)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from said import corpus, io
+from said.atomic import atomic_folder
 from said.console import start
 from said.vocaset import open_release, read_arkit, read_faces, require
 
@@ -15,7 +16,7 @@ for target in map(Path, snakemake.output.templates):
 landmarks, head = (io.read_indices(require(params.files[key])) for key in ("landmarks", "head"))
 corpus.write_topology(snakemake.output.topology, corpus.Topology(release.faces, landmarks, head))
 
-source = Path(snakemake.output.source)
-for name, mesh in read_arkit(params.files["arkit"]):
-    io.write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
-io.write_indices(source / "landmarks.txt", io.read_indices(require(params.files["arkit_landmarks"])))
+with atomic_folder(snakemake.output.source) as source:
+    for name, mesh in read_arkit(params.files["arkit"]):
+        io.write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
+    io.write_indices(source / "landmarks.txt", io.read_indices(require(params.files["arkit_landmarks"])))

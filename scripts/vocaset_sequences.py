@@ -1,6 +1,7 @@
 """Bring one VOCASET speaker's sequences into the corpus contract."""
 
 from said import corpus, io
+from said.atomic import atomic_folder
 from said.console import progress, start
 from said.vocaset import convert, open_release
 
@@ -11,5 +12,6 @@ release = open_release(params.path, faces, params.limit)
 sentences = set(io.read_json(snakemake.input.sentences))
 
 print(f"{speaker}: {len(sentences)} of {params.sentences} sentences; the audit tells which are left out, and why")
-for name in progress([name for name in release.frame_numbers(speaker) if name in sentences], "sentences"):
-    convert(release, speaker, name, snakemake.output.sequences)
+with atomic_folder(snakemake.output.sequences) as folder:
+    for name in progress([name for name in release.frame_numbers(speaker) if name in sentences], "sentences"):
+        convert(release, speaker, name, folder)

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
+import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
 
 
 class Tee:
@@ -16,12 +19,14 @@ class Tee:
 
     def write(self, text: str) -> int:
         for stream in self.streams:
-            stream.write(text)
+            with contextlib.suppress(OSError):  # a full disk takes no log, and must not hide what there is to say
+                stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         for stream in self.streams:
-            stream.flush()
+            with contextlib.suppress(OSError):
+                stream.flush()
 
     def isatty(self) -> bool:
         return False
@@ -31,11 +36,37 @@ class Tee:
 
 
 def start(log: str | os.PathLike[str]) -> None:
-    """Send what is printed from here on, tracebacks included, to `log` as well as to the terminal."""
+    """Send what is printed from here on, tracebacks included, to `log` as well as to the terminal.
+
+    The log begins with what to think if it ends without an error; what is raised for want of memory says what to do.
+    """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     file = Path(log).open("w", encoding="utf-8", buffering=1)
+    with contextlib.suppress(OSError):
+        file.write(_OPENING.format(host=socket.gethostname(), pid=os.getpid()))
+    sys.excepthook = _report
     sys.stdout = Tee(sys.stdout, file)
     sys.stderr = Tee(sys.stderr, file)
+
+
+def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """As Python reports what nobody caught, and what to do if memory ran out, of which no library speaks."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(cause)
+    if any(isinstance(one, MemoryError) or re.search("out of memory|can't allocate memory", str(one)) for one in chain):
+        error.add_note(_MEMORY)
+    sys.__excepthook__(kind, error, traceback)
+
+
+_MEMORY = (
+    "Memory ran out: run fewer jobs at once (-c1), on Slurm give the rule more mem_mb (set-resources in "
+    "slurm/config.yaml), or lower compute.window_cache_mb or sampling.memory_gb in config.yaml"
+)
+_OPENING = (
+    "Process {pid} on {host}. If nothing below tells of an error, it was killed: for want of memory, probably. Then "
+    "run fewer jobs at once (-c1), or on Slurm give the rule more mem_mb; run the same command again to go on\n"
+)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@
 A sentence exists if both of its files do; which sentences a speaker has is read from the folder.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from said import io
 from said.arkit import SPEECH_BLENDSHAPES
+from said.atomic import atomic_folder
+from said.integrity import reading_from, verify_checksums, write_checksums
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -67,12 +69,24 @@ def read_coefficients(folder: io.PathLike) -> dict[str, NDArray[np.float64]]:
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")
-    return {path.stem: io.read_coefficients(path) for path in paths}
+    with reading_from(folder):
+        verify_checksums(folder)
+        return {path.stem: io.read_coefficients(path) for path in paths}
+
+
+def write_coefficients(folder: io.PathLike, sequences: Mapping[str, NDArray]) -> None:
+    """The sequences (N, 32) of a speaker as a folder of CSVs, and their SHA256SUMS: a CSV cut off between two lines
+    still reads as one."""
+    with atomic_folder(folder) as temporary:
+        for sentence, values in sequences.items():
+            io.write_coefficients(temporary / f"{sentence}.csv", values)
+        write_checksums(temporary)
 
 
 def read_speech(folder: io.PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
     """Waveform (T,) and its rate in Hz."""
-    return io.read_audio(Path(folder) / f"{sentence}.wav")
+    with reading_from(folder):
+        return io.read_audio(Path(folder) / f"{sentence}.wav")
 
 
 def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
@@ -82,7 +96,8 @@ def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None)
         ValueError: V is not `vertices`, where that is given, or the array is no sequence of frames.
     """
     path = Path(folder) / f"{sentence}.npy"
-    frames = io.read_frames(path)
+    with reading_from(folder):
+        frames = io.read_frames(path)
     if frames.ndim != 3 or frames.shape[2] != 3 or frames.shape[1] != (vertices or frames.shape[1]):
         raise ValueError(f"{path}: has the shape {frames.shape}, not (frames, {vertices or 'vertices'}, 3)")
     return frames
@@ -108,13 +123,14 @@ def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]
         ValueError: an expression has another topology than the neutral face.
     """
     folder = Path(folder)
-    neutral = io.read_mesh(folder / "Neutral.obj")
     expressions = []
-    for name in SPEECH_BLENDSHAPES:
-        mesh = io.read_mesh(folder / f"{name}.obj")
-        if not np.array_equal(mesh.faces, neutral.faces):
-            raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
-        expressions.append(mesh.vertices)
+    with reading_from(folder):
+        neutral = io.read_mesh(folder / "Neutral.obj")
+        for name in SPEECH_BLENDSHAPES:
+            mesh = io.read_mesh(folder / f"{name}.obj")
+            if not np.array_equal(mesh.faces, neutral.faces):
+                raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
+            expressions.append(mesh.vertices)
     return neutral, np.stack(expressions), io.read_indices(folder / "landmarks.txt")
 
 

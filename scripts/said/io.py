@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.atomic import atomic
+from said.integrity import reading, require_whole_wav
 
 PathLike = str | os.PathLike[str]
 
@@ -45,9 +46,10 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
 def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
     """As `read_mesh`, from a file's content; `name` tells its format by the suffix, and messages where it is."""
     kind = Path(name).suffix[1:]
-    mesh = trimesh.load(
-        io.BytesIO(content), kind, process=False, maintain_order=True, force="mesh", skip_materials=True
-    )
+    with reading(name):
+        mesh = trimesh.load(
+            io.BytesIO(content), kind, process=False, maintain_order=True, force="mesh", skip_materials=True
+        )
     if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
         raise ValueError(f"{name}: holds no triangle mesh")
     return mesh
@@ -91,12 +93,13 @@ def read_coefficients(path: PathLike) -> NDArray[np.float64]:
     Raises:
         ValueError: a blendshape is missing from or unknown to the header, or a value is no number.
     """
-    table = pd.read_csv(path)
+    table = read_table(path)
     missing = [name for name in SPEECH_BLENDSHAPES if name not in table.columns]
     unknown = [name for name in table.columns if name not in SPEECH_BLENDSHAPES]
     if missing or unknown:
         raise ValueError(f"{path}: header lacks {missing} and has the unknown {unknown}")
-    values = table[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.float64)
+    with reading(path):
+        values = table[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0, 0])
         raise ValueError(f"{path}: line {row + 2} holds a value that is no finite number")
@@ -126,7 +129,16 @@ def write_table(path: PathLike, table: pd.DataFrame, float_format: str | None = 
 
 
 def read_table(path: PathLike) -> pd.DataFrame:
-    return pd.read_csv(path)
+    """A CSV.
+
+    Raises:
+        DamagedError: it is none, or its last line is cut off.
+    """
+    with reading(path):
+        content = Path(path).read_bytes()
+        if content[-1:] not in (b"\n", b"\r"):
+            raise ValueError("its last line has no end")
+        return pd.read_csv(io.BytesIO(content))
 
 
 def read_benchmarks(folder: PathLike) -> pd.DataFrame:
@@ -147,8 +159,11 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
     Raises:
         ValueError: the file is empty.
+        DamagedError: it is shorter than it says, or in no known format.
     """
-    waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    with reading(path):
+        require_whole_wav(path)
+        waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
     if len(waveform) == 0:
         raise ValueError(f"{path}: holds no samples")
     return waveform.mean(axis=1), rate
@@ -185,7 +200,8 @@ def write_text(path: PathLike, text: str) -> None:
 
 
 def read_json(path: PathLike):
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    with reading(path):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def write_json(path: PathLike, value) -> None:
@@ -198,12 +214,14 @@ def write_jsonl(path: PathLike, records: list[dict]) -> None:
 
 
 def read_jsonl(path: PathLike) -> list[dict]:
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    with reading(path):
+        return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
 def read_frames(path: PathLike) -> NDArray[np.float32]:
     """(N, V, 3) vertices of a sequence, memory-mapped."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    with reading(path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def write_frames(path: PathLike, frames: NDArray) -> None:
@@ -214,7 +232,7 @@ def write_frames(path: PathLike, frames: NDArray) -> None:
 
 def read_arrays(path: PathLike) -> dict[str, NDArray]:
     """The named arrays of an npz."""
-    with np.load(path, allow_pickle=False) as archive:
+    with reading(path), np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 
 
@@ -235,7 +253,7 @@ def read_tensors(path: PathLike, device: str = "cpu"):
     """
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt", device=device) as file:
+    with reading(path), safe_open(path, framework="pt", device=device) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
         metadata = file.metadata() or {}
     return tensors, json.loads(metadata.get("metadata", "{}"))
@@ -245,7 +263,7 @@ def read_metadata(path: PathLike) -> dict:
     """The metadata of a safetensors file, whose tensors are not read."""
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    with reading(path), safe_open(path, framework="pt") as file:
         return json.loads((file.metadata() or {}).get("metadata", "{}"))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 from transformers.utils import logging as transformers_logging
 
+from said.atomic import atomic_folder
 from said.corpus import FRAME_RATE
 from said.io import PathLike
 from said.loop import FitSettings, Step, fit, preserved_generators
@@ -141,7 +142,8 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
 
 def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
     """The encoder as a folder of config.json and model.safetensors."""
-    wav2vec2.save_pretrained(Path(folder))
+    with atomic_folder(folder) as temporary:
+        wav2vec2.save_pretrained(temporary)
 
 
 def build_stand_in(settings: dict) -> Wav2Vec2Model:

@@ -7,6 +7,8 @@ from pathlib import Path
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 
+from said.atomic import naming_full_disk
+
 
 class History:
     """Scalars in TensorBoard's format, readable while they are written.
@@ -20,7 +22,7 @@ class History:
     """
 
     def __init__(self, path: Path, records: list[dict], seconds: float):
-        path = Path(path)
+        self._path = path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = RecordWriter(str(path))
         self._began = time.time() - seconds
@@ -40,5 +42,6 @@ class History:
         self._file.close()
 
     def _append(self, event: Event) -> None:
-        self._file.write(event.SerializeToString())
-        self._file.flush()
+        with naming_full_disk(self._path):
+            self._file.write(event.SerializeToString())
+            self._file.flush()
