@@ -172,7 +172,16 @@ def test_the_deadline_of_a_job():
     assert job_deadline(None, {"SLURM_JOB_ID": "1"}, now=0.0) is None
 
 
-def test_a_second_signal_acts_as_ever():
+def test_a_signal_that_arrives_twice_is_one():
+    """A group's signal reaches a training from the group and from the run that passes it on."""
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.reason == "it received SIGTERM"
+
+
+def test_a_second_signal_acts_as_ever(monkeypatch):
+    monkeypatch.setattr("said.interruption.REPEAT", 0.0)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
         assert interruption.reason is None

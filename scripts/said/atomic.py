@@ -10,6 +10,8 @@ from pathlib import Path
 
 _PARTIAL = ".partial"
 """In the name of whatever is not whole; what a killed process leaves is known by it."""
+_LITTLE = 2**18
+"""Bytes: an error while a disk has no more than these is for want of room, whatever its library says."""
 
 
 class DiskFullError(OSError):
@@ -24,18 +26,18 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         DiskFullError: in the place of whatever the block raises for want of room.
     """
     path = Path(path)
-    with naming_full_disk(path):
+    with contextlib.ExitStack() as stack, naming_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f"{_PARTIAL}{path.suffix}", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            _flush(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        stack.callback(temporary.unlink, missing_ok=True)
+        yield temporary
+        if not _room(path):  # not every library says so
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        temporary.chmod(0o666 & ~_umask())
+        _flush(temporary)
+        temporary.replace(path)
 
 
 @contextlib.contextmanager
@@ -61,7 +63,7 @@ def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
     except DiskFullError:
         raise
     except Exception as error:
-        if not _wants_room(error):
+        if not _wants_room(error) and _room(path) > _LITTLE:
             raise
         raise DiskFullError(
             f"{path}: the disk is full. Make room on the disk of {Path(path).parent}, and run the same command again: "
@@ -79,6 +81,11 @@ def remove_partial(folder: str | os.PathLike[str]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _room(path: str | os.PathLike[str]) -> int:
+    """Bytes that the disk of a file has left."""
+    return shutil.disk_usage(Path(path).parent).free
 
 
 def _wants_room(error: BaseException) -> bool:

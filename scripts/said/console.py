@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 
 
@@ -49,14 +50,18 @@ def start(log: str | os.PathLike[str]) -> None:
     sys.stderr = Tee(sys.stderr, file)
 
 
-def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """As Python reports what nobody caught, and what to do if memory ran out, of which no library speaks."""
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As Python reports what nobody caught, and what to do where no library says it."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
     if any(isinstance(one, MemoryError) or re.search("out of memory|can't allocate memory", str(one)) for one in chain):
         error.add_note(_MEMORY)
-    sys.__excepthook__(kind, error, traceback)
+    caches = [frame for frame, _ in walk_tb(trace) if frame.f_globals.get("__name__") == "numba.core.caching"]
+    if caches:
+        folder = getattr(caches[-1].f_locals.get("self"), "_cache_path", "__pycache__")
+        error.add_note(f"{folder}: the cache of compiled code is damaged: `rm -r {folder}` and run again")
+    sys.__excepthook__(kind, error, trace)
 
 
 _MEMORY = (

@@ -10,6 +10,8 @@ EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: not done, try again."""
 MARGIN = 300.0
 """Seconds before the end of a job at which a training saves and ends; a tenth of the time left where that is less."""
+REPEAT = 1.0
+"""Seconds within which a second signal is the first one again: sent to a process and to its group, it arrives twice."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -25,7 +27,7 @@ class Stopped(SystemExit):
 
 
 class Interruption:
-    """A block in which SIGTERM and SIGINT are noted instead of obeyed, once: a second one acts as ever.
+    """A block in which SIGTERM and SIGINT are noted instead of obeyed, once: another one later acts as ever.
 
     Slurm sends SIGTERM to the processes of a job at its time limit and when it is cancelled or preempted, and kills
     them half a minute later.
@@ -37,6 +39,7 @@ class Interruption:
     def __init__(self, deadline: float | None = None):
         self.deadline = deadline
         self._received: str | None = None
+        self._at = 0.0
         self._handlers: dict = {}
 
     def __enter__(self) -> "Interruption":
@@ -55,8 +58,11 @@ class Interruption:
         return self._received
 
     def _note(self, number, _frame) -> None:
-        self._received = f"it received {signal.Signals(number).name}"
-        self._restore()
+        if self._received is None:
+            self._received, self._at = f"it received {signal.Signals(number).name}", time.monotonic()
+        elif time.monotonic() - self._at > REPEAT:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():

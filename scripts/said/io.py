@@ -318,10 +318,11 @@ def write_image(path: PathLike, image: NDArray) -> None:
     """(H, W, 3) uint8 as PNG or as a page of PDF, by the path's suffix; no date in it, so that it is reproducible."""
     from PIL import Image
 
-    # Pillow writes the date of today into a PDF unless it is given another.
-    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0)} if Path(path).suffix == ".pdf" else {}
+    # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
+    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem}
+    facts = dates if Path(path).suffix == ".pdf" else {}
     with atomic(path) as temporary:
-        Image.fromarray(image).save(temporary, optimize=True, **dates)
+        Image.fromarray(image).save(temporary, optimize=True, **facts)
 
 
 _UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}

@@ -8,6 +8,7 @@ import atexit
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -33,15 +34,19 @@ class TakeoverError(RuntimeError):
 def take_over(folder: str | os.PathLike[str], slurm: bool = False, report: Callable[[str], None] = print) -> None:
     """Make this process the only run of a folder until it ends, and its children known as this run's.
 
+    SIGTERM to it reaches them from then on.
+
     Args:
         folder: in which the workflow runs.
         slurm: whether this run submits jobs to Slurm.
         report: gets a line on each thing that was left and ended.
 
     Raises:
-        TakeoverError: another run is at work here, or what a killed one left cannot be ended.
+        TakeoverError: another run is at work here, what a killed one left cannot be ended, or a folder of the results
+            cannot be written to.
     """
     folder = Path(folder).resolve()
+    require_writable(folder / "results")
     lock = acquire(folder)
     killed = _read_holder(folder)  # a run that ends by itself removes it
     _write_holder(folder, slurm or killed.get("slurm", False))
@@ -58,6 +63,21 @@ def take_over(folder: str | os.PathLike[str], slurm: bool = False, report: Calla
     remove_partial(folder / "results")
     atexit.register((folder / _HOLDER).unlink, missing_ok=True)
     os.environ[VARIABLE] = str(folder)
+    _pass_on(signal.SIGTERM)
+
+
+def require_writable(results: Path) -> None:
+    """See that a run can write into a folder and all below it.
+
+    Raises:
+        TakeoverError: names the first one that it cannot write into.
+    """
+    for place, _, _ in os.walk(results):
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise TakeoverError(
+                f"{place}: cannot be written to. Nothing was changed. Mount it for writing, or give yourself the right "
+                f"to it (`chmod -R u+w {place}`, or `chown` where it is another user's), and start again"
+            )
 
 
 def acquire(folder: Path) -> filelock.BaseFileLock:
@@ -99,13 +119,13 @@ def end_processes(folder: Path, patience: float = 20.0, report: Callable[[str], 
         if new := [process for process in left if process not in asked]:
             report(f"A run that was killed has left processes at work: {_pids(new)}. They are asked to save and end")
             asked.update(new)
-            _signal(new, psutil.Process.terminate)
+            _send(new, psutil.Process.terminate)
         waited = time.monotonic() - began
         if waited > patience and not killed:
             report(f"Still at work after {patience:.0f} s, killed now: {_pids(left)}")
         if waited > patience:
             killed = True
-            _signal(left, psutil.Process.kill)
+            _send(left, psutil.Process.kill)
         if waited > patience + 10:
             raise TakeoverError(
                 f"{_pids(left)}, left by a run that was killed, cannot be ended: waiting for a disk or a network that "
@@ -140,6 +160,21 @@ def cancel_jobs(folder: Path, patience: float = 300.0, report: Callable[[str], N
         time.sleep(1.0)
 
 
+def _pass_on(number: signal.Signals) -> None:
+    """Let a signal to this process, which waits for its children, reach them: trainings then save and end."""
+    before = signal.getsignal(number)
+
+    def handle(received, frame) -> None:
+        _send(psutil.Process().children(recursive=True), psutil.Process.terminate)
+        if callable(before):
+            before(received, frame)
+        else:
+            signal.signal(received, before)
+            signal.raise_signal(received)
+
+    signal.signal(number, handle)
+
+
 def _leftovers(folder: Path) -> list[psutil.Process]:
     own = psutil.Process()
     kin = {own, *own.parents(), *own.children(recursive=True)}
@@ -153,7 +188,7 @@ def _leftovers(folder: Path) -> list[psutil.Process]:
     return [process for process in found if process not in kin]
 
 
-def _signal(processes: Iterable[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
+def _send(processes: Iterable[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
     for process in processes:
         try:
             send(process)
