@@ -3,13 +3,19 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
-_TABLE = re.compile(r"^## Reliability\n.*?^\|---\|---\|---\|\n((?:\|.*\n)+)", re.M | re.S)
+_TABLE = re.compile(r"^## Reliability\n(?:(?!## ).*\n)*?\|---\|---\|---\|\n((?:\|.*\n)+)", re.M)
+_PLAIN = {
+    r"process \d+(, \d+)*( on \S+, since \S+ \S+ \(`[^`]*`\))?": "process ...",
+    r"\d+ bytes": "... bytes",
+    r"step \d+ of \d+": "step ... of ...",
+}
+"""What is another each time."""
 _ROWS = pytest.StashKey[dict[str, str]]()
 
 
@@ -19,22 +25,20 @@ def readme_rows() -> list[str]:
 
 
 @pytest.fixture
-def observed(request: pytest.FixtureRequest):
-    """Note what a user saw of a fault: a row of README's table, as it must stand there."""
+def observed(request: pytest.FixtureRequest) -> Iterator[Callable]:
+    """Note what a user saw of a fault, and what was lost: a row that README's table must hold as it is."""
+    rows = {}
 
     def note(fault: str, message: str, folder: Path, lost: str = "nothing") -> None:
         seen = message.replace(f"{folder}/", "").replace(str(folder), "<folder>")
-        for pattern, plain in {
-            r"process \d+(, \d+)*( on \S+, since \S+ \S+ \(`[^`]*`\))?": "process ...",
-            r"\d+ bytes": "... bytes",
-            r"step \d+ of \d+": "step ... of ...",
-        }.items():
+        for pattern, plain in _PLAIN.items():
             seen = re.sub(pattern, plain, seen)
-        row = f"| {fault} | {seen} | {lost} |"
-        request.config.stash.setdefault(_ROWS, {})[fault] = row
-        assert row in readme_rows(), f"README's table lacks this row:\n{row}"
+        rows[fault] = f"| {fault} | {seen} | {lost} |"
 
-    return note
+    yield note
+    request.config.stash.setdefault(_ROWS, {}).update(rows)
+    missing = [row for row in rows.values() if row not in readme_rows()]
+    assert not missing, "README's table lacks:\n" + "\n".join(missing)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
