@@ -137,7 +137,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
     with reading(path):
         content = Path(path).read_bytes()
         if content[-1:] not in (b"\n", b"\r"):
-            raise ValueError("its last line has no end")
+            raise ValueError("its last line has no end; if it is whole, add one")
         return pd.read_csv(io.BytesIO(content))
 
 

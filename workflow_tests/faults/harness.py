@@ -112,16 +112,17 @@ def kill_until_finished(
         AssertionError: an attempt that was not killed failed, or the run was finished before the last kill.
     """
     chance = random.Random(seed)
-    left, unit = jobs, 1.0
+    left = jobs
     for number in range(kills):
-        starts = chance.randint(0, max(1, round(2 * left / (kills - number + 1))))
-        delay = chance.random()
+        # Two are at work when they are killed: of the jobs begun, all but two are done.
+        starts = chance.randint(0, min(max(1, left // 2), 2 + round(2 * left / (kills - number + 1))))
+        delay = chance.random() * (1.0 if starts else 3.0)  # 0: while it still reads and plans
         what = ("main process", "all processes")[number % 2]
         began = time.monotonic()
         attempt = Attempt(workflow, *arguments)
         while attempt.process.poll() is None and attempt.jobs < starts:
             time.sleep(0.02)
-        time.sleep(delay * unit * (1.0 if starts else 3.0))  # 0: while it starts
+        time.sleep(delay)
         if attempt.process.poll() is not None:
             raise AssertionError(f"ended before kill {number + 1}:\n{attempt.text[-4000:]}")
         attempt.kill(what)

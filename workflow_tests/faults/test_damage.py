@@ -71,8 +71,9 @@ def test_damaged_results_are_named_and_made_anew(edited, smoke, observed):
     weights.write_bytes(weights.read_bytes()[:1000])
     sentence = speaker / "sentence01.csv"
     sentence.write_text("".join(sentence.read_text().splitlines(keepends=True)[:-9]))
+    export = "results/synthetic-smoke/export/vae.pth"
     forced = ("--forcerun", "ground_truth", "--keep-going")
-    failed = edited("results/table1.csv", *SMOKE, *forced, check=False)
+    failed = edited("results/table1.csv", export, *SMOKE, *forced, check=False)
     assert failed.returncode == 1
     lines = {line for line in failed.stderr.splitlines() if line.startswith("said.integrity.DamagedError: ")}
     messages = dict(sorted((line.split(": ")[1], line.split(": ", 1)[1]) for line in lines))
@@ -81,6 +82,7 @@ def test_damaged_results_are_named_and_made_anew(edited, smoke, observed):
     weights.unlink()
     shutil.rmtree(speaker)
     edited("results/table1.csv", *SMOKE)
+    (edited.folder / export).unlink(missing_ok=True)
     assert differences(edited.folder / "results", smoke.folder / "results") == []
     observed("a result cut off or changed by hand", by_name["vae.safetensors"], edited.folder)
     observed("the same, in a folder of coefficients", by_name["sentence01.csv"], edited.folder)

@@ -1,6 +1,5 @@
 """A disk that is full, and one that cannot be written to."""
 
-import shutil
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ NOISE = RANDOM.random((200, 300, 3)).astype(np.float32)
 
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(workflow, smoke, mount, observed):
     disk = mount(workflow.folder / "results")
-    disk.tmpfs("20m")  # the source face fits, a speaker's sentences do not
+    disk.tmpfs("45m")  # the faces fit, a speaker's sentences do not
     failed = workflow(TARGET, *SMOKE, check=False)
     assert failed.returncode == 1
     (line,) = {line for line in failed.stderr.splitlines() if line.startswith("said.atomic.DiskFullError: ")}
@@ -35,16 +34,19 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(workflow, s
     observed("disk full", line.split(": ", 1)[1], workflow.folder)
 
 
-def test_results_that_cannot_be_written_to_are_named_before_any_job(edited, mount, observed):
-    shutil.rmtree(edited.folder / TARGET)
-    place = edited.folder / "results/synthetic-smoke/coefficients"
+def test_results_that_cannot_be_written_to_are_named_before_any_job(edited, smoke, mount, observed):
+    place = edited.folder / "results/synthetic-smoke/extractor"
+    for path in place.glob("[vh]*"):
+        path.unlink()
+    target = "results/synthetic-smoke/extractor/vae.safetensors"
     mounted = mount(place)
     mounted.read_only()
-    refused = edited(TARGET, *SMOKE, check=False)
-    assert refused.returncode == 1 and "Execute 1 jobs" not in refused.stderr
+    refused = edited(target, *SMOKE, check=False)
+    assert refused.returncode == 1 and "Training the VAE" not in refused.stderr
     (line,) = [line for line in refused.stderr.splitlines() if "cannot be written to" in line]
     mounted.close()
-    edited(TARGET, *SMOKE)
+    edited(target, *SMOKE)
+    assert differences(edited.folder / "results", smoke.folder / "results") == []
     observed("results read-only", line, edited.folder)
 
 

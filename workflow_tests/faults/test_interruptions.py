@@ -13,9 +13,11 @@ WEIGHTS = "results/synthetic-smoke/extractor/vae.safetensors"
 KILLS = 30
 
 
-def test_thirty_kills_at_random_moments_change_nothing(workflow, smoke, observed):
-    jobs = sum(workflow.jobs("tables", *SMOKE).values())
-    kills = list(kill_until_finished(workflow, ("tables", *SMOKE), jobs, KILLS, seed=0))
+def test_thirty_kills_at_random_moments_change_nothing(workflow, smoke):
+    """Up to one table, through every stage of the paper; harness.py does it with all tables."""
+    arguments = ("results/table1.csv", *SMOKE)
+    jobs = sum(workflow.jobs(*arguments).values())
+    kills = list(kill_until_finished(workflow, arguments, jobs, KILLS, seed=0))
     assert len(kills) == KILLS and any(kill.jobs for kill in kills)
     assert differences(workflow.folder / "results", smoke.folder / "results") == []
     assert not list(workflow.folder.glob("results/**/*.partial*"))

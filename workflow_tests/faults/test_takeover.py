@@ -150,8 +150,9 @@ with atomic(sys.argv[1] + "/results/run/table.csv") as temporary:
     assert [path.name for path in results.iterdir()] == ["whole.csv"]
 
 
-def test_a_queue_that_cannot_be_seen_is_an_error_with_its_remedy(tmp_path):
+def test_a_queue_that_cannot_be_seen_is_an_error_with_its_remedy(tmp_path, monkeypatch):
     """Slurm's client without a cluster, or no client at all: both say what to do."""
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none"))
     with pytest.raises(takeover.TakeoverError, match="squeue: .*start again when `squeue --me` works"):
         takeover.cancel_jobs(tmp_path)
 
