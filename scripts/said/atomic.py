@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 _PARTIAL = ".partial"
 """In the name of whatever is not whole; what a killed process leaves is known by it."""
+_TEMPORARY = re.compile(rf"(?<=/)\.([^/]+)-[^/-]{{8}}{re.escape(_PARTIAL)}(?=/)")
+"""A folder's temporary name in the path of a file, and in it the name that it will have."""
 _LITTLE = 2**18
 """Bytes: an error while a disk has no more than these is for want of room, whatever its library says."""
 
@@ -65,8 +68,9 @@ def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:
         if not _wants_room(error) and _room(path) > _LITTLE:
             raise
+        named = Path(_TEMPORARY.sub(r"\1", str(path)))
         raise DiskFullError(
-            f"{path}: the disk is full. Make room on the disk of {Path(path).parent}, and run the same command again: "
+            f"{named}: the disk is full. Make room on the disk of {named.parent}, and run the same command again: "
             "what is finished is kept"
         ) from error
 

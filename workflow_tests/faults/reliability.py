@@ -12,6 +12,7 @@ from conftest import ROOT
 _TABLE = re.compile(r"^## Reliability\n(?:(?!## ).*\n)*?\|---\|---\|---\|\n((?:\|.*\n)+)", re.M)
 _PLAIN = {
     r"process \d+(, \d+)*( on \S+, since \S+ \S+ \(`[^`]*`\))?": "process ...",
+    r"Process \d+ on [^ .]+\.": "Process ....",
     r"\d+ bytes": "... bytes",
     r"step \d+ of \d+": "step ... of ...",
 }
@@ -30,7 +31,7 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Callable]:
     rows = {}
 
     def note(fault: str, message: str, folder: Path, lost: str = "nothing") -> None:
-        seen = message.replace(f"{folder}/", "").replace(str(folder), "<folder>")
+        seen = message.replace(f"{folder}/", "").replace(str(folder), "FOLDER")
         for pattern, plain in _PLAIN.items():
             seen = re.sub(pattern, plain, seen)
         rows[fault] = f"| {fault} | {seen} | {lost} |"

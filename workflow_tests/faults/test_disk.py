@@ -1,6 +1,5 @@
 """A disk that is full, and one that cannot be written to."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -13,14 +12,14 @@ from said.tensorboard import History
 
 pytest_plugins = ["reliability"]
 
-TARGET = "results/synthetic-smoke/coefficients/speaker11"
+TARGET = "results/synthetic-smoke/corpus/sequences/speaker11"
 RANDOM = np.random.default_rng(0)
 NOISE = RANDOM.random((200, 300, 3)).astype(np.float32)
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(workflow, smoke, mount, observed):
     disk = mount(workflow.folder / "results")
-    disk.tmpfs("45m")  # the faces fit, a speaker's sentences do not
+    disk.tmpfs("40m")  # the faces fit, a speaker's sentences do not
     failed = workflow(TARGET, *SMOKE, check=False)
     assert failed.returncode == 1
     (line,) = {line for line in failed.stderr.splitlines() if line.startswith("said.atomic.DiskFullError: ")}
@@ -84,7 +83,7 @@ def test_every_writer_tells_of_a_full_disk(name, mount, tmp_path):
 def test_a_folder_is_there_as_a_whole_or_not_at_all(mount, tmp_path):
     disk = mount(tmp_path / "disk")
     disk.tmpfs("64k")
-    with pytest.raises(DiskFullError, match="frames.npy: the disk is full"):
+    with pytest.raises(DiskFullError, match="disk/speaker/frames.npy: the disk is full"):
         with atomic_folder(disk.place / "speaker") as folder:
             io.write_text(folder / "first.txt", "written")
             io.write_frames(folder / "frames.npy", NOISE)
