@@ -11,10 +11,13 @@ min_version("9.0")
 
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
+from said import benchmarks
 from said import config as settings
 from said import digest
 from said import edits as entries
 from said import takeover
+from said import estimate
+from said.work import Job
 
 
 configfile: "config.yaml"
@@ -23,8 +26,10 @@ configfile: "config.yaml"
 report: "report/workflow.rst"
 
 
+WRITTEN = config
+SCHEMA = yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text())
 try:
-    config = settings.resolve(config, yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text()))
+    config = settings.resolve(WRITTEN, SCHEMA)
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -77,6 +82,7 @@ include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
 include: "rules/figures.smk"
 include: "rules/record.smk"
+include: "rules/estimate.smk"
 
 
 localrules:

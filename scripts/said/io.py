@@ -141,19 +141,6 @@ def read_table(path: PathLike) -> pd.DataFrame:
         return pd.read_csv(io.BytesIO(content))
 
 
-def read_benchmarks(folder: PathLike) -> pd.DataFrame:
-    """What Snakemake measured of every job: one row each, its rule beside the columns of its benchmark file.
-
-    Args:
-        folder: holds <rule>.tsv, or <rule>/**/<wildcards>.tsv.
-    """
-    tables = []
-    for path in sorted(Path(folder).rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        tables.append(pd.read_csv(path, sep="\t").assign(rule=rule))
-    return pd.concat(tables, ignore_index=True)
-
-
 def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
     """Mono waveform (T,) in [-1, 1] and its sample rate in Hz.
 
