@@ -2,7 +2,7 @@
 
 On a CPU: measured on two shared cores of an x86 server of the 2020s, a thread for each job. What a job takes in any
 case is from a run of the synthetic dataset at `smoke` scale, all else from one at `demo` scale. Operations are at the
-speed of the paper's model, about 1e11 a second; small models spend their time between them, in steps and calls.
+speed of the paper's model, 8e10 a second; small models spend their time between them, in steps and calls.
 
 On a GPU: nothing was measured. Operations at 1e13 a second, and 4 ms to start the kernels of a training step or a call.
 """
@@ -10,8 +10,8 @@ On a GPU: nothing was measured. Operations at 1e13 a second, and 4 ms to start t
 GPU = {"flop": 1e-13, "step": 4e-3, "finetuned step": 8e-3, "call": 4e-3}
 """Take the place of a rule's own on a GPU."""
 
-FLOP = 1e-11
-"""Of one core."""
+FLOP = 1.2e-11
+"""An operation on one core."""
 _FILMED, _DRAWN = 2.7e-7, 1.0e-7
 """A pixel of the films that SyncNet sees, and of those for people."""
 
@@ -19,6 +19,8 @@ CPU = {
     # data
     "synthetic_faces": {"job": 11, "speaker": 0.2},
     "synthetic_sequences": {"job": 2.2, "sentence": 0.125},
+    "inspect_vocaset": {"job": 2, "sentence": 1},  # bench_reading.py, a packed release
+    "vocaset_sequences": {"job": 2, "sentence": 1},
     # blendshapes, coefficients
     "find_regions": {"job": 1},
     "find_correspondence": {"job": 1.3},
@@ -27,14 +29,14 @@ CPU = {
     "coefficient_std": {"job": 1},
     "quality_sheet": {"job": 2.6},
     # models
-    "train_extractor": {"job": 3.6, "step": 0.023, "flop": FLOP},
-    "speech_encoder": {"job": 6.5, "utterance": 0.11, "step": 0.057, "flop": FLOP},
-    "train_said": {"job": 6, "step": 0.063, "finetuned step": 0.126, "flop": FLOP},
-    "sample_said": {"job": 6.1, "call": 0.009, "flop": FLOP},
-    "edit_said": {"job": 5.8, "call": 0.009, "flop": FLOP},
+    "train_extractor": {"job": 3.6, "step": 0.02, "flop": FLOP},
+    "speech_encoder": {"job": 6.5, "utterance": 0.11, "step": 0.048, "flop": FLOP},
+    "train_said": {"job": 6, "step": 0.056, "finetuned step": 0.113, "flop": FLOP},
+    "sample_said": {"job": 6.1, "call": 0.008, "flop": FLOP},
+    "edit_said": {"job": 5.8, "call": 0.008, "flop": FLOP},
     "plot_edit": {"job": 1.8},
     # lip-sync
-    "train_syncnet": {"job": 5.8, "pixel": _FILMED, "step": 0.125, "flop": FLOP},
+    "train_syncnet": {"job": 5.8, "pixel": _FILMED, "step": 0.1, "flop": FLOP},
     "measure_sync": {"job": 5.6, "pixel": _FILMED, "flop": FLOP},
     "prove_sync": {"job": 6.6, "pixel": _FILMED, "sentence": 0.29, "flop": FLOP},
     # evaluation

@@ -1,7 +1,7 @@
 """How much there is to do in a job: the quantities that its time grows with, counted from its settings.
 
 Counted are sentences, optimisation steps, calls of the denoiser, samples, pixels and floating-point operations, two for
-each multiplication of a weight. Left out are products of activations (attention over 120 frames is 2 % of the denoiser),
+each multiplication of a weight. Left out are products of activations with each other, a few per cent of the denoiser's,
 normalisations, and all that is done once for a batch. Sentences are taken to last `FRAMES`, and none to be missing.
 A rule without an entry in `WORK` costs the same each time.
 """
