@@ -9,15 +9,18 @@ def benchmark_name(job):
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).with_suffix("").as_posix()
 
 
-def other_runs(planned, gpu_here):
-    """Recorded jobs of this folder's other runs, each with its configuration."""
+def other_runs(gpu_here):
+    """Recorded jobs of this folder's other runs, each with its configuration, where that can still be used."""
     found = {}
     for folder in sorted(Path("results").glob("*-*/benchmarks")):
         dataset, scale = folder.parent.name.split("-", 1)
         if folder.parent.name == RUN or dataset not in ("synthetic", "vocaset") or scale not in WRITTEN["scales"]:
             continue
-        chosen = settings.resolve({**WRITTEN, "dataset": dataset, "scale": scale}, SCHEMA)
-        found[folder.parent.name] = (chosen, benchmarks.read_records(folder, planned, gpu_here))
+        try:
+            chosen = settings.resolve({**WRITTEN, "dataset": dataset, "scale": scale}, SCHEMA)
+        except settings.ConfigError:
+            continue
+        found[folder.parent.name] = (chosen, benchmarks.read_records(folder, {}, gpu_here))
     return found
 
 
@@ -27,7 +30,7 @@ def expected_cost():
     to_run = set(workflow.dag.needrun_jobs(exclude_finished=False))
     # Where jobs reserve GPUs, a job that does not reserve one does not get one; elsewhere it takes what there is.
     reserved = any(benchmarks.reserves_gpu(job.resources) for job in jobs)
-    gpu_here = not reserved and Path("/dev/nvidia0").exists()
+    gpu_here = not reserved and any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd"))
     planned = {}
     for job in jobs:
         params = dict(job.params.items())
@@ -35,7 +38,7 @@ def expected_cost():
         planned[job] = Job(job.rule.name, benchmark_name(job), dict(job.wildcards.items()), params, job.threads, gpu)
     by_name = {job.name: job for job in planned.values()}
     records = benchmarks.read_records(f"results/{RUN}/benchmarks", by_name, gpu_here)
-    estimator = estimate.Estimator(config, records, other_runs({}, gpu_here))
+    estimator = estimate.Estimator(config, records, other_runs(gpu_here))
     expected = {job: estimator(one) for job, one in planned.items() if job in to_run}
     if not expected:
         return ""
