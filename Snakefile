@@ -15,7 +15,6 @@ from said import benchmarks
 from said import config as settings
 from said import digest
 from said import edits as entries
-from said import takeover
 from said import estimate
 from said.work import Job
 
@@ -32,15 +31,6 @@ try:
     config = settings.resolve(WRITTEN, SCHEMA)
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
-
-
-# Of the run itself alone: neither of its jobs nor of dry runs.
-onstart:
-    slurm = workflow.executor_plugin.name == "slurm"
-    try:
-        takeover.take_over(Path.cwd(), slurm, logger.warning)
-    except takeover.TakeoverError as error:
-        raise WorkflowError(str(error)) from None
 
 
 RUN = f"{config['dataset']}-{config['scale']}"
@@ -62,6 +52,11 @@ def code(script):
     return digest.code(BASE / "scripts" / script, BASE / "scripts")
 
 
+def growing(amount):
+    """A resource of which each further attempt gets more than the one before, which may have failed for want of it."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 wildcard_constraints:
     run=RUN,
     speaker="|".join(SPEAKERS),
@@ -70,6 +65,7 @@ wildcard_constraints:
     edit="|".join(config["edits"]) or "none",
 
 
+include: "rules/run.smk"
 include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/blendshapes.smk"

@@ -22,8 +22,8 @@ rule measure_motion:
     message:
         "Measuring the meshes of {wildcards.method}"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     conda:
         "../envs/said.yaml"
     script:

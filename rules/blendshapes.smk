@@ -16,8 +16,8 @@ rule find_regions:
     message:
         "Finding eyeballs, ears, back of the head and neck"
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -41,8 +41,8 @@ rule find_correspondence:
     message:
         "Deforming the source face onto {wildcards.speaker}"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -71,8 +71,8 @@ rule transfer_blendshapes:
     message:
         "Transferring the 32 blendshapes to {wildcards.speaker}"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -97,8 +97,8 @@ rule blendshape_health:
     message:
         "Looking for inverted triangles, spikes and jaws that open too little"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -122,8 +122,8 @@ if config["dataset"] == "synthetic":
         message:
             "Comparing the transferred blendshapes with the true ones"
         resources:
-            mem_mb=1000,
-            runtime=5,
+            mem_mb=growing(1000),
+            runtime=growing(5),
         conda:
             "../envs/said.yaml"
         script:
@@ -145,8 +145,8 @@ rule export_blendshapes:
     message:
         "Writing the blendshapes of {wildcards.speaker} as OBJ and glTF"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:

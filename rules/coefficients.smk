@@ -22,8 +22,8 @@ rule fit_coefficients:
     message:
         "Fitting the coefficients of {wildcards.speaker}"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     conda:
         "../envs/said.yaml"
     script:
@@ -44,8 +44,8 @@ rule coefficient_std:
     message:
         "Standard deviation of every coefficient over the training set"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -69,8 +69,8 @@ rule quality_sheet:
     message:
         "Drawing how well the blendshapes of {wildcards.speaker} explain the frames"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -92,8 +92,8 @@ rule quality_table:
     message:
         "Collecting how well every sentence is explained"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -114,8 +114,8 @@ rule blendshape_residuals:
     message:
         "Writing what each blendshape of {wildcards.speaker} adds to the template"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:

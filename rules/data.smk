@@ -25,8 +25,8 @@ if config["dataset"] == "synthetic":
         message:
             "Modelling {params.speakers} and the source face with its 52 expressions"
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=growing(2000),
+            runtime=growing(10),
         conda:
             "../envs/said.yaml"
         script:
@@ -62,8 +62,8 @@ if config["dataset"] == "synthetic":
         message:
             "Letting {wildcards.speaker} say {params.sentences} sentences"
         resources:
-            mem_mb=2000,
-            runtime=20,
+            mem_mb=growing(2000),
+            runtime=growing(20),
         conda:
             "../envs/said.yaml"
         script:
@@ -92,8 +92,8 @@ else:
         message:
             "Looking at everything {wildcards.speaker} has"
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=growing(2000),
+            runtime=growing(60),
         conda:
             "../envs/said.yaml"
         script:
@@ -158,8 +158,8 @@ else:
         message:
             "Reading VOCASET's templates and the ARKit face"
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=growing(2000),
+            runtime=growing(10),
         conda:
             "../envs/said.yaml"
         script:
@@ -184,8 +184,8 @@ else:
         message:
             "Reading the sequences of {wildcards.speaker}"
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=growing(2000),
+            runtime=growing(60),
         conda:
             "../envs/said.yaml"
         script:

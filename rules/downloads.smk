@@ -82,8 +82,8 @@ elif config["dataset"] == "vocaset":
         message:
             "Checking the archives of {params.path}"
         resources:
-            mem_mb=1000,
-            runtime=60,
+            mem_mb=growing(1000),
+            runtime=growing(60),
         conda:
             "../envs/said.yaml"
         script:

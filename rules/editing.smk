@@ -43,8 +43,8 @@ rule edit_said:
     message:
         "Making the edit {wildcards.edit}"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     conda:
         "../envs/said.yaml"
     script:
@@ -66,8 +66,8 @@ rule plot_edit:
     message:
         "Drawing the edit {wildcards.edit}"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -93,8 +93,8 @@ rule edit_video:
     message:
         "Rendering the edit {wildcards.edit}"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     conda:
         "../envs/said.yaml"
     script:

@@ -16,8 +16,8 @@ rule ground_truth:
     message:
         "Taking the coefficients of {wildcards.speaker} as the method ground_truth"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -52,8 +52,8 @@ rule evaluate:
         "Measuring {wildcards.method}"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     conda:
         "../envs/said.yaml"
     script:
@@ -166,8 +166,8 @@ if config["dataset"] == "synthetic":
         message:
             "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=growing(2000),
+            runtime=growing(60),
         conda:
             "../envs/said.yaml"
         script:

@@ -25,7 +25,7 @@ rule train_extractor:
         "Training the VAE feature extractor"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=720,
     conda:
         "../envs/said.yaml"
@@ -48,8 +48,8 @@ rule export_extractor:
     message:
         "Writing the feature extractor in the authors' format"
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:

@@ -18,8 +18,8 @@ rule plot_speakers:
     message:
         "Drawing the speakers"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -41,8 +41,8 @@ rule plot_blendshapes:
     message:
         f"Drawing the 32 blendshapes of {SHOWN} beside the source face"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -65,8 +65,8 @@ rule plot_training:
     message:
         "Drawing the training curves"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
@@ -90,8 +90,8 @@ rule plot_overview:
     message:
         "Figure 1: the overview"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -118,8 +118,8 @@ rule plot_construction:
     message:
         "Figure 2: the construction of BlendVOCA"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -142,8 +142,8 @@ rule plot_architecture:
     message:
         "Figure 3: the architecture"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -170,8 +170,8 @@ rule demo_video:
     message:
         f"Rendering {SHOWN}: ground truth beside a sample of {VARIANTS[0]}"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -194,8 +194,8 @@ rule plot_editing:
     message:
         "Drawing the edits"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -219,8 +219,8 @@ rule plot_velocity:
     message:
         "Drawing a sample with and without velocity loss"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -247,8 +247,8 @@ rule plot_attention:
     message:
         "Drawing the cross-attention with and without alignment bias"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     conda:
         "../envs/said.yaml"
     script:
@@ -277,8 +277,8 @@ rule comparison_video:
     message:
         f"Rendering {SHOWN}: ground truth beside every variant"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     conda:
         "../envs/said.yaml"
     script:

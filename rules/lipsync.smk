@@ -23,8 +23,8 @@ if config["lipsync"]["weights"] == "published":
             "Reading SyncNet's published weights from {params.path}"
         priority: 1
         resources:
-            mem_mb=1000,
-            runtime=5,
+            mem_mb=growing(1000),
+            runtime=growing(5),
         conda:
             "../envs/said.yaml"
         script:
@@ -60,7 +60,7 @@ else:
             "Training SyncNet on films of the training speakers"
         threads: config["compute"]["threads"]
         resources:
-            mem_mb=4000,
+            mem_mb=growing(4000),
             runtime=240,
         conda:
             "../envs/said.yaml"
@@ -89,8 +89,8 @@ rule measure_sync:
         "Measuring the lip-sync of {wildcards.method}"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(4000),
+        runtime=growing(1440),
     conda:
         "../envs/said.yaml"
     script:
@@ -118,8 +118,8 @@ rule prove_sync:
         "Moving the speech of held-out clips, to see whether the AV offset follows"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     conda:
         "../envs/said.yaml"
     script:

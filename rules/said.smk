@@ -19,8 +19,8 @@ rule speech_encoder:
     localrule: config["speech_encoder"]["source"] == "pretrained"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     conda:
         "../envs/said.yaml"
     script:
@@ -65,7 +65,7 @@ rule train_said:
         "Training SAiD, variant {wildcards.variant}"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000 + config["compute"]["window_cache_mb"],
+        mem_mb=growing(4000 + config["compute"]["window_cache_mb"]),
         # A resource, because it changes the speed only: another value makes nothing run again.
         window_cache_mb=config["compute"]["window_cache_mb"],
         runtime=2880,
@@ -97,7 +97,7 @@ rule sample_said:
         "Sampling {params.settings[samples]} sequences per sentence of {wildcards.speaker} from {wildcards.variant}"
     threads: config["compute"]["threads"]
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=720,
     conda:
         "../envs/said.yaml"
@@ -121,8 +121,8 @@ rule export:
     message:
         "Writing {wildcards.variant} in the authors' format"
     resources:
-        mem_mb=4000,
-        runtime=5,
+        mem_mb=growing(4000),
+        runtime=growing(5),
     conda:
         "../envs/said.yaml"
     script:
