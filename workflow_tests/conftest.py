@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from said.model import load_official
 from said.synthetic.head import build_head
@@ -107,15 +109,48 @@ def workflow(tmp_path: Path) -> Workflow:
     return copy_workflow(tmp_path / "workflow")
 
 
+_TIMES = re.compile(r"/(logs|benchmarks)/|cost\.csv$|run\.html$|\.tfevents$|\.snakemake_timestamp$")
+"""Files that tell when something happened, and so are never twice the same."""
+
 SMOKE = ("--config", "dataset=synthetic", "scale=smoke")
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def smoke(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
     """A copy of the workflow in which the whole chain has run at smoke scale. Not to be changed: see `edited`."""
-    workflow = copy_workflow(tmp_path_factory.mktemp("smoke"))
-    workflow("all", *SMOKE)
-    return workflow
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # one run for all workers of pytest-xdist, whose folders lie side by side
+        folder = folder.parent
+    with FileLock(folder / "smoke.lock"):
+        if not (folder / "smoke.done").exists():
+            copy_workflow(folder / "smoke")("all", *SMOKE)
+            (folder / "smoke.done").touch()
+    return Workflow(folder / "smoke")
+
+
+def differences(results: Path, reference: Path) -> list[str]:
+    """Files below `results` that the reference lacks, or has otherwise, but for times.
+
+    The reference may hold more: it may have been asked for more.
+    """
+    found = []
+    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+        name = path.relative_to(results)
+        if _TIMES.search(name.as_posix()):
+            continue
+        other = reference / name
+        if not other.exists():
+            found.append(f"{name}: not in the undisturbed run")
+        elif _content(path) != _content(other):
+            found.append(f"{name}: differs")
+    return found
+
+
+def _content(path: Path) -> bytes | list:
+    if path.name != "history.jsonl":
+        return path.read_bytes()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ once, as a power cut does.
 """
 
 import argparse
-import json
 import os
 import random
 import re
@@ -25,11 +24,9 @@ import psutil
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "scripts")]
 
-from conftest import SMOKE, Workflow, copy_workflow
+from conftest import SMOKE, Workflow, copy_workflow, differences
 
 _JOB, _TOTAL = re.compile(r"^Job \d+: ", re.M), re.compile(r"^total +(\d+)$", re.M)
-_TIMES = re.compile(r"/(logs|benchmarks)/|cost\.csv$|run\.html$|\.tfevents$|\.snakemake_timestamp$")
-"""Files that tell when something happened, and so are never twice the same."""
 
 
 @dataclass(frozen=True)
@@ -132,31 +129,6 @@ def kill_until_finished(
     attempt = Attempt(workflow, *arguments)
     if attempt.end():
         raise AssertionError(f"did not finish:\n{attempt.text[-6000:]}")
-
-
-def differences(results: Path, reference: Path) -> list[str]:
-    """Files below `results` that the reference lacks, or has otherwise, but for times.
-
-    The reference may hold more: it may have been asked for more.
-    """
-    found = []
-    for path in sorted(path for path in results.rglob("*") if path.is_file()):
-        name = path.relative_to(results)
-        if _TIMES.search(name.as_posix()):
-            continue
-        other = reference / name
-        if not other.exists():
-            found.append(f"{name}: not in the undisturbed run")
-        elif _content(path) != _content(other):
-            found.append(f"{name}: differs")
-    return found
-
-
-def _content(path: Path) -> bytes | list:
-    if path.name != "history.jsonl":
-        return path.read_bytes()
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 
 def main() -> None:

@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, SMOKE
-from harness import differences
+from conftest import ROOT, SMOKE, differences
 from torch import nn
 
 from said import corpus, io

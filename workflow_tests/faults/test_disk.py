@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SMOKE
-from harness import differences
+from conftest import SMOKE, differences
 
 from said import gltf, io, video
 from said.atomic import DiskFullError, atomic_folder

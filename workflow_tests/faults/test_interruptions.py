@@ -4,8 +4,8 @@ import signal
 
 import psutil
 import pytest
-from conftest import SMOKE, Workflow
-from harness import Attempt, differences, kill_until_finished
+from conftest import SMOKE, Workflow, differences
+from harness import Attempt, kill_until_finished
 
 pytest_plugins = ["reliability"]
 
