@@ -31,7 +31,9 @@ class TakeoverError(RuntimeError):
     """A run cannot have its folder for itself; says what to do."""
 
 
-def take_over(folder: str | os.PathLike[str], slurm: bool = False, report: Callable[[str], None] = print) -> None:
+def take_over(
+    folder: str | os.PathLike[str], slurm: bool = False, settings: str = "", report: Callable[[str], None] = print
+) -> str | None:
     """Make this process the only run of a folder until it ends, and its children known as this run's.
 
     SIGTERM to it reaches them from then on.
@@ -39,7 +41,11 @@ def take_over(folder: str | os.PathLike[str], slurm: bool = False, report: Calla
     Args:
         folder: in which the workflow runs.
         slurm: whether this run submits jobs to Slurm.
+        settings: what its results follow from, or a digest of it.
         report: gets a line on each thing that was left and ended.
+
+    Returns:
+        the settings of the run before, if that was killed.
 
     Raises:
         TakeoverError: another run is at work here, what a killed one left cannot be ended, or a folder of the results
@@ -49,21 +55,22 @@ def take_over(folder: str | os.PathLike[str], slurm: bool = False, report: Calla
     require_writable(folder / "results")
     lock = acquire(folder)
     killed = _read_holder(folder)  # a run that ends by itself removes it
-    _write_holder(folder, slurm or killed.get("slurm", False))
+    _write_holder(folder, slurm or killed.get("slurm", False), killed.get("settings", settings))
     atexit.register(lock.release)  # keeps it as long as there is this process
     if killed and killed["host"] != socket.gethostname():
         report(
             f"The last run here was killed on {killed['host']}, and what it may have left at work there cannot be seen "
             f"from {socket.gethostname()}. If it has: end its processes there before you go on here"
         )
-    end_processes(folder, report=report)
-    if slurm or killed.get("slurm"):
+    if slurm or killed.get("slurm"):  # first, because Slurm would start the next ones as soon as some have ended
         cancel_jobs(folder, report=report)
-        _write_holder(folder, slurm)
+    end_processes(folder, report=report)
+    _write_holder(folder, slurm, settings)
     remove_partial(folder / "results")
     atexit.register((folder / _HOLDER).unlink, missing_ok=True)
     os.environ[VARIABLE] = str(folder)
     _pass_on(signal.SIGTERM)
+    return killed.get("settings")
 
 
 def require_writable(results: Path) -> None:
@@ -243,13 +250,14 @@ def _busy(folder: Path, holder: dict) -> str:
     )
 
 
-def _write_holder(folder: Path, slurm: bool) -> None:
+def _write_holder(folder: Path, slurm: bool, settings: str) -> None:
     holder = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "since": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "slurm": slurm,
+        "settings": settings,
     }
     with atomic(folder / _HOLDER) as temporary:
         temporary.write_text(json.dumps(holder, indent=2) + "\n")
