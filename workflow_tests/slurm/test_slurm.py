@@ -1,0 +1,235 @@
+"""snakemake --profile slurm on a real cluster, and what happens to jobs on one.
+
+On a machine with Debian's packages (`cluster.PACKAGES`) a cluster of one node is started for these tests. Where another
+one answers already, it runs the whole chain, and the tests that would harm it are skipped.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, Slurm, missing
+from conftest import SMOKE, Workflow, differences
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Slurm]:
+    if reasons := missing():
+        if shutil.which("sinfo") and subprocess.run(["sinfo"], capture_output=True).returncode == 0:
+            yield Slurm()
+            return
+        pytest.skip(f"no Slurm answers here and none can be started: {'; '.join(reasons)}")
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder, Cluster(Path(folder)) as own:
+        yield own
+
+
+@pytest.fixture
+def own_cluster(cluster: Slurm) -> Cluster:
+    if not cluster.own:
+        pytest.skip("this test stops Slurm's daemons, and the cluster here is not ours")
+    return cluster
+
+
+class Run:
+    """`snakemake --profile slurm` in the background, as from a login node; its output in run.log."""
+
+    def __init__(self, cluster: Slurm, workflow: Workflow, *arguments: str):
+        self.log = workflow.folder / "run.log"
+        _ask_often(workflow)
+        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *arguments]
+        environment = {k: v for k, v in cluster.environment.items() if not k.startswith(("PYTEST", "PYTHONPATH"))}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=workflow.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def until(self, condition: Callable[[], object], what: str, seconds: float = 600) -> object:
+        """The first true value of `condition`, while Snakemake works."""
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            assert self.process.poll() is None, f"Snakemake ended before {what}:\n{self.text[-5000:]}"
+            assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}:\n{self.text[-5000:]}"
+            time.sleep(0.2)
+        return value
+
+    def finish(self, seconds: float = 1200) -> str:
+        """Its output, after it succeeded."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"not done after {seconds:.0f} s:\n{self.text[-8000:]}") from None
+        assert status == 0, self.text[-12000:]
+        return self.text
+
+
+@pytest.fixture
+def start(cluster: Slurm) -> Iterator[Callable[..., Run]]:
+    """Starts runs, and ends what a failed test leaves of them."""
+    runs = []
+
+    def start(workflow: Workflow, *arguments: str) -> Run:
+        runs.append(Run(cluster, workflow, *arguments))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.process.kill()
+        run.process.wait()
+    if cluster.own:
+        cluster.command("scancel", *(cluster.queue()), check=False)
+
+
+def test_the_whole_paper_on_a_bad_day(cluster, start, smoke, workflow):
+    """The whole chain gives what it gives locally, byte for byte, whatever happens to its jobs."""
+    run = start(workflow, *SMOKE)
+    if cluster.own:
+        job = run.until(lambda: cluster.queue("faces", "RUNNING"), "the first job")[0]
+        cluster.command("scancel", job)
+
+        # Slurm saves its state within five seconds; what it started since would be started twice.
+        run.until(lambda: cluster.queue("train_syncnet", "RUNNING") and cluster.running_for(6), "a long job")
+        cluster.stop("slurmctld", signal.SIGKILL)
+        time.sleep(4)
+        cluster.start("slurmctld")
+
+        run.until(lambda: cluster.queue("train_said", "RUNNING"), "a training")
+        urgent = cluster.command(
+            "sbatch", "--parsable", "-p", "urgent", "--gres=gpu:2", "--output=/dev/null", "--wrap=sleep 2"
+        ).strip()
+        run.until(lambda: urgent not in cluster.queue(), "the urgent job's end")
+
+        # Slurm misses jobs, but for those that have only begun, when their node reports for duty.
+        orphan = run.until(lambda: cluster.queue("train_said", "RUNNING"), "a training")[0]
+        _kill_step_daemons(orphan)
+        time.sleep(25)
+        cluster.stop("slurmd")
+        cluster.start("slurmd")
+        run.until(lambda: orphan not in cluster.queue(state="RUNNING"), "that the orphan is missed")
+
+        run.until(lambda: cluster.queue("sample_said", "RUNNING"), "a sampling")
+        cluster.command("scontrol", "update", f"nodename={cluster.host}", "state=down", "reason=test")
+        time.sleep(2)
+        cluster.command("scontrol", "update", f"nodename={cluster.host}", "state=resume", check=False)
+
+        unseen = run.until(lambda: cluster.queue("evaluate", "RUNNING"), "an evaluation")[0]
+        run.process.kill()
+        run.process.wait()
+        while unseen in cluster.queue():
+            time.sleep(1)
+        left = cluster.queue()
+        total = int(re.search(r"^total +(\d+)$", run.text, re.M)[1])
+        finished = int(re.findall(rf"^(\d+) of {total} steps", run.text, re.M)[-1])
+        before = len(run.text)
+        run = start(workflow, *SMOKE)
+    run.finish()
+    assert differences(workflow.folder / "results", smoke.folder / "results") == []
+
+    assert workflow.jobs("all", *SMOKE) == {}, "something is out of date"
+
+    jobs = cluster.jobs("Comment", "State", "WorkDir", "ReqTRES")
+    jobs = [job for job in jobs if job["WorkDir"] == str(workflow.folder)]
+    assert not [job["Comment"] for job in jobs if re.search("table|publish|record", job["Comment"])], "local jobs"
+    with_gpu = {job["Comment"].split("_wildcards")[0] for job in jobs if "gres/gpu=1" in job["ReqTRES"]}
+    assert with_gpu == {"rule_train_said", "rule_train_extractor", "rule_sample_said"}
+    assert not [job["Comment"] for job in jobs if "gres/gpu=2" in job["ReqTRES"]]
+    if cluster.own:
+        states = {job["State"].split()[0] for job in jobs}
+        assert {"COMPLETED", "CANCELLED", "PREEMPTED", "NODE_FAIL"} <= states, states
+        again = run.text[before:]
+        assert "has left jobs in Slurm's queue" in again and not set(left) & set(cluster.queue())
+        assert int(re.search(r"^total +(\d+)$", again, re.M)[1]) < total - finished, "something was done twice"
+    workflow.edit("config.yaml", "wind_components: 2", "wind_components: 3")
+    assert workflow.jobs("all", *SMOKE)["evaluate"] == len(list((smoke.folder / "results").glob("*/evaluation/*.json")))
+
+
+def _ask_often(workflow: Workflow) -> None:
+    """Ask Slurm for states every three seconds: these jobs take seconds, and would be asked for ever less often."""
+    line = "    executor._failed_nodes = NoNodes()\n"
+    often = "property(lambda self: 3, lambda self, seconds: None)"
+    if often not in (workflow.folder / "rules/run.smk").read_text():
+        workflow.edit(
+            "rules/run.smk", line, f"{line}    plugin.Executor.next_seconds_between_status_checks = {often}\n"
+        )
+
+
+def _kill_step_daemons(job: str) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            named = (process / "cmdline").read_bytes().startswith(f"slurmstepd: [{job}.".encode())
+        except OSError:
+            continue
+        if named:
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_a_training_goes_on_after_its_time_limit_and_with_more_memory(own_cluster, start, smoke, edited, tmp_path):
+    """Two jobs of a minute and one killed for its memory end with the weights of one undisturbed process."""
+    history = (smoke.folder / "results/synthetic-smoke/said/base/history.jsonl").read_text().splitlines()
+    last = json.loads(history[-1])
+    epochs = round(75 / last["seconds"] * last["epoch"])
+    edited.edit("config.yaml", "  base: {}", f"  base: {{epochs: {epochs}}}")
+    weights = "results/synthetic-smoke/said/base/model.safetensors"
+    shutil.copytree(edited.folder, tmp_path / "undisturbed", symlinks=True)
+    command = [sys.executable, "-m", "snakemake", "-c1", weights, *SMOKE]
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=tmp_path / "undisturbed", stdout=nothing, stderr=nothing) as undisturbed:
+        limits = ["--retries", "9", "--set-resources", "train_said:runtime=1", "train_said:mem_mb=attempt * 300"]
+        run = start(edited, weights, *limits, *SMOKE)
+        run.finish()
+    assert undisturbed.returncode == 0
+    assert (edited.folder / weights).read_bytes() == (tmp_path / "undisturbed" / weights).read_bytes()
+    jobs = own_cluster.jobs("WorkDir", "State", "ExitCode", "ReqMem")
+    jobs = [job for job in jobs if job["WorkDir"] == str(edited.folder)]
+    assert [job["ReqMem"] for job in jobs[:3]] == ["300M", "600M", "900M"]
+    assert jobs[-1]["State"] == "COMPLETED"
+    assert "run again to continue" in run.text
+    assert "continues after step" in (edited.folder / "results/synthetic-smoke/logs/train_said/base.log").read_text()
+
+
+def test_outputs_may_appear_late(own_cluster, start, edited):
+    """On a shared file system a file, or a folder, is seen seconds after the job that wrote it has ended."""
+    encoder, weights = "results/synthetic-smoke/speech_encoder", "results/synthetic-smoke/said/base/model.safetensors"
+    before = (edited.folder / weights).read_bytes()
+    shutil.rmtree(edited.folder / encoder)
+    (edited.folder / weights).unlink()
+    own_cluster.late.write_text(f"6 {encoder} {weights}")
+    try:
+        start(edited, weights, *SMOKE).finish()
+    finally:
+        own_cluster.late.unlink()
+    assert (edited.folder / weights).read_bytes() == before
+
+
+def test_samplings_are_one_array_and_may_share_cards(cluster, start, edited):
+    """Five samplings that are ready together are one array; on shards, more run at once than there are GPUs."""
+    samples = {
+        path: path.read_bytes() for path in (edited.folder / "results/synthetic-smoke/methods").glob("*/*.npz")
+        if path.parent.name not in ("ground_truth", "oracle")
+    }  # fmt: skip
+    for path in samples:
+        path.unlink()
+    shards = ["--set-resources", "sample_said:gres=shard:1"] if cluster.own else []
+    start(edited, *(str(path.relative_to(edited.folder)) for path in samples), *shards, *SMOKE).finish()
+    assert {path: path.read_bytes() for path in samples} == samples
+
+    jobs = cluster.jobs("JobID", "WorkDir", "ReqTRES", "Start", "End")
+    jobs = [job for job in jobs if job["WorkDir"] == str(edited.folder)]
+    assert len(jobs) == 5 and len({job["JobID"].split("_")[0] for job in jobs}) == 1
+    if cluster.own:
+        assert all("gres/shard=1" in job["ReqTRES"] for job in jobs)
+        together = [sum(job["Start"] <= other["Start"] < job["End"] for job in jobs) for other in jobs]
+        assert max(together) > cluster.gpus
