@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, Slurm, missing
+from cluster import Cluster, ClusterError, Slurm, missing
 from conftest import SMOKE, Workflow, differences
 
 
@@ -28,7 +29,11 @@ def cluster() -> Iterator[Slurm]:
             yield Slurm()
             return
         pytest.skip(f"no Slurm answers here and none can be started: {'; '.join(reasons)}")
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder, Cluster(Path(folder)) as own:
+    with tempfile.TemporaryDirectory(prefix="slurm", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+        try:
+            own = stack.enter_context(Cluster(Path(folder)))
+        except (ClusterError, OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"no Slurm could be started: {error}")
         yield own
 
 
