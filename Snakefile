@@ -48,8 +48,11 @@ def seed(*names):
 
 
 def code(script):
-    """Digest of a script and the library modules it imports: a rule's parameter, so that edits rerun it."""
-    return digest.code(BASE / "scripts" / script, BASE / "scripts")
+    """Digest of a script and the library modules it imports: a rule's parameter, so that edits rerun it.
+
+    It is asked for when there is a job: a cluster's jobs, which read all of this again, have no time for the others.
+    """
+    return lambda wildcards: digest.code(BASE / "scripts" / script, BASE / "scripts")
 
 
 def growing(amount):

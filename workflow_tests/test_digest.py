@@ -25,7 +25,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def code(tree: Path) -> str:
-    for cached in (digest.code, digest._tree, digest._essence):
+    for cached in (digest.code, digest._read):
         cached.cache_clear()
     return digest.code(tree / "job.py", tree)
 

@@ -25,7 +25,7 @@ def code(path: Path, root: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(_closure(path, root)):
         digest.update(str(file.relative_to(root)).encode())
-        digest.update(_essence(file).encode())
+        digest.update(_read(file, root)[1].encode())
     return digest.hexdigest()[:16]
 
 
@@ -35,19 +35,16 @@ def _closure(path: Path, root: Path) -> set[Path]:
         file = queue.pop()
         if file not in files:
             files.add(file)
-            queue.extend(_imports(file, root))
+            queue.extend(_read(file, root)[0])
     return files
 
 
 @functools.cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-
-
-def _imports(file: Path, root: Path) -> set[Path]:
-    """Files under `root` that `file` imports, at its top or inside functions, packages' __init__ included."""
+def _read(file: Path, root: Path) -> tuple[set[Path], str]:
+    """What a file imports from under `root`, and its code without comments, layout and docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     names: set[str] = set()
-    for node in ast.walk(_tree(file)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -57,6 +54,17 @@ def _imports(file: Path, root: Path) -> set[Path]:
                 base = ".".join((*package, base)).rstrip(".")
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [
+                statement
+                for statement in node.body
+                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+            ] or [ast.Pass()]
+    return _files(names, root), ast.unparse(tree)
+
+
+def _files(names: set[str], root: Path) -> set[Path]:
+    """Files under `root` of modules with these names, their packages' __init__ included."""
     found = set()
     for name in names:
         parts = name.split(".")
@@ -66,17 +74,3 @@ def _imports(file: Path, root: Path) -> set[Path]:
                 candidate for candidate in (stem.with_suffix(".py"), stem / "__init__.py") if candidate.is_file()
             )
     return found
-
-
-@functools.cache
-def _essence(file: Path) -> str:
-    """The file's code without comments, layout and docstrings."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [
-                statement
-                for statement in node.body
-                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-            ] or [ast.Pass()]
-    return ast.unparse(tree)
