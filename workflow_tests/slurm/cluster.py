@@ -56,6 +56,10 @@ class Slurm:
             raise ClusterError(f"{' '.join(words)}: {done.stderr or done.stdout}")
         return done.stdout
 
+    def succeeds(self, *words: str) -> bool:
+        """Whether a command does."""
+        return subprocess.run(words, env=self.environment, capture_output=True, timeout=60).returncode == 0
+
     def jobs(self, *fields: str) -> list[dict[str, str]]:
         """Every run of every job of the last day, from the accounting: fields of sacct by name."""
         text = self.command("sacct", "-X", "-n", "-P", "-D", "-o", ",".join(fields), "-S", "now-1day")
@@ -65,13 +69,6 @@ class Slurm:
         """Jobs in the queue with such a comment, in which the executor writes rule or group, and such a state."""
         rows = [line.split("|") for line in self.command("squeue", "-h", "-o", "%i|%T|%k").splitlines()]
         return [job for job, now, text in rows if now.startswith(state) and comment in text]
-
-    def running_for(self, seconds: int) -> bool:
-        """Whether every job that runs has run for so long."""
-        times = self.command("squeue", "-h", "-t", "RUNNING", "-o", "%M").split()
-        return all(
-            ":" in time and int(time.split(":")[-1]) + 60 * int(time.split(":")[-2]) >= seconds for time in times
-        )
 
 
 class Cluster(Slurm):
@@ -106,13 +103,13 @@ class Cluster(Slurm):
             self._start_munge()
             self._start_database()
             self.start("slurmdbd")
-            self._wait("slurmdbd", lambda: self._succeeds("sacctmgr", "-n", "show", "cluster"))
+            self._wait("slurmdbd", lambda: self.succeeds("sacctmgr", "-n", "show", "cluster"))
             self.command("sacctmgr", "-i", "add", "cluster", "test", check=False)
             self.command("sacctmgr", "-i", "add", "account", "default", check=False)
             self.command("sacctmgr", "-i", "add", "user", getpass.getuser(), "account=default", check=False)
             self.start("slurmctld")
             self._wait(
-                "slurmctld", lambda: self._succeeds("scontrol", "ping") and "UP" in self.command("scontrol", "ping")
+                "slurmctld", lambda: self.succeeds("scontrol", "ping") and "UP" in self.command("scontrol", "ping")
             )
             self.start("slurmd")
             self._wait("slurmd", lambda: "idle" in self.command("sinfo", "-h", "-o", "%T"))
@@ -261,7 +258,7 @@ exit $status
              "--skip-networking", f"--pid-file={self.folder}/run/mariadbd.pid", "--innodb-buffer-pool-size=64M"],
         )  # fmt: skip
         client = ["mariadb", "--no-defaults", f"--socket={socket_path}", "-e"]
-        self._wait("mariadbd", lambda: self._succeeds(*client, "select 1"))
+        self._wait("mariadbd", lambda: self.succeeds(*client, "select 1"))
         self.command(*client, "create database slurm_acct_db")
 
     def _spawn(self, name: str, words: list[str]) -> None:
@@ -278,9 +275,6 @@ exit $status
                 log = (self.folder / "log" / f"{name}.log").read_text(errors="replace")
                 raise ClusterError(f"{name} does not come up; the end of its log:\n{log[-2000:]}")
             time.sleep(0.1)
-
-    def _succeeds(self, *words: str) -> bool:
-        return subprocess.run(words, env=self.environment, capture_output=True, timeout=60).returncode == 0
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

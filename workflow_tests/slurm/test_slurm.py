@@ -106,10 +106,13 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, smoke, workflow):
         cluster.command("scancel", job)
 
         # Slurm saves its state within five seconds; what it started since would be started twice.
-        run.until(lambda: cluster.queue("train_syncnet", "RUNNING") and cluster.running_for(6), "a long job")
+        run.until(lambda: cluster.queue("train_syncnet", "RUNNING"), "a long job")
+        cluster.command("scontrol", "update", "partitionname=main", "state=down")
+        time.sleep(6)
         cluster.stop("slurmctld", signal.SIGKILL)
         time.sleep(4)
         cluster.start("slurmctld")
+        run.until(lambda: cluster.succeeds("scontrol", "update", "partitionname=main", "state=up"), "the controller")
 
         run.until(lambda: cluster.queue("train_said", "RUNNING"), "a training")
         urgent = cluster.command(
