@@ -1,5 +1,9 @@
 """Videos, checked by decoding them."""
 
+import os
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -39,6 +43,21 @@ def test_same_input_same_bytes(tmp_path):
     movie(tmp_path / "1.mp4")
     movie(tmp_path / "2.mp4")
     assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_what_memory_held_before(tmp_path):
+    """The encoder's own: malloc fills new memory with what MALLOC_PERTURB_ says."""
+    program = """if True:
+        import sys
+        import numpy as np
+        from said import video
+        grid = np.mgrid[:360, :480].sum(0)
+        images = [np.repeat((grid * (index + 3) // 7 % 256).astype(np.uint8)[..., None], 3, 2) for index in range(12)]
+        video.write(sys.argv[1], images, 60, np.zeros(4400), 22000)"""
+    for fill in ("0", "1", "2"):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MALLOC_PERTURB_": fill}
+        subprocess.run([sys.executable, "-c", program, tmp_path / f"{fill}.mp4"], env=environment, check=True)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
 def test_odd_sizes_and_no_images_are_refused_and_leave_nothing(tmp_path):

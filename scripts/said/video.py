@@ -13,6 +13,8 @@ from said.io import PathLike
 
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player takes it."""
+# x264's macroblock tree, by its assembly, depends on memory that nobody has written, and threads on their timing.
+_H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
 
 
 def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: NDArray, sample_rate: int) -> None:
@@ -39,7 +41,7 @@ def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: 
                 height, width = image.shape[:2]
                 if height % 2 or width % 2:
                     raise ValueError(f"images of {width} x {height} pixels: H.264 needs even sizes")
-                video = container.add_stream("libx264", rate=frame_rate, options={"crf": "20", "threads": "1"})
+                video = container.add_stream("libx264", rate=frame_rate, options=_H264)
                 video.width, video.height, video.pix_fmt = width, height, "yuv420p"
                 video.codec_context.time_base = Fraction(1, frame_rate)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
