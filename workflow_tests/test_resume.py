@@ -1,5 +1,6 @@
 """What survives an interruption: trainings in processes of their own that are killed, stopped and run out of time."""
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -98,7 +99,12 @@ def wait_until(condition, process) -> None:
 
 
 def saved(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.glob("checkpoint-*.safetensors")}
+    """Checkpoints and when they were written, but for any that the next one is just replacing."""
+    found = {}
+    for path in folder.glob("checkpoint-*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def without_seconds(history: list[dict]) -> list[dict]:

@@ -65,6 +65,12 @@ class Slurm:
         text = self.command("sacct", "-X", "-n", "-P", "-D", "-o", ",".join(fields), "-S", "now-1day")
         return [dict(zip(fields, line.split("|"), strict=True)) for line in text.splitlines()]
 
+    def has_ended(self, job: str, state: str) -> bool:
+        """Whether a run of a job has come to such an end."""
+        return any(
+            record["JobID"] == job and record["State"].startswith(state) for record in self.jobs("JobID", "State")
+        )
+
     def queue(self, comment: str = "", state: str = "") -> list[str]:
         """Jobs in the queue with such a comment, in which the executor writes rule or group, and such a state."""
         rows = [line.split("|") for line in self.command("squeue", "-h", "-o", "%i|%T|%k").splitlines()]
