@@ -136,6 +136,15 @@ def test_shortest_sequences(shapes, rng, solver, count):
     assert fitted.shape == (count, 5) and np.abs(fitted - truth).max() <= 1e-7
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("count", [1, 6])
+def test_the_middle_of_the_box_may_be_the_optimum(solver, count):
+    """Exactly: no slope at the point where the interior-point method begins."""
+    template, blendshapes = np.zeros((3, 3)), np.stack([np.eye(3)[[k, k, k]] for k in range(3)])
+    frames = fit.reconstruct(template, blendshapes, np.full((count, 3), 0.5))
+    assert (fit.fit_coefficients(template, blendshapes, frames, 0.1, solver) == 0.5).all()
+
+
 def test_one_blendshape_in_closed_form():
     """With one blendshape of one moving vertex, two frames: targets 0 and 1 meet half way, delta apart."""
     template, blendshapes = np.zeros((2, 3)), np.zeros((1, 2, 3))

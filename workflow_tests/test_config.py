@@ -94,7 +94,11 @@ def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
         ({"said": {"loss": "l3"}}, ["said.loss", "l3"]),
         ({"said": {"learning_rate": "1e-5"}}, ["said.learning_rate", "text to YAML"]),
         ({"variants": {"../x": {}}}, ["variants['../x']", "not a usable name"]),
-        ({"variants": {"ground_truth": {}}}, ["variants.ground_truth", "not a usable name"]),
+        ({"variants": {"ground_truth": {}}}, ["variants.ground_truth", "not a usable name", "methods already"]),
+        ({"scales": {"Big": {}}}, ["scales.Big", "not a usable name", "small letter"]),
+        ({"variants": {True: {}}}, ["variants: the key True is not text", "in quotes"]),
+        ({"said": {5: 1}}, ["said: the key 5 is not text"]),
+        ({"scale": "paper", "extractor": {"warmup_epochs": 9999999}}, ["extractor.warmup_epochs"]),
         ({"synthetic": {"split": {"train": []}}}, ["synthetic.split.train"]),
         ({"synthetic": {"split": {"train": ["speaker11"]}}}, ["speaker11", "a speaker has one role"]),
         ({"vocaset": {"split": {"test": ["../../etc"]}}}, ["vocaset.split.test"]),
@@ -123,7 +127,9 @@ def test_every_fault_is_named_at_once():
 def test_a_deleted_key_is_named():
     changed = config()
     del changed["said"]["loss"]
-    assert "said.loss: missing" in refusal(changed)
+    del changed["speech_encoder"]["stand_in"]["heads"]
+    message = refusal(changed)
+    assert "said.loss: missing" in message and "speech_encoder.stand_in.heads: missing" in message
 
 
 def test_every_key_of_the_schema_is_described():
@@ -151,7 +157,7 @@ def test_seeds_differ_by_purpose_and_are_stable():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("max_step", 0), ("max_step", -0.1), ("ridge", -1e-6), ("solver", "simplex")]
+    ("key", "value"), [("max_step", 0), ("max_step", -0.1), ("max_step", 1e-9), ("ridge", -1e-6), ("solver", "simplex")]
 )
 def test_settings_of_the_qp_that_make_no_sense_are_refused(key, value):
     assert f"coefficients.{key}" in refusal(config(coefficients={key: value}))

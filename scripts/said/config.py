@@ -71,10 +71,22 @@ def validate(config: Mapping, schema: Mapping) -> None:
     Raises:
         ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
     """
-    validator = jsonschema.Draft202012Validator(schema)
-    faults = [line for error in validator.iter_errors(config) for line in _explain(error, schema)]
+    faults = list(_keys_that_are_no_text(config))  # these the schema takes for granted
+    if not faults:
+        errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+        faults = [line for error in errors for line in _explain(error, schema)]
     if faults:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
+
+
+def _keys_that_are_no_text(value: object, place: str = "") -> Iterator[str]:
+    """A line for each key that YAML reads as a number, a date or, as it does on, off, yes and no, as a truth value."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str):
+                yield from _keys_that_are_no_text(inner, _join(place, key))
+            else:
+                yield f"{place or 'top level'}: the key {key!r} is not text to YAML; write it in quotes"
 
 
 def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
@@ -89,7 +101,7 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str
         missing = [key for key in error.validator_value if key not in error.instance]
         yield f"{_join(place, missing[0])}: missing; copy it from the config.yaml that came with the workflow"
     elif "propertyNames" in error.absolute_schema_path:
-        yield f"{_join(place, str(error.instance))}: not a usable name; letters, digits and _ only, none reserved"
+        yield f"{_join(place, error.instance)}: not a usable name{_describe(error.schema)}"
     elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = float(error.instance)
         written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
@@ -135,13 +147,19 @@ def _is_number(text: str) -> bool:
 
 def _complete(resolved: Mapping, schema: Mapping) -> None:
     """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
-    missing = []
-    for section in SECTIONS:
-        for key in _properties(schema["$defs"][section], schema):
-            if key not in resolved[section]:
-                missing.append(f"  {section}.{key}: missing; copy it from the config.yaml that came with the workflow")
+    missing = [
+        line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
+    ]
     if missing:
         raise ConfigError("\n".join(["the configuration cannot be used:", *missing]))
+
+
+def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Iterator[str]:
+    for key, inner in _properties(schema, root).items():
+        if key not in value:
+            yield f"  {place}.{key}: missing; copy it from the config.yaml that came with the workflow"
+        elif isinstance(value[key], Mapping):
+            yield from _absent(value[key], inner, root, f"{place}.{key}")
 
 
 def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str, dict[str, int]], dict[str, dict]]:
@@ -179,9 +197,10 @@ def _consistent(resolved: Mapping) -> None:
                     )
                 seen[speaker] = role
     variants = {name: resolved["variants"][name] for name in resolved["trainings"]}
+    for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
+        if fit["warmup_epochs"] > fit["epochs"]:
+            faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
     for name, said in {"said": resolved["said"], **variants}.items():
-        if said["warmup_epochs"] > said["epochs"]:
-            faults.append(f"{name}.warmup_epochs: {said['warmup_epochs']} is more than the {said['epochs']} epochs")
         if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
         if resolved["sampling"]["steps"] > said["diffusion_steps"]:

@@ -168,7 +168,8 @@ def _interior_points(problem):
     """
     coefficients = np.full(problem.linear.shape, 0.5)
     slacks = problem.slacks(coefficients)
-    multipliers = 0.1 * np.abs(problem.gradient(coefficients)).mean() / slacks
+    # Without a slope, the middle is the optimum; any size of multipliers does.
+    multipliers = 0.1 * (np.abs(problem.gradient(coefficients)).mean() or 1.0) / slacks
     goal = 1e-5 * min(1, problem.max_step) ** 2  # mostly tells limits that are active from those that are not
     for _ in range(_ITERATIONS):
         try:
@@ -252,8 +253,9 @@ def _cvxopt_points(problem):
         cvxopt.matrix(limits.reshape(-1, 1)),
     )
     for tolerance in (1e-8, 1e-12):
-        options = dict(show_progress=False, abstol=tolerance, reltol=1e-15, feastol=tolerance, maxiters=_ITERATIONS)
-        result = cvxopt.solvers.qp(*matrices, options=options | {"refinement": 2})
+        tolerances = dict(abstol=tolerance, reltol=1e-15, feastol=tolerance)
+        options = dict(**tolerances, maxiters=_ITERATIONS, refinement=2, show_progress=False)
+        result = cvxopt.solvers.qp(*matrices, options=options)
         multipliers = np.zeros((4, frames, count))
         ends = [size, 2 * size, 3 * size - count]
         for limit, values in zip(multipliers, np.split(scale * np.array(result["z"]).ravel(), ends), strict=True):
