@@ -1,5 +1,6 @@
 # A run as a whole: alone in its folder, and on Slurm patient.
 import asyncio
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -63,6 +64,7 @@ def mend_executor(executor):
     - When Slurm does not answer, no job is asked for ever again. Jobs are submitted to it all the same, and fail.
     - Nodes where a job failed are excluded for the rest of the run, though Slurm knows when they are up; and so is
       "None assigned", the node of a job that waits, after which no job can be submitted (its issue 485).
+    - A job that Slurm could not launch is held by it, and waited for until somebody releases it.
     """
     import snakemake_executor_plugin_slurm as plugin
 
@@ -71,6 +73,8 @@ def mend_executor(executor):
     async def patient_query(command, logger):
         while True:
             states, seconds = await query(command, logger)
+            with contextlib.suppress(takeover.TakeoverError):  # Slurm does not answer, and will be asked again
+                await asyncio.to_thread(takeover.cancel_held, Path.cwd(), logger.warning)
             if states is not None:
                 return {job: state.partition(" ")[0] for job, state in states.items()}, seconds
             logger.warning("Slurm does not say how the jobs are; asking again in 10 s")

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import filelock
 import psutil
@@ -154,7 +155,7 @@ def cancel_jobs(folder: Path, patience: float = 300.0, report: Callable[[str], N
         TakeoverError: Slurm does not answer, or a job does not end.
     """
     deadline, cancelled = time.monotonic() + patience, set()
-    while left := _jobs(folder):
+    while left := {job.array for job in _jobs(folder)}:
         if new := left - cancelled:
             report(f"A run that was killed has left jobs in Slurm's queue: {_listed(new)}. They are cancelled")
             _slurm("scancel", *sorted(new))
@@ -165,6 +166,21 @@ def cancel_jobs(folder: Path, patience: float = 300.0, report: Callable[[str], N
                 "Start again when `squeue --me` does not show them"
             )
         time.sleep(1.0)
+
+
+def cancel_held(folder: Path, report: Callable[[str], None] = print) -> None:
+    """Cancel this folder's jobs that Slurm could not launch and holds until somebody releases them.
+
+    So it does when a node's prolog fails, or the node fails in that moment. Retries replace them.
+
+    Raises:
+        TakeoverError: Slurm does not answer.
+    """
+    if held := {job.id for job in _jobs(folder) if "launch failed" in job.reason}:
+        report(
+            f"Slurm could not launch {_listed(held)}, and holds what nobody will release. Cancelled, to be tried anew"
+        )
+        _slurm("scancel", *sorted(held))
 
 
 def _pass_on(number: signal.Signals) -> None:
@@ -207,15 +223,23 @@ def _pids(processes: Iterable[psutil.Process]) -> str:
     return "process " + ", ".join(str(pid) for pid in sorted(process.pid for process in processes))
 
 
-def _jobs(folder: Path) -> set[str]:
-    """Ids of this user's jobs that a run of this folder has submitted; of an array, the array's."""
+class _Job(NamedTuple):
+    array: str
+    """Of a job that is no part of an array, its own id."""
+    id: str
+    reason: str
+    """Why it waits, if it does."""
+
+
+def _jobs(folder: Path) -> list[_Job]:
+    """This user's jobs in the queue that a run of this folder has submitted."""
     own = {os.environ.get(name) for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID")}
-    listing = _slurm("squeue", "--noheader", "--user", str(os.getuid()), "--format", "%F|%Z|%k")
-    found = set()
+    listing = _slurm("squeue", "--noheader", "--user", str(os.getuid()), "--format", "%F|%i|%r|%Z|%k")
+    found = []
     for line in listing.splitlines():
-        job, place, comment = line.strip().split("|", 2)
-        if comment.startswith(("rule_", "group_")) and job not in own and Path(place).resolve() == folder:
-            found.add(job)
+        *job, place, comment = line.strip().split("|", 4)
+        if comment.startswith(("rule_", "group_")) and job[0] not in own and Path(place).resolve() == folder:
+            found.append(_Job(*job))
     return found
 
 
@@ -237,7 +261,7 @@ def _slurm(*command: str) -> str:
 
 
 def _listed(jobs: Iterable[str]) -> str:
-    return "job " + ", ".join(sorted(jobs, key=int))
+    return "job " + ", ".join(sorted(jobs))
 
 
 def _busy(folder: Path, holder: dict) -> str:

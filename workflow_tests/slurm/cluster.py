@@ -132,6 +132,11 @@ class Cluster(Slurm):
         _kill_left_over(self.folder)
 
     @property
+    def broken(self) -> Path:
+        """A file; while it is there, the node's prolog fails, and with it the launch of each job."""
+        return self.folder / "broken"
+
+    @property
     def late(self) -> Path:
         """A file with seconds, and the paths that appear so late after a job has written them, as shared ones may."""
         return self.folder / "late"
@@ -151,6 +156,10 @@ class Cluster(Slurm):
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+
+    def resume(self) -> None:
+        """Have the node take jobs again, if it is down or drained."""
+        self.command("scontrol", "update", f"nodename={self.host}", "state=resume", check=False)
 
     def _configure(self) -> None:
         for name in ("spool", "state", "log", "run", "database", "bin"):
@@ -173,6 +182,7 @@ SlurmctldPidFile={run}/slurmctld.pid
 SlurmdPidFile={run}/slurmd.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+Prolog={self.folder}/prolog
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,bf_interval=2
@@ -224,6 +234,7 @@ StorageLoc=slurm_acct_db
 """,
             mode=0o600,
         )
+        _write(self.folder / "prolog", f"#!/bin/sh\n! test -e {self.broken}\n", mode=0o755)
         # Snakemake's executor takes every SLURM_ variable from a job before it calls srun, this one too.
         _write(
             self.folder / "bin" / "srun",

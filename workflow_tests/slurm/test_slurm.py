@@ -122,6 +122,11 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, smoke, workflow):
     """The whole chain gives what it gives locally, byte for byte, whatever happens to its jobs."""
     run = start(workflow, *SMOKE)
     if cluster.own:
+        cluster.broken.touch()
+        run.until(lambda: "could not launch" in run.text, "a job that Slurm cannot launch")
+        cluster.broken.unlink()
+        cluster.resume()
+
         run.befall("faces", lambda job: cluster.command("scancel", job), "CANCELLED")
 
         # Slurm saves its state within five seconds; what it started since would be started twice.
@@ -201,10 +206,9 @@ def _orphan(cluster: Cluster, job: str) -> None:
 
 
 def _lose_node(cluster: Cluster) -> None:
-    node = f"nodename={cluster.host}"
-    cluster.command("scontrol", "update", node, "state=down", "reason=test")
+    cluster.command("scontrol", "update", f"nodename={cluster.host}", "state=down", "reason=test")
     time.sleep(2)
-    cluster.command("scontrol", "update", node, "state=resume", check=False)
+    cluster.resume()
 
 
 def test_a_training_goes_on_after_its_time_limit_and_with_more_memory(own_cluster, start, smoke, edited, tmp_path):
