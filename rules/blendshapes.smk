@@ -49,9 +49,10 @@ rule find_correspondence:
         "../scripts/find_correspondence.py"
 
 
-def correspondence(speaker):
+def correspondence(wildcards):
     shared = config["blendshapes"]["correspondence"] == "shared"
-    return f"results/{{run}}/blendshapes/correspondence/{SPEAKERS[0] if shared else speaker}.npz"
+    speaker = SPEAKERS[0] if shared else wildcards.speaker
+    return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
 
 
 rule transfer_blendshapes:
@@ -59,7 +60,7 @@ rule transfer_blendshapes:
         source="results/{run}/source",
         template="results/{run}/corpus/templates/{speaker}.ply",
         regions="results/{run}/blendshapes/regions.npz",
-        correspondence=lambda w: correspondence(w.speaker).format(run=w.run),
+        correspondence=correspondence,
     output:
         "results/{run}/blendshapes/{speaker}.npz",
     params:
@@ -79,12 +80,32 @@ rule transfer_blendshapes:
         "../scripts/transfer_blendshapes.py"
 
 
+rule blendshape_residuals:
+    input:
+        "results/{run}/blendshapes/{speaker}.npz",
+    output:
+        "results/{run}/blendshapes/residuals/{speaker}.npz",
+    params:
+        code=code("blendshape_residuals.py"),
+    log:
+        "results/{run}/logs/blendshape_residuals/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/blendshape_residuals/{speaker}.tsv"
+    message:
+        "Writing what each blendshape of {wildcards.speaker} adds to the template"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/blendshape_residuals.py"
+
+
 rule blendshape_health:
     input:
         source="results/{run}/source",
         topology="results/{run}/corpus/topology.npz",
-        regions="results/{run}/blendshapes/regions.npz",
-        correspondences=[correspondence(speaker) for speaker in SPEAKERS],
         blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPEAKERS),
     output:
         "results/{run}/blendshapes/health.csv",

@@ -98,25 +98,3 @@ rule quality_table:
         "../envs/said.yaml"
     script:
         "../scripts/quality_table.py"
-
-
-rule blendshape_residuals:
-    input:
-        "results/{run}/blendshapes/{speaker}.npz",
-    output:
-        "results/{run}/blendshapes/residuals/{speaker}.npz",
-    params:
-        code=code("blendshape_residuals.py"),
-    log:
-        "results/{run}/logs/blendshape_residuals/{speaker}.log",
-    benchmark:
-        "results/{run}/benchmarks/blendshape_residuals/{speaker}.tsv"
-    message:
-        "Writing what each blendshape of {wildcards.speaker} adds to the template"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
-    script:
-        "../scripts/blendshape_residuals.py"

@@ -12,6 +12,7 @@ def stages():
 rule record_run:
     input:
         rules.tables.input,
+        rules.edits.input,
         rules.figures.input,
     output:
         cost=report(

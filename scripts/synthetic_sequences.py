@@ -3,6 +3,7 @@
 from said import io
 from said.atomic import atomic_folder
 from said.console import progress, start
+from said.integrity import write_checksums
 from said.synthetic.actor import cast, face_of, phone_table, record
 from said.synthetic.sentences import sentences
 
@@ -21,3 +22,4 @@ with atomic_folder(snakemake.output.sequences) as sequences, atomic_folder(snake
         io.write_coefficients(truth / f"{name}.csv", take.coefficients)
         io.write_table(truth / "phones" / f"{name}.csv", phone_table(take.utterance.phones))
         io.write_text(truth / "text" / f"{name}.txt", text + "\n")
+    write_checksums(truth)

@@ -185,7 +185,7 @@ def test_run_reports_and_exports_its_blendshapes(edited):
 
     sound = pd.read_csv(folder / "health.csv")
     assert list(dict.fromkeys(sound["speaker"])) == ["source", *speakers] and len(sound) == 5 * 32
-    assert sound.loc[sound["speaker"] != "source", "mapped_share"].eq(1).all() and sound["flipped_share"].max() < 0.05
+    assert sound["flipped_share"].max() < 0.05
     truth = pd.read_csv(folder / "truth.csv")
     assert list(dict.fromkeys(truth["speaker"])) == speakers and truth["share"].mean() < 0.15
 

@@ -40,6 +40,12 @@ def test_targets_exist(workflow, target):
     assert workflow.jobs(target)
 
 
+def test_the_cost_is_recorded_when_all_else_is_done(workflow):
+    everything = workflow.jobs("all")
+    del everything["all"]
+    assert workflow.jobs("results/cost.csv") == everything
+
+
 def test_no_variants_of_another_dataset_mix(workflow):
     assert workflow.jobs("results/table2.csv")["train_said"] == 5
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
+from trimesh.geometry import faces_to_edges
+from trimesh.graph import connected_component_labels
 
 from said.arkit import LANDMARKS
 from said.correspondence import boundary_vertices, edge_graph, geodesic_distance, unique_edges
@@ -59,7 +61,7 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
     """
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     landmarks = _checked_landmarks(landmarks, len(vertices))
-    labels = _component_labels(faces, len(vertices))
+    labels = connected_component_labels(faces_to_edges(faces), len(vertices))
     if len(np.unique(labels[landmarks])) > 1:
         raise ValueError("the landmarks lie on several components of the mesh; all belong on the skin")
     skin = labels == labels[landmarks[0]]
@@ -171,12 +173,6 @@ def _checked_landmarks(landmarks, count):
     return landmarks
 
 
-def _component_labels(faces, count):
-    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
-    graph = sparse.coo_matrix((np.ones(len(ends)), ends.T), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
-
-
 def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     """(V,) bool: skin below the jaw that reaches the open end of the neck.
 
@@ -191,8 +187,7 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     below[landmarks] = False
     edges = unique_edges(faces)
     edges = edges[below[edges].all(axis=1)]
-    graph = sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices), len(vertices)))
-    _, labels = connected_components(graph, directed=False)
+    labels = connected_component_labels(edges, len(vertices))
     # The neck holds the lowest rim; another low part, as the floor of a mouth cavity, belongs to the head.
     ends = boundary_vertices(faces)
     ends = ends[below[ends]]
@@ -217,7 +212,7 @@ def _cavities(vertices, faces, landmarks):
     rim = np.unique(np.concatenate([_closed_path(graph, landmarks[indices]) for indices in RIMS]))
     free = np.ones(len(vertices), bool)
     free[rim] = False
-    labels = _component_labels(faces[free[faces].all(axis=1)], len(vertices))
+    labels = connected_component_labels(faces_to_edges(faces[free[faces].all(axis=1)]), len(vertices))
     behind = free & (labels != labels[landmarks[NASION]])
     mouth_width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
     return behind & (dijkstra(graph, directed=False, indices=rim, min_only=True) > CAVITY_DEPTH * mouth_width)
@@ -237,7 +232,7 @@ def _closed_path(graph, stations):
 def _connected_part(faces, inside, landmarks):
     """(V,) bool: the connected part of `inside`, joined by whole faces, that holds all landmarks."""
     inner = faces[inside[faces].all(axis=1)]
-    labels = _component_labels(inner, len(inside))
+    labels = connected_component_labels(faces_to_edges(inner), len(inside))
     part = np.zeros(len(inside), bool)
     part[inner] = True
     part &= labels == np.bincount(labels[landmarks]).argmax()
@@ -249,10 +244,8 @@ def _connected_part(faces, inside, landmarks):
 
 def _pockets(faces, rest, distance, depth):
     """(V,) bool: connected parts of the rest that nowhere lie farther than `depth` from the seam."""
-    inner = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-    inner = inner[rest[inner].all(axis=1)]
-    graph = sparse.coo_matrix((np.ones(len(inner)), inner.T), shape=(len(rest), len(rest)))
-    _, labels = connected_components(graph, directed=False)
+    inner = faces_to_edges(faces)
+    labels = connected_component_labels(inner[rest[inner].all(axis=1)], len(rest))
     farthest = np.zeros(labels.max() + 1)
     np.maximum.at(farthest, labels, distance)
     return rest & (farthest[labels] <= depth)

@@ -12,8 +12,9 @@ each triangle's partners, turned into the target's frame. One factorisation serv
 
 import numpy as np
 import scipy.sparse as sparse
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
+from trimesh.geometry import faces_to_edges
+from trimesh.graph import connected_component_labels
 
 from said.correspondence import Similarity, find_correspondence, fit_similarity, register
 
@@ -161,9 +162,7 @@ def gradient_operator(vertices, faces):
 
 def _components(faces, count):
     """(V,) label of every vertex's connected component, and the vertices that have faces."""
-    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
-    graph = sparse.coo_matrix((np.ones(len(ends)), ends.T), shape=(count, count))
-    return connected_components(graph, directed=False)[1], np.unique(faces)
+    return connected_component_labels(faces_to_edges(faces), count), np.unique(faces)
 
 
 def _solve_poisson(vertices, faces, change):

@@ -52,24 +52,27 @@ def reading_from(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def write_checksums(folder: str | os.PathLike[str]) -> None:
-    """SHA256SUMS of the files in a folder, as sha256sum writes it."""
-    sums = {path.name: _sha256(path) for path in sorted(Path(folder).iterdir())}
+    """SHA256SUMS of the files in a folder, as sha256sum writes it; folders in it are left out."""
+    sums = {path.name: _sha256(path) for path in _files(folder)}
     with atomic(Path(folder) / _CHECKSUMS) as temporary:
         temporary.write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), encoding="utf-8")
 
 
 def verify_checksums(folder: str | os.PathLike[str]) -> None:
-    """Compare a folder with its SHA256SUMS, where it has one.
+    """Compare a folder with its SHA256SUMS.
 
     Raises:
-        DamagedError: a file is missing or not the one that was written.
+        DamagedError: a file is missing, not listed, or not the one that was written; or the list is missing or none.
     """
     path = Path(folder) / _CHECKSUMS
-    if path.exists():
-        for digest, name in (line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()):
-            file = path.with_name(name)
-            if not file.exists() or _sha256(file) != digest:
-                raise DamagedError(file, f"not what {path} says was written")
+    if not path.exists():
+        raise DamagedError(path, "missing")
+    with reading(path):
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in path.read_text().splitlines())}
+    present = {file.name for file in _files(folder)} - {_CHECKSUMS}
+    for name in sorted(present | listed.keys()):
+        if name not in present or listed.get(name) != _sha256(path.with_name(name)):
+            raise DamagedError(path.with_name(name), f"not what {path} says was written")
 
 
 def require_whole_wav(path: str | os.PathLike[str]) -> None:
@@ -83,6 +86,11 @@ def require_whole_wav(path: str | os.PathLike[str]) -> None:
     size = int.from_bytes(head[4:], "little") + 8
     if head[:4] == b"RIFF" and Path(path).stat().st_size < size < 2**31:  # more: of a stream, which knew no size
         raise ValueError(f"{size} bytes were written")
+
+
+def _files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Files directly in a folder, in order, but for hidden ones: NFS may have some of its own."""
+    return [path for path in sorted(Path(folder).glob("[!.]*")) if path.is_file()]
 
 
 def _sha256(path: Path) -> str:

@@ -64,6 +64,20 @@ def test_coefficients_cut_off_between_two_lines_are_named(tmp_path):
         corpus.read_coefficients(folder)
 
 
+@pytest.mark.parametrize("kept", [0, 30, 70, None])
+def test_a_list_of_checksums_that_is_cut_off_or_missing_is_no_list(kept, tmp_path):
+    folder = tmp_path / "speaker"
+    corpus.write_coefficients(folder, {"sentence01": RANDOM.random((40, 32))})
+    corpus.read_coefficients(folder)
+    sums = folder / "SHA256SUMS"
+    content = sums.read_bytes()
+    sums.unlink()
+    if kept is not None:
+        sums.write_bytes(content[:kept])
+    with pytest.raises(DamagedError, match=f"`rm -r {folder}` and run again"):
+        corpus.read_coefficients(folder)
+
+
 def test_damaged_results_are_named_and_made_anew(edited, smoke, observed):
     results = edited.folder / "results/synthetic-smoke"
     weights, speaker = results / "extractor/vae.safetensors", results / "coefficients/speaker11"
