@@ -80,7 +80,7 @@ def alignment_band(frames: int, audio_frames: int, bias: int, device=None) -> Ba
     return Band(keys.clamp(0, audio_frames - 1).long(), mask[:, None])
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def alignment(frames: int, audio_frames: int, bias: int | None, device: torch.device | None = None) -> Alignment:
     """The cheaper of mask and band for a constant bias; made once for each pair of lengths."""
     if bias is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+_BACKENDS = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -30,14 +32,13 @@ class Compute:
     @contextlib.contextmanager
     def arithmetic(self) -> Iterator[None]:
         """A block in which float32 products on a GPU are exact, or TF32 if the precision says so."""
-        backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
-        before = [backend.fp32_precision for backend in backends]
+        before = [backend.fp32_precision for backend in _BACKENDS]
         try:
-            for backend in backends:
+            for backend in _BACKENDS:
                 backend.fp32_precision = "tf32" if self.precision == "tf32" else "ieee"
             yield
         finally:
-            for backend, value in zip(backends, before, strict=True):
+            for backend, value in zip(_BACKENDS, before, strict=True):
                 backend.fp32_precision = value
 
     def autocast(self) -> torch.autocast:
@@ -66,9 +67,13 @@ class Compute:
 def find_device(name: str) -> str:
     """The PyTorch device of a configured name: auto is a GPU where there is one.
 
+    From then on float32 is float32 there, outside of `Compute.arithmetic` too; of itself, cuDNN convolves in TF32.
+
     Raises:
         ValueError: cuda is asked for, and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
+    for backend in _BACKENDS:
+        backend.fp32_precision = "ieee"
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

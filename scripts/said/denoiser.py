@@ -149,6 +149,6 @@ class ResidualBlock(nn.Module):
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:
     """Sinusoids of the timesteps, cosines first: (B,) -> (B, width) float32."""
     half = width // 2
-    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32) / half)
-    angles = timesteps[:, None].float() * frequencies.to(timesteps.device)
+    exponents = torch.arange(half, dtype=torch.float32, device=timesteps.device) / half
+    angles = timesteps[:, None].float() * torch.exp(-math.log(10000) * exponents)
     return torch.cat([angles.cos(), angles.sin()], dim=-1)

@@ -216,10 +216,11 @@ def sample(
     shape = (audio.shape[0], audio.shape[1], CHANNELS)
     _check(model, shape, steps, guidance, initial_noise, reference, mask, strength)
     schedule = scheduler(model, sampler)
-    schedule.set_timesteps(steps, device=audio.device)
+    schedule.set_timesteps(steps)  # on the CPU, as its tables are: looking up would have to wait for a GPU at each step
     made = min(max(int(steps * strength), 1), steps)
     timesteps = schedule.timesteps[steps - made :]
 
+    generator = generator if generator is None or isinstance(generator, torch.Generator) else list(generator)
     noise = draw_noise(shape, generator, audio.device) if initial_noise is None else initial_noise
     values = noise
     if reference is not None:
@@ -227,7 +228,7 @@ def sample(
         values = schedule.add_noise(clean, noise, timesteps[:1])
         keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
 
-    predict = predictor(model, audio, timesteps, guidance)
+    predict = predictor(model, audio, timesteps.to(audio.device), guidance)
     for index, timestep in enumerate(timesteps):
         predicted = predict(values, index)
         extra = {"eta": eta} if sampler == "ddim" else {}

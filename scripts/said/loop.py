@@ -250,15 +250,15 @@ def averaged_weights(model: nn.Module, average: Mapping[str, Tensor]) -> Iterato
 
 @contextlib.contextmanager
 def preserved_generators(seed: int | None = None) -> Iterator[None]:
-    """A block after which the global generators are as before; in it torch's begins at `seed`."""
-    numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    try:
-        if seed is not None:
-            torch.manual_seed(seed)
-        yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        torch.set_rng_state(torch_state)
+    """A block after which the global generators are as before; in it torch's begin at `seed`."""
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        try:
+            if seed is not None:
+                torch.manual_seed(seed)
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def progress_line(name: str, state: TrainingState, epochs: int, last_step: int, clock: "_Clock") -> str:

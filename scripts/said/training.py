@@ -341,23 +341,30 @@ class WindowEncoder:
         frames = batch.coefficients.shape[1]
         features = torch.zeros(len(conditioned), frames, self.encoder.config.hidden_size, device=self.compute.device)
         wanted = np.flatnonzero(conditioned.numpy()).tolist()
+        known = [row for row in wanted if batch.places[row] in self._kept]
         missing = [row for row in wanted if batch.places[row] not in self._kept]
         self.encoder.eval()
         waveforms = normalise(batch.waveforms)
         for rows in [[row] for row in missing] if self.compute.device == "cpu" else [missing] if missing else []:
-            features[rows] = encode(self.encoder, waveforms[rows], frames).to(features.dtype)
-        known = [row for row in wanted if batch.places[row] in self._kept]
+            index = self._index(rows)
+            features[index] = encode(self.encoder, waveforms[index], frames).to(features.dtype)
         if known:
-            features[known] = self.compute.move(torch.stack([self._kept[batch.places[row]] for row in known]))
-        for row in missing:
-            self._keep(batch.places[row], features[row])
+            kept = torch.stack([self._kept[batch.places[row]] for row in known])
+            features[self._index(known)] = self.compute.move(kept)
+        self._keep({batch.places[row]: row for row in missing if batch.places[row] is not None}, features)
         return features
 
-    def _keep(self, place: tuple | None, features: Tensor) -> None:
-        size = features.numel() * features.element_size()
-        if place is not None and size <= self.free_bytes and place not in self._kept:
-            self._kept[place] = features.to("cpu", copy=True)
-            self.free_bytes -= size
+    def _index(self, rows: list[int]) -> Tensor:
+        """Rows as a tensor of the device: for a list of them, PyTorch would wait for the GPU."""
+        return self.compute.move(torch.tensor(rows))
+
+    def _keep(self, rows: dict[tuple, int], features: Tensor) -> None:
+        """Keep as many of these rows of (B, n, H) features as there is room for, in one transfer."""
+        size = features[0].numel() * features.element_size()
+        rows = dict(list(rows.items())[: self.free_bytes // size])
+        if rows:
+            self._kept |= zip(rows, features[self._index(list(rows.values()))].cpu(), strict=True)
+            self.free_bytes -= size * len(rows)
 
 
 def _check(train, validation, settings: dict) -> None:

@@ -149,17 +149,18 @@ def measure(row: str, steps: int, compute: Compute) -> str:
     """One row: wall and processor seconds per step, and the peak memory, after as many steps to warm up."""
     marks = []
 
-    def mark(_=None):
+    def mark():
         if compute.device == "cuda":
             torch.cuda.synchronize()
         marks.append((time.perf_counter(), time.process_time()))
 
     if row in PLAIN:
-        for step in plain_steps(row, 2 * steps, compute.device):
-            if step + 1 in (steps, 2 * steps):
-                mark()
+        with Compute(compute.device).arithmetic():
+            for step in plain_steps(row, 2 * steps, compute.device):
+                if step + 1 in (steps, 2 * steps):
+                    mark()
     else:
-        our_steps(row, steps, compute, mark)
+        our_steps(row, steps, compute, lambda line: "validation" in line and mark())  # not at what is said in between
     wall, processor = (np.array(marks[-1]) - np.array(marks[0])) / steps
     if compute.device == "cuda":
         memory = torch.cuda.max_memory_allocated() / 2**20
@@ -188,7 +189,8 @@ def disagreement(compute: Compute) -> float:
     with compute.arithmetic(), compute.autocast():
         ours = losses(WindowEncoder(encoder, compute, 0)(batch, conditioned))
     make_plain(model, checkpointed=False)
-    plain = losses(encode(encoder, normalise(batch.waveforms), FRAMES))
+    with Compute(compute.device).arithmetic():
+        plain = losses(encode(encoder, normalise(batch.waveforms), FRAMES))
     return float(((ours - plain) / plain).abs().max())
 
 
