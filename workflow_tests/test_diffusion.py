@@ -241,6 +241,18 @@ def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled
     torch.testing.assert_close(result, given["coefficients"], atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])
+def test_no_step_waits_for_the_device(sampler):
+    """A meta tensor has no values: whatever would have to wait for a GPU to know one raises there."""
+    model = small(prediction="v")
+    audio = batch(model)["audio"].to("meta")
+    generators = tuple(torch.Generator().manual_seed(n) for n in range(len(audio)))
+    arguments = dict(steps=6, guidance=1.0, generator=generators, sampler=sampler)
+    if sampler != "dpmsolver++":  # for which diffusers looks levels of noise up on the device
+        arguments["reference"] = arguments["mask"] = torch.zeros(24, 32, device="meta")
+    assert sample(model.to("meta"), audio, **arguments).shape == (len(audio), 24, 32)
+
+
 def test_a_sample_does_not_know_its_neighbours():
     model = small(prediction="v")
     audio = batch(model)["audio"]
