@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from publisher import LOGIN_PAGE, Publisher
 
-from said import archives, download, transfer
+from said import archives, download, http_transfer
 from said.credentials import Credentials, CredentialsError, read_credentials
 from said.download import DownloadError
 
@@ -77,7 +77,7 @@ def test_a_wrong_password_is_named_and_not_tried_again(publisher, tmp_path):
 
 @pytest.mark.parametrize("fault", [{"status": 401}, {"status": 500}, {"cut": 7}, {"status": 302}])
 def test_no_exception_and_no_output_holds_the_password(publisher, tmp_path, monkeypatch, capfd, fault):
-    monkeypatch.setattr(transfer, "ATTEMPTS", 2)
+    monkeypatch.setattr(http_transfer, "ATTEMPTS", 2)
     publisher.password = AWKWARD
     fault = {"headers": {"Location": "http://127.0.0.1:9/nowhere"}, **fault} if fault.get("status") == 302 else fault
     publisher.faults = [fault, {"status": 503}, {"status": 503}, {"status": 503}]
@@ -112,7 +112,7 @@ def test_a_cut_at_a_random_byte_is_resumed_from_there(publisher, tmp_path, seed)
 
 
 def test_many_cuts_are_survived_as_long_as_bytes_are_gained(publisher, tmp_path):
-    publisher.faults = [{"cut": 200_000}] * (2 * transfer.ATTEMPTS)
+    publisher.faults = [{"cut": 200_000}] * (2 * http_transfer.ATTEMPTS)
     fetch(publisher, tmp_path)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT and publisher.sent == len(CONTENT)
 
@@ -148,7 +148,7 @@ def test_a_server_that_does_not_resume_is_asked_for_all(publisher, tmp_path, cap
 
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(publisher, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "ATTEMPTS", 1)
+    monkeypatch.setattr(http_transfer, "ATTEMPTS", 1)
     publisher.faults = [{"cut": 1_000_000}]
     with pytest.raises(DownloadError, match="run again"):
         fetch(publisher, tmp_path)
@@ -282,7 +282,7 @@ def test_a_disk_that_is_too_small_is_named_before_the_first_byte(publisher, smal
 
 
 def test_a_disk_that_fills_up_meanwhile_keeps_what_came(publisher, small_disk, monkeypatch):
-    monkeypatch.setattr(transfer, "require_space", lambda *_: None)  # as if others had filled it since
+    monkeypatch.setattr(http_transfer, "require_space", lambda *_: None)  # as if others had filled it since
     with pytest.raises(DownloadError, match="No space left.*kept"):
         fetch(publisher, small_disk)
     kept = (small_disk / ".data.bin.part").stat().st_size
@@ -337,7 +337,7 @@ def test_certificates_are_verified(certified, tmp_path, monkeypatch):
 
 
 def test_progress_reads_as_a_line():
-    line = transfer._meter(1_200_000_000, 8_000_000_000, 60.0, 0)
+    line = http_transfer._meter(1_200_000_000, 8_000_000_000, 60.0, 0)
     assert line == "15%, 1.20G of 8.00G, 20.0MB/s, 05:40 left"
 
 

@@ -13,7 +13,7 @@ import filelock
 
 from said import io
 from said.credentials import Credentials, require_private_channel
-from said.transfer import DownloadError, Part, digest_of, require_space, transfer
+from said.http_transfer import DownloadError, Part, digest_of, require_space, transfer
 
 __all__ = ["DownloadError", "Receipt", "fetch", "receipt", "verify"]
 
