@@ -3,7 +3,7 @@
 #   corpus/topology.npz                       faces, landmarks (68,), head (the published vertices; may be empty)
 #   corpus/templates/<speaker>.ply
 #   corpus/sequences/<speaker>/<sentence>.wav and <sentence>.npy
-#   source/neutral.obj, <blendshape>.obj, landmarks.txt
+#   source/Neutral.obj, <blendshape>.obj, landmarks.txt
 # Only the synthetic dataset has results/<run>/truth, which tests and evaluation alone read.
 
 if config["dataset"] == "synthetic":

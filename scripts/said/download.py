@@ -51,9 +51,9 @@ def fetch(
 
     Raises:
         DownloadError: the login is refused, a page arrives in place of the file, the checksum is another, the check
-            fails, the disk is full, the certificate is not valid, or the connection fails time after time.
+            fails, also that of a file put there by hand, the disk is full, the certificate is not valid, or the
+            connection fails time after time.
         CredentialsError: there are none, or they would be sent in the clear.
-        ValueError: a file that was put there by hand fails the check.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
