@@ -273,12 +273,24 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_named_before_the_first_byte(publisher, small_disk):
-    with pytest.raises(DownloadError, match="0.003 GB are still to come.*downloads.folder"):
+    with pytest.raises(DownloadError, match="needs 0.003 GB more.*downloads.folder"):
         fetch(publisher, small_disk)
     assert left_over(small_disk) == set()
-    with pytest.raises(DownloadError, match="8.000 GB are still to come"):
+    with pytest.raises(DownloadError, match="needs 8.000 GB more"):
         fetch(publisher, small_disk, size=8 * 10**9)
     assert len(publisher.requests) == 1  # where the size is known, nobody is asked
+
+
+@pytest.mark.parametrize("again", [None, {"plain": True}], ids=["resumed", "begun anew"])
+def test_a_disk_with_room_for_the_rest_alone_is_large_enough(publisher, small_disk, monkeypatch, again):
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    publisher.faults = [{"cut": 2_000_000}, again]
+    with monkeypatch.context() as patch, pytest.raises(DownloadError, match="run again"):
+        patch.setattr(http_transfer, "ATTEMPTS", 1)
+        fetch(publisher, small_disk)
+    assert shutil.disk_usage(small_disk).free < len(CONTENT)
+    fetch(publisher, small_disk, size=len(CONTENT))
+    assert (small_disk / "data.bin").read_bytes() == CONTENT
 
 
 def test_a_disk_that_fills_up_meanwhile_keeps_what_came(publisher, small_disk, monkeypatch):

@@ -62,8 +62,8 @@ def fetch(
             return verify(path, url, sha256, check)
         if credentials is not None:
             require_private_channel(url)
-        require_space(path, size or 0)
         part = Part(path, url)
+        require_space(part, size)
         digest = transfer(url, part, size, None if credentials is None else credentials(), pause)
         problem = _objection(part.path, digest, sha256, _recorded(path), check)
         if problem:

@@ -129,10 +129,9 @@ def _attempt(session: requests.Session, url: str, part: Part, size: int | None, 
                 raise _TransientError("the file changed between two requests", wait=0)
         elif offset:
             print(f"{url}: the server does not resume; beginning anew", flush=True)
-        resumed = response.status_code == 206
-        offset, total = offset if resumed else 0, _total(response)
-        require_space(part.target, (total or size or offset) - offset)
-        if not resumed:
+        total = _total(response)
+        require_space(part, total or size)
+        if response.status_code != 206:
             part.begin(total, _validator(response))
         return _append(part, first, chunks, total)
 
@@ -265,12 +264,14 @@ def _require_no_page(
     raise DownloadError(f"{url}: a page (HTML) arrived in place of the file; open the address in a browser to see it")
 
 
-def require_space(path: Path, needed: int) -> None:
-    free = shutil.disk_usage(path.parent).free
+def require_space(part: Part, total: int | None) -> None:
+    """Refuse to begin what the disk has no room for; a part there is goes on, or makes room for the whole."""
+    folder = part.target.parent
+    free, needed = shutil.disk_usage(folder).free, (total or 0) - part.size
     if needed > free:
         raise DownloadError(
-            f"{path}: {needed / 1e9:.3f} GB are still to come, {path.parent} has {free / 1e9:.3f} GB free; make room, "
-            "or set downloads.folder in config.yaml to a larger disk"
+            f"{part.target}: needs {needed / 1e9:.3f} GB more, {folder} has {free / 1e9:.3f} GB free; make room, or "
+            "set downloads.folder in config.yaml to a larger disk"
         )
 
 
