@@ -6,6 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from said import syncnet
 from said.config import ConfigError, derive_seed, merge, resolve, training_seed
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
@@ -113,6 +114,13 @@ def test_wrong_configuration_is_refused_by_name(changes, named):
     message = refusal(config(**changes))
     for part in named:
         assert part in message
+
+
+def test_what_is_published_comes_over_an_encrypted_channel():
+    sources = CONFIG["downloads"]["sources"].values()
+    assert all(url.startswith("https://") for url in (*sources, CONFIG["vocaset"]["url"], syncnet.URL))
+    entry = CONFIG["downloads"]["files"]["syncnet_v2.model"]
+    assert CONFIG["downloads"]["sources"][entry["source"]] + entry["path"] == syncnet.URL
 
 
 def test_every_fault_is_named_at_once():

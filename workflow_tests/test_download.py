@@ -317,6 +317,15 @@ def test_the_password_is_never_sent_on(publisher, tmp_path):
     assert (tmp_path / "data.bin").read_bytes() == b"theirs"
 
 
+def test_passwords_of_other_programs_are_not_sent(publisher, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login reader password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    download.fetch(publisher.public + "data.bin", tmp_path / "data.bin")
+    fetch(publisher, tmp_path / "registered")
+    assert len(publisher.requests) == 2
+    assert not any("Authorization" in headers for _, _, headers, _ in publisher.requests)
+
+
 def test_credentials_go_over_plain_http_to_this_machine_alone(tmp_path):
     url = "http://download.is.tue.mpg.de/x.zip"
     with pytest.raises(CredentialsError, match="over https only"):

@@ -81,6 +81,7 @@ class Part:
 def transfer(url: str, part: Part, size: int | None, credentials: Credentials | None, pause: float) -> str:
     """Let the part grow until it is whole, through broken connections; its sha256."""
     with requests.Session() as session:
+        session.auth = lambda request: request  # else it would send what ~/.netrc has for the host, over plain http too
         failures, furthest = 0, part.size
         while True:
             try:
