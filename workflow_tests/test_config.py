@@ -152,6 +152,23 @@ def test_every_key_of_the_schema_is_described():
         assert [*undescribed(definition, name)] == [] or name == "override_sets"
 
 
+def test_every_path_may_begin_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/reader")
+    files = dict.fromkeys(("topology", "landmarks", "head", "arkit", "arkit_landmarks"), "~/file")
+    resolved = resolve(
+        config(
+            downloads={"folder": "~/data"}, vocaset={"path": "~/voca", "credentials": "~/secret", **files},
+            lipsync={"published": "~/syncnet"}, edits={"mine": {"wav": "~/hello.wav"}},
+        ),
+        SCHEMA,
+    )  # fmt: skip
+    vocaset = resolved["vocaset"]
+    assert resolved["downloads"]["folder"] == "/home/reader/data" and vocaset["path"] == "/home/reader/voca"
+    assert vocaset["credentials"] == "/home/reader/secret" and {vocaset[key] for key in files} == {"/home/reader/file"}
+    assert resolved["lipsync"]["published"] == "/home/reader/syncnet"
+    assert resolved["edits"]["mine"]["wav"] == "/home/reader/hello.wav"
+
+
 def test_seeds_differ_by_purpose_and_are_stable():
     assert derive_seed(0, "said") == derive_seed(0, "said") != derive_seed(0, "extractor")
     assert derive_seed(0, "a", "b") != derive_seed(0, "ab") and derive_seed(1, "said") != derive_seed(0, "said")
