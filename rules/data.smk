@@ -71,7 +71,6 @@ if config["dataset"] == "synthetic":
 
 else:
     VOCASET_FILES = {key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")}
-    VOCASET_LIMIT = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 
     rule inspect_vocaset:
         input:
@@ -83,7 +82,7 @@ else:
             topology=published(VOCASET_FILES["topology"]),
             sentences=config["vocaset"]["sentences"],
             tolerance=config["vocaset"]["length_tolerance"],
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("inspect_vocaset.py"),
         log:
             "results/{run}/logs/inspect_vocaset/{speaker}.log",
@@ -149,7 +148,7 @@ else:
         params:
             path=VOCASET,
             files={key: published(name) for key, name in VOCASET_FILES.items()},
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("vocaset_faces.py"),
         log:
             "results/{run}/logs/vocaset_faces.log",
@@ -175,7 +174,7 @@ else:
         params:
             path=VOCASET,
             sentences=config["vocaset"]["sentences"],
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("vocaset_sequences.py"),
         log:
             "results/{run}/logs/vocaset_sequences/{speaker}.log",

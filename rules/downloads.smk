@@ -5,6 +5,7 @@
 # Without network on the nodes: `snakemake downloads` where there is one, then everything else.
 
 PUBLISHED = config["downloads"]["files"]
+UNPACKED = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 
 
 def published(name):
@@ -28,6 +29,7 @@ rule download_published:
             "path": published(w.file),
             "sha256": PUBLISHED[w.file]["sha256"],
         },
+        limit=UNPACKED,
         code=code("download_published.py"),
     log:
         "results/{run}/logs/download_published/{file}.log",
@@ -54,7 +56,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             url=lambda w: config["vocaset"]["url"].replace("{file}", w.archive),
             path=lambda w: f"{VOCASET}/{w.archive}",
             credentials=config["vocaset"]["credentials"],
-            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            limit=UNPACKED,
             code=code("download_vocaset.py"),
         log:
             "results/{run}/logs/download_vocaset/{archive}.log",
@@ -75,7 +77,7 @@ elif config["dataset"] == "vocaset":
             "results/{run}/downloads/vocaset.json",
         params:
             path=VOCASET,
-            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            limit=UNPACKED,
             code=code("check_vocaset.py"),
         log:
             "results/{run}/logs/check_vocaset.log",

@@ -7,6 +7,6 @@ from said.console import start
 
 start(snakemake.log[0])
 source = snakemake.params.source
-check = partial(archives.check, limit=archives.DEFAULT_LIMIT) if source["path"].endswith(".zip") else None
+check = partial(archives.check, limit=snakemake.params.limit) if source["path"].endswith(".zip") else None
 receipt = download.fetch(source["url"], source["path"], sha256=source["sha256"], check=check)
 download.write_receipts(snakemake.output[0], [receipt])

@@ -17,6 +17,6 @@ landmarks, head = (io.read_indices(require(params.files[key])) for key in ("land
 corpus.write_topology(snakemake.output.topology, corpus.Topology(release.faces, landmarks, head))
 
 with atomic_folder(snakemake.output.source) as source:
-    for name, mesh in read_arkit(params.files["arkit"]):
+    for name, mesh in read_arkit(params.files["arkit"], params.limit):
         io.write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
     io.write_indices(source / "landmarks.txt", io.read_indices(require(params.files["arkit_landmarks"])))

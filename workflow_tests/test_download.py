@@ -213,6 +213,16 @@ def test_a_truncated_archive_is_named_and_not_kept(publisher, tmp_path):
     assert not (tmp_path / "cut.zip").exists() and not (tmp_path / "cut.zip.sha256").exists()
 
 
+def test_an_archive_over_the_limit_is_kept_and_not_fetched_again(publisher, tmp_path):
+    whole = Path(shutil.make_archive(str(tmp_path / "whole"), "zip", ROOT / "report")).read_bytes()
+    publisher.files["large.zip"] = whole
+    with pytest.raises(archives.LimitError, match="unpacked_gigabytes"):
+        fetch(publisher, tmp_path, "large.zip", check=lambda path: archives.check(path, limit=1000))
+    assert not (tmp_path / "large.zip").exists()
+    fetch(publisher, tmp_path, "large.zip", check=archives.check)  # once the limit is higher
+    assert (tmp_path / "large.zip").read_bytes() == whole and publisher.sent == len(whole)
+
+
 def test_a_wrong_checksum_is_named_and_the_file_not_kept(publisher, tmp_path):
     with pytest.raises(DownloadError, match=f"sha256 {hashlib.sha256(CONTENT).hexdigest()}, published is 0000"):
         fetch(publisher, tmp_path, sha256="0" * 64)

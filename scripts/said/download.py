@@ -46,7 +46,8 @@ def fetch(
         sha256: its checksum, where known; else the one recorded here before; else it is recorded now.
         size: bytes, where roughly known, to see before the transfer that the disk has room.
         credentials: gives what is sent as a form (POST), over TLS or to this machine alone; asked only if needed.
-        check: raises ValueError if the content is not what it should be; asked before a file is first recorded.
+        check: raises ValueError if the content is not what it should be; asked before a file is first recorded. Of
+            anything else that it raises, what has arrived is kept.
         pause: seconds before the second try; doubled before each further one.
 
     Raises:

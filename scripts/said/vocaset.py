@@ -100,10 +100,14 @@ def read_faces(path: io.PathLike) -> NDArray[np.int64]:
     return np.asarray(io.read_mesh(require(path)).faces)
 
 
-def read_arkit(path: io.PathLike) -> Iterator[tuple[str, trimesh.Trimesh]]:
+def read_arkit(path: io.PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[tuple[str, trimesh.Trimesh]]:
     """The ARKit face: Neutral and its expressions, from a folder or an archive.
 
     The authors' archive has no tongueOut; only the paper's 32 expressions must be there.
+
+    Args:
+        path: the folder or archive.
+        limit: bytes that an archive may unpack to.
 
     Yields:
         name and mesh.
@@ -111,7 +115,7 @@ def read_arkit(path: io.PathLike) -> Iterator[tuple[str, trimesh.Trimesh]]:
     Raises:
         FileNotFoundError: Neutral or one of the 32 is missing.
     """
-    tree = archives.open_tree(require(path))
+    tree = archives.open_tree(require(path), limit)
     neutral = archives.find(tree, "Neutral.obj")
     if neutral is None:
         raise FileNotFoundError(f"{path}: holds no Neutral.obj")
