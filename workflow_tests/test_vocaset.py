@@ -176,6 +176,20 @@ def test_a_training_archive_that_is_none_is_named(tmp_path, speakers):
         vocaset.open_release(tmp_path, FACES)
 
 
+@pytest.mark.parametrize("table", ["subj_seq_to_idx.pkl", "raw_audio_fixed.pkl"])
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", "", "a b", "sentence01\n", "évil"])
+def test_names_that_could_lead_outside_are_refused(tmp_path, speakers, table, name):
+    folder = write("archive", tmp_path, speakers) / "trainingdata"
+    named = training_tables(speakers)[table]
+    for hostile in (
+        {SPEAKER: named[SPEAKER] | {name: named[SPEAKER]["sentence01"]}},
+        {name: named[SPEAKER], SPEAKER: named[SPEAKER]},
+    ):
+        (folder / table).write_bytes(python2_pickle(hostile))
+        with pytest.raises(archives.ArchiveError, match=rf"{table}: .* is no name of a speaker or a sentence"):
+            audit.inspect(vocaset.open_release(tmp_path, FACES), SPEAKER, 3, 1.0)
+
+
 def test_only_the_archives_of_the_release_are_looked_at(tmp_path, speakers):
     folder = write("tree", tmp_path, speakers, "packed")
     (folder / "imagessubject1.zip").write_bytes(b"not ours to check")

@@ -11,6 +11,7 @@ sentence at a time.
 
 import io as bytesio
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -253,7 +254,10 @@ class _MeshReader:
 
 
 class TrainingArchive:
-    """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
+    """The training archive. A file of its own holds each kind of data; vertices are read where they lie.
+
+    Its pickles name speakers and sentences, which become names of files: of letters, digits and _ alone.
+    """
 
     def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
         self.faces = np.asarray(faces)
@@ -333,9 +337,17 @@ class TrainingArchive:
     def _load(self, name: str) -> dict:
         try:
             with self._tree.open(self._path(name)) as file:
-                return unpickle.load(file, self._where(name))
+                table = unpickle.load(file, self._where(name))
         except FileNotFoundError:
             raise FileNotFoundError(f"{self._where(name)} is not there; {REMEDY}") from None
+        for speaker, sentences in table.items():
+            for given in (speaker, *(sentences if isinstance(sentences, dict) else ())):
+                if not (isinstance(given, str) and re.fullmatch(r"\w+", given, re.ASCII)):
+                    raise archives.ArchiveError(
+                        f"{self._where(name)}: {given!r} is no name of a speaker or a sentence; this is not what was "
+                        "published, do not use it"
+                    )
+        return table
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._folder, name)
