@@ -74,7 +74,8 @@ else:
 
     rule inspect_vocaset:
         input:
-            ancient([*VOCASET_RECEIPTS, *receipts(VOCASET_FILES["topology"])]),
+            receipts=[*VOCASET_RECEIPTS, *receipts(VOCASET_FILES["topology"])],
+            own=own_files("vocaset", "topology"),
         output:
             "results/{run}/audit/{speaker}.json",
         params:
@@ -139,7 +140,8 @@ else:
 
     rule vocaset_faces:
         input:
-            ancient(receipts(*VOCASET_FILES.values())),
+            receipts=[*VOCASET_RECEIPTS, *receipts(*VOCASET_FILES.values())],
+            own=own_files("vocaset", *VOCASET_FILES),
             accepted="results/{run}/audit/accepted.txt",
         output:
             topology="results/{run}/corpus/topology.npz",
@@ -166,6 +168,7 @@ else:
 
     rule vocaset_sequences:
         input:
+            receipts=VOCASET_RECEIPTS,
             accepted="results/{run}/audit/accepted.txt",
             sentences="results/{run}/audit/sentences/{speaker}.json",
             topology="results/{run}/corpus/topology.npz",

@@ -16,9 +16,10 @@ import pytest
 from conftest import ROOT
 from publisher import LOGIN_PAGE, Publisher
 
-from said import archives, download, http_transfer
+from said import archives, download, http_transfer, receipts
 from said.credentials import Credentials, CredentialsError, read_credentials
 from said.download import DownloadError
+from said.receipts import ChangedFileError, describe, require_unchanged, write_receipts
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 AWKWARD = """p&ss%20=w+o"r'd #/é"""
@@ -256,11 +257,55 @@ def test_a_file_put_there_by_hand_is_checked_and_recorded(tmp_path):
     assert (tmp_path / "other.zip").exists()  # it is the user's
 
 
+@pytest.fixture
+def received(publisher, tmp_path):
+    """A file that was fetched, and the receipt of it."""
+    write_receipts(tmp_path / "receipt.json", [fetch(publisher, tmp_path)])
+    require_unchanged([tmp_path / "receipt.json"])
+    return tmp_path / "data.bin", tmp_path / "receipt.json"
+
+
+@pytest.mark.parametrize("content", [b"junk", CONTENT[:-1], CONTENT[::-1]])
+def test_a_file_that_is_no_more_what_its_receipt_tells_is_not_used(received, content):
+    file, receipt = received
+    status = file.stat()
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ChangedFileError, match=f"Remove {file} and {receipt} and run again"):
+        require_unchanged([receipt])
+    write_receipts(receipt, [describe(file)])
+    file.write_bytes(CONTENT)
+    with pytest.raises(
+        ChangedFileError, match=f"Remove {receipt} and run again"
+    ):  # the user's own is nobody's to fetch
+        require_unchanged([receipt])
+
+
+def test_a_file_that_is_gone_is_named_with_what_brings_it_back(received):
+    file, receipt = received
+    file.unlink()
+    with pytest.raises(ChangedFileError, match=f"{file} is not there.*remove {receipt} and run again"):
+        require_unchanged([receipt])
+
+
+def test_a_large_file_is_read_again_if_its_size_or_date_changed(received, monkeypatch):
+    file, receipt = received
+    monkeypatch.setattr(receipts, "LARGE", len(CONTENT))
+    status = file.stat()
+    file.write_bytes(CONTENT[::-1])
+    with pytest.raises(ChangedFileError):
+        require_unchanged([receipt])
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    require_unchanged([receipt])  # which a look at every byte alone would tell
+    file.write_bytes(CONTENT)
+    require_unchanged([receipt])  # copied elsewhere and back
+
+
 def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     hold = threading.Event()
     publisher.faults = [{"hold": hold}]
-    receipts = []
-    threads = [threading.Thread(target=lambda: receipts.append(fetch(publisher, tmp_path))) for _ in range(2)]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(fetch(publisher, tmp_path))) for _ in range(2)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 10
@@ -269,7 +314,7 @@ def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     hold.set()
     for thread in threads:
         thread.join()
-    assert len(receipts) == 2 and receipts[0] == receipts[1] and len(publisher.requests) == 1
+    assert len(found) == 2 and found[0] == found[1] and len(publisher.requests) == 1
 
 
 @pytest.fixture

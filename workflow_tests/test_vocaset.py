@@ -379,6 +379,52 @@ def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monk
     assert (workflow.folder / receipts[0]).exists() and not (workflow.folder / receipts[1]).exists()
 
 
+def test_a_published_file_is_compared_whenever_it_is_used(workflow, released):
+    as_vocaset(workflow, released, released / "trainingdata", topology="FLAME_sample.ply")
+    config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
+    config["downloads"]["files"]["FLAME_sample.ply"]["sha256"] = None
+    (workflow.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    file = workflow.folder / "data/FLAME_sample.ply"
+    file.parent.mkdir()
+    shutil.copy(released / "topology.ply", file)
+    workflow("results/vocaset-smoke/audit/speaker01.json")
+    receipt = "results/vocaset-smoke/downloads/FLAME_sample.ply.json"
+    file.write_bytes(b"junk")
+    done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
+    assert (
+        done.returncode
+        and f"data/FLAME_sample.ply is not the file that {receipt} tells of" in done.stdout + done.stderr
+    )
+    file.unlink()
+    done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
+    assert done.returncode and f"remove {receipt} and run again" in done.stdout + done.stderr
+    assert "VOCA_USERNAME" not in done.stdout + done.stderr
+    shutil.copy(released / "topology.ply", file)
+    (workflow.folder / receipt).unlink()
+    workflow("results/vocaset-smoke/audit/speaker09.json")
+
+
+def test_files_of_the_users_own_are_read_again_when_they_are_edited(workflow, released, tmp_path):
+    own, target = tmp_path / "own", "results/vocaset-smoke/source"
+    shutil.copytree(released, own)
+    as_vocaset(workflow, own, own / "trainingdata")
+    workflow(target)
+    assert workflow.jobs(target) == {}
+    for file in ("landmarks.txt", "head.txt", "arkit/jawOpen.obj", "arkit/landmarks.txt"):
+        before = (own / file).read_bytes()
+        status = (own / file).stat()
+        (own / file).write_bytes(before + b"\n")
+        assert workflow.jobs(target) == {"vocaset_faces": 1}, file
+        (own / file).write_bytes(before)
+        os.utime(own / file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = {"inspect_vocaset": 3, "audit_vocaset": 1, "accept_vocaset": 1, "vocaset_faces": 1}
+    (own / "topology.ply").touch()
+    (own / "topology.ply").write_bytes((own / "topology.ply").read_bytes() + b"\n")
+    assert workflow.jobs(target) == again
+    (own / "trainingdata/templates.pkl").touch()
+    assert workflow.jobs(target) == {"check_vocaset": 1} | again
+
+
 def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, released, tmp_path):
     shutil.copytree(released / "tree", tmp_path / "faulty", copy_function=os.link)
     mesh = tmp_path / "faulty/unposedcleaneddata/speaker01/sentence01/sentence01.000001.ply"

@@ -1,31 +1,21 @@
 """Files from the network: whole and verified, or not there.
 
-The sha256 of a file is written beside it, as sha256sum does, and compared each time the file is used again. A file that
-was put in its place by hand is taken as it is and recorded likewise.
+The sha256 of a file is written beside it, as sha256sum does, and compared each time that it is asked for again. A file
+that was put in its place by hand is taken as it is and recorded likewise.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import filelock
 
 from said import io
 from said.credentials import Credentials, require_private_channel
-from said.http_transfer import DownloadError, Part, digest_of, require_space, transfer
+from said.http_transfer import DownloadError, Part, require_space, transfer
+from said.receipts import Receipt, describe
 
-__all__ = ["DownloadError", "Receipt", "fetch", "receipt", "verify"]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What lies at a path: its size in bytes, its sha256 and the address that it is published at, where known."""
-
-    path: str
-    bytes: int
-    sha256: str
-    url: str | None = None
+__all__ = ["DownloadError", "fetch", "verify"]
 
 
 def fetch(
@@ -75,7 +65,7 @@ def fetch(
             )
         _record(path, digest)
         part.finish()
-    return Receipt(str(path), path.stat().st_size, digest, url)
+    return describe(path, url, digest)
 
 
 def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callable | None = None) -> Receipt:
@@ -85,7 +75,7 @@ def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callab
         DownloadError: a checksum is another, or the check fails.
     """
     path = Path(path)
-    found, recorded = receipt(path, url), _recorded(path)
+    found, recorded = describe(path, url), _recorded(path)
     problem = _objection(path, found.sha256, sha256, recorded, None if recorded else check)
     if problem:
         raise DownloadError(
@@ -95,16 +85,6 @@ def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callab
     if recorded is None:
         _record(path, found.sha256)
     return found
-
-
-def receipt(path: io.PathLike, url: str | None = None) -> Receipt:
-    """What lies at a path."""
-    return Receipt(str(path), Path(path).stat().st_size, digest_of(Path(path)).hexdigest(), url)
-
-
-def write_receipts(path: io.PathLike, receipts: list[Receipt]) -> None:
-    """A JSON list, one object per file."""
-    io.write_json(path, [asdict(receipt) for receipt in receipts])
 
 
 def _objection(path: Path, digest: str, published: str | None, recorded: str | None, check) -> str | None:

@@ -5,7 +5,6 @@ What has arrived lies as a hidden `.part` beside the file's place, with what the
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from said import io
 from said.credentials import Credentials
+from said.receipts import digest_of
 
 ATTEMPTS = 6
 """Tries in a row that may fail without a byte gained."""
@@ -310,9 +310,3 @@ def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:
     return tqdm.format_meter(
         done, total, max(elapsed, 1e-3), unit="B", unit_scale=True, initial=initial, bar_format=layout
     )
-
-
-def digest_of(path: Path):
-    """SHA-256 of a file so far, to go on from."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256")

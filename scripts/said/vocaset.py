@@ -98,7 +98,7 @@ def packed(path: io.PathLike) -> list[Path]:
 
 def read_faces(path: io.PathLike) -> NDArray[np.int64]:
     """(F, 3) triangles of the mesh that all meshes of the release share their topology with."""
-    return np.asarray(io.read_mesh(require(path)).faces)
+    return np.asarray(io.read_mesh(path).faces)
 
 
 def read_arkit(path: io.PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[tuple[str, trimesh.Trimesh]]:
@@ -116,7 +116,7 @@ def read_arkit(path: io.PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterat
     Raises:
         FileNotFoundError: Neutral or one of the 32 is missing.
     """
-    tree = archives.open_tree(require(path), limit)
+    tree = archives.open_tree(path, limit)
     neutral = archives.find(tree, "Neutral.obj")
     if neutral is None:
         raise FileNotFoundError(f"{path}: holds no Neutral.obj")
@@ -128,10 +128,10 @@ def read_arkit(path: io.PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterat
 
 
 def require(path: io.PathLike) -> Path:
-    """The path, if it is there.
+    """The path of a release, if it is there.
 
     Raises:
-        FileNotFoundError: naming the path and how to get what belongs there.
+        FileNotFoundError: naming the path and how to get the release.
     """
     path = Path(path)
     if not path.exists():
