@@ -1,7 +1,8 @@
 # Published files: fetched once into downloads.folder, verified on each use, never deleted. Files put there by hand are
 # used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, date, sha256 and address.
 # The rules that use a file compare it with its receipt first. Receipts are `ancient` to them: a file cannot change
-# unnoticed, so another mirror or another file of credentials is no reason to compute anything again.
+# unnoticed, so another mirror or another file of credentials is no reason to compute anything again. The user's own
+# files are inputs, and may change.
 # Without network on the nodes: `snakemake downloads` where there is one, then everything else.
 
 PUBLISHED = config["downloads"]["files"]
@@ -22,8 +23,9 @@ def own_files(section, *keys):
     """Those of the configured files that are the user's own; of a folder, the meshes in it."""
     found = []
     for key in keys:
-        path = Path(name := config[section][key])
+        name = config[section][key]
         if name not in PUBLISHED:
+            path = Path(name)
             if not path.exists():
                 raise WorkflowError(
                     f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "

@@ -273,11 +273,9 @@ def test_a_file_that_is_no_more_what_its_receipt_tells_is_not_used(received, con
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(ChangedFileError, match=f"Remove {file} and {receipt} and run again"):
         require_unchanged([receipt])
-    write_receipts(receipt, [describe(file)])
+    write_receipts(receipt, [describe(file)])  # as of the user's own, which nobody fetches
     file.write_bytes(CONTENT)
-    with pytest.raises(
-        ChangedFileError, match=f"Remove {receipt} and run again"
-    ):  # the user's own is nobody's to fetch
+    with pytest.raises(ChangedFileError, match=f"Remove {receipt} and run again"):
         require_unchanged([receipt])
 
 
