@@ -360,11 +360,11 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     workflow(receipt)
 
 
-def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monkeypatch):
+def test_without_credentials_only_what_needs_them_fails(workflow, released, tmp_path, monkeypatch):
     for name in ("VOCA_USERNAME", "VOCA_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     with Publisher({"template/FLAME_sample.ply": b"published"}).serving() as publisher:
-        as_vocaset(workflow, tmp_path, None, credentials=str(tmp_path / "none"))
+        as_vocaset(workflow, released, None, credentials=str(tmp_path / "none"))
         config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
         config["downloads"]["sources"]["voca"] = publisher.public
         config["downloads"]["files"]["FLAME_sample.ply"]["sha256"] = hashlib.sha256(b"published").hexdigest()
@@ -415,11 +415,9 @@ def test_files_of_the_users_own_are_read_again_when_they_are_edited(workflow, re
         (own / file).write_bytes(before)
         os.utime(own / file, ns=(status.st_atime_ns, status.st_mtime_ns))
     again = {"inspect_vocaset": 3, "audit_vocaset": 1, "accept_vocaset": 1, "vocaset_faces": 1}
-    (own / "topology.ply").touch()
-    (own / "topology.ply").write_bytes((own / "topology.ply").read_bytes() + b"\n")
-    assert workflow.jobs(target) == again
-    (own / "trainingdata/templates.pkl").touch()
-    assert workflow.jobs(target) == {"check_vocaset": 1} | again
+    for file, more in (("topology.ply", {}), ("trainingdata/templates.pkl", {"check_vocaset": 1})):
+        (own / file).write_bytes((own / file).read_bytes() + b"\n")
+        assert workflow.jobs(target) == again | more, file
 
 
 def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, released, tmp_path):
