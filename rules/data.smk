@@ -3,7 +3,7 @@
 #   corpus/topology.npz                       faces, landmarks (68,), head (the published vertices; may be empty)
 #   corpus/templates/<speaker>.ply
 #   corpus/sequences/<speaker>/<sentence>.wav and <sentence>.npy
-#   source/neutral.obj, <blendshape>.obj, landmarks.txt
+#   source/Neutral.obj, <blendshape>.obj, landmarks.txt
 # Only the synthetic dataset has results/<run>/truth, which tests and evaluation alone read.
 
 if config["dataset"] == "synthetic":
@@ -71,11 +71,11 @@ if config["dataset"] == "synthetic":
 
 else:
     VOCASET_FILES = {key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")}
-    VOCASET_LIMIT = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 
     rule inspect_vocaset:
         input:
-            ancient([*VOCASET_RECEIPTS, *receipts(VOCASET_FILES["topology"])]),
+            receipts=[*VOCASET_RECEIPTS, *receipts(VOCASET_FILES["topology"])],
+            own=own_files("vocaset", "topology"),
         output:
             "results/{run}/audit/{speaker}.json",
         params:
@@ -83,7 +83,7 @@ else:
             topology=published(VOCASET_FILES["topology"]),
             sentences=config["vocaset"]["sentences"],
             tolerance=config["vocaset"]["length_tolerance"],
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("inspect_vocaset.py"),
         log:
             "results/{run}/logs/inspect_vocaset/{speaker}.log",
@@ -140,7 +140,8 @@ else:
 
     rule vocaset_faces:
         input:
-            ancient(receipts(*VOCASET_FILES.values())),
+            receipts=[*VOCASET_RECEIPTS, *receipts(*VOCASET_FILES.values())],
+            own=own_files("vocaset", *VOCASET_FILES),
             accepted="results/{run}/audit/accepted.txt",
         output:
             topology="results/{run}/corpus/topology.npz",
@@ -149,7 +150,7 @@ else:
         params:
             path=VOCASET,
             files={key: published(name) for key, name in VOCASET_FILES.items()},
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("vocaset_faces.py"),
         log:
             "results/{run}/logs/vocaset_faces.log",
@@ -167,6 +168,7 @@ else:
 
     rule vocaset_sequences:
         input:
+            receipts=VOCASET_RECEIPTS,
             accepted="results/{run}/audit/accepted.txt",
             sentences="results/{run}/audit/sentences/{speaker}.json",
             topology="results/{run}/corpus/topology.npz",
@@ -175,7 +177,7 @@ else:
         params:
             path=VOCASET,
             sentences=config["vocaset"]["sentences"],
-            limit=VOCASET_LIMIT,
+            limit=UNPACKED,
             code=code("vocaset_sequences.py"),
         log:
             "results/{run}/logs/vocaset_sequences/{speaker}.log",

@@ -1,10 +1,12 @@
 # Published files: fetched once into downloads.folder, verified on each use, never deleted. Files put there by hand are
-# used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, sha256 and address.
-# Receipts are `ancient` to the rules that wait for them: a file cannot change unnoticed, so another mirror or another
-# file of credentials is no reason to compute anything again.
+# used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, date, sha256 and address.
+# The rules that use a file compare it with its receipt first. Receipts are `ancient` to them: a file cannot change
+# unnoticed, so another mirror or another file of credentials is no reason to compute anything again. The user's own
+# files are inputs, and may change.
 # Without network on the nodes: `snakemake downloads` where there is one, then everything else.
 
 PUBLISHED = config["downloads"]["files"]
+UNPACKED = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 
 
 def published(name):
@@ -14,7 +16,23 @@ def published(name):
 
 def receipts(*names):
     """Receipts of those of the names that are published files: what a rule that reads them waits for."""
-    return [f"results/{{run}}/downloads/{name}.json" for name in names if name in PUBLISHED]
+    return ancient([f"results/{RUN}/downloads/{name}.json" for name in names if name in PUBLISHED])
+
+
+def own_files(section, *keys):
+    """Those of the configured files that are the user's own; of a folder, the meshes in it."""
+    found = []
+    for key in keys:
+        name = config[section][key]
+        if name not in PUBLISHED:
+            path = Path(name)
+            if not path.exists():
+                raise WorkflowError(
+                    f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "
+                    f"downloads.files{settings.nearest(name, PUBLISHED)}"
+                )
+            found += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
+    return found
 
 
 rule download_published:
@@ -28,6 +46,7 @@ rule download_published:
             "path": published(w.file),
             "sha256": PUBLISHED[w.file]["sha256"],
         },
+        limit=UNPACKED,
         code=code("download_published.py"),
     log:
         "results/{run}/logs/download_published/{file}.log",
@@ -43,7 +62,7 @@ rule download_published:
 if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
     VOCASET_ARCHIVES = {archive["name"]: archive for archive in config["vocaset"]["archives"]}
     VOCASET = f"{config['downloads']['folder']}/vocaset"
-    VOCASET_RECEIPTS = [f"results/{{run}}/downloads/vocaset/{name}.json" for name in VOCASET_ARCHIVES]
+    VOCASET_RECEIPTS = ancient([f"results/{RUN}/downloads/vocaset/{name}.json" for name in VOCASET_ARCHIVES])
 
     rule download_vocaset:
         output:
@@ -54,7 +73,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             url=lambda w: config["vocaset"]["url"].replace("{file}", w.archive),
             path=lambda w: f"{VOCASET}/{w.archive}",
             credentials=config["vocaset"]["credentials"],
-            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            limit=UNPACKED,
             code=code("download_vocaset.py"),
         log:
             "results/{run}/logs/download_vocaset/{archive}.log",
@@ -67,15 +86,24 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             "../scripts/download_vocaset.py"
 
 elif config["dataset"] == "vocaset":
+
+    def own_release(path):
+        """The large files of the user's own copy; if its meshes are unpacked, nobody watches those 180 000."""
+        if path.is_file():
+            return [path]
+        return sorted(file for kind in ("*.zip", "*.npy", "*.pkl", "trainingdata/*") for file in path.glob(kind))
+
     VOCASET = config["vocaset"]["path"]
-    VOCASET_RECEIPTS = ["results/{run}/downloads/vocaset.json"]
+    VOCASET_RECEIPTS = [f"results/{RUN}/downloads/vocaset.json"]
 
     rule check_vocaset:
+        input:
+            own_release(Path(VOCASET)),
         output:
             "results/{run}/downloads/vocaset.json",
         params:
             path=VOCASET,
-            limit=int(config["vocaset"]["unpacked_gigabytes"] * 1e9),
+            limit=UNPACKED,
             code=code("check_vocaset.py"),
         log:
             "results/{run}/logs/check_vocaset.log",
@@ -92,11 +120,5 @@ elif config["dataset"] == "vocaset":
 
 rule downloads:
     input:
-        expand(
-            [
-                *(VOCASET_RECEIPTS if config["dataset"] == "vocaset" else []),
-                *receipts(*[config["lipsync"]["published"]] * (config["lipsync"]["weights"] == "published")),
-                *receipts(*(config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks"))),
-            ],
-            run=RUN,
-        ),
+        receipts(*PUBLISHED),
+        VOCASET_RECEIPTS if config["dataset"] == "vocaset" else [],

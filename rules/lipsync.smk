@@ -9,7 +9,8 @@ if config["lipsync"]["weights"] == "published":
     # First of all jobs: that the file is missing should not be found out after days of training.
     rule published_syncnet:
         input:
-            ancient(receipts(config["lipsync"]["published"])),
+            receipts=receipts(config["lipsync"]["published"]),
+            own=own_files("lipsync", "published"),
         output:
             "results/{run}/lipsync/syncnet.safetensors",
         params:

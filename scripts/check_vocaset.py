@@ -1,6 +1,6 @@
 """Read every archive of a local copy of VOCASET once, and note what it is."""
 
-from said import archives, download
+from said import archives, receipts
 from said.console import start
 from said.vocaset import packed, require
 
@@ -8,4 +8,4 @@ start(snakemake.log[0])
 found = packed(require(snakemake.params.path))
 for path in found:
     archives.check(path, snakemake.params.limit)
-download.write_receipts(snakemake.output[0], [download.receipt(path) for path in found])
+receipts.write_receipts(snakemake.output[0], map(receipts.describe, found))

@@ -4,9 +4,10 @@ from functools import partial
 
 from said import archives, download
 from said.console import start
+from said.receipts import write_receipts
 
 start(snakemake.log[0])
 source = snakemake.params.source
-check = partial(archives.check, limit=archives.DEFAULT_LIMIT) if source["path"].endswith(".zip") else None
+check = partial(archives.check, limit=snakemake.params.limit) if source["path"].endswith(".zip") else None
 receipt = download.fetch(source["url"], source["path"], sha256=source["sha256"], check=check)
-download.write_receipts(snakemake.output[0], [receipt])
+write_receipts(snakemake.output[0], [receipt])

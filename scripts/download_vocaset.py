@@ -5,6 +5,7 @@ from functools import partial
 from said import archives, download
 from said.console import start
 from said.credentials import read_credentials
+from said.receipts import write_receipts
 
 start(snakemake.log[0])
 params = snakemake.params
@@ -16,4 +17,4 @@ receipt = download.fetch(
     credentials=partial(read_credentials, params.credentials),
     check=partial(archives.check, limit=params.limit),
 )
-download.write_receipts(snakemake.output[0], [receipt])
+write_receipts(snakemake.output[0], [receipt])

@@ -3,10 +3,12 @@
 from said import corpus, io
 from said.atomic import atomic_folder
 from said.console import progress, start
+from said.receipts import require_unchanged
 from said.vocaset import convert, open_release
 
 start(snakemake.log[0])
 params, speaker = snakemake.params, snakemake.wildcards.speaker
+require_unchanged(snakemake.input.receipts)
 faces = corpus.read_topology(snakemake.input.topology).faces
 release = open_release(params.path, faces, params.limit)
 sentences = set(io.read_json(snakemake.input.sentences))

@@ -5,6 +5,7 @@ import pytest
 
 from said import audit, vocaset
 from said.audit import Finding, Inspection
+from said.page import page as plain_page
 from said.synthetic.release import Recording, Speaker, write_ply_tree, write_training_archive
 
 FACES = np.array([[0, 1, 2], [1, 3, 2]])
@@ -174,6 +175,7 @@ def test_the_page_shows_all_and_escapes_what_it_shows():
     inspection = inspection_of(f"{SPEAKER}/sentence01/clipped")
     accept = ["*/*/clipped", "*/*/cliped"]
     page = audit.render([inspection], audit.judge([inspection], accept), accept)
+    assert page.partition("<body>")[0] == plain_page("").partition("<body>")[0]  # as all reports
     assert "&lt;seen&gt;" in page and "<seen>" not in page and "accepted" in page
     assert "*/*/cliped in vocaset.accept matches nothing" in page and "*/*/clipped in" not in page
     assert "None." in audit.render([inspection_of()], audit.judge([inspection_of()], []), [])

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from said import syncnet
 from said.config import ConfigError, derive_seed, merge, resolve, training_seed
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
@@ -119,6 +120,13 @@ def test_wrong_configuration_is_refused_by_name(changes, named):
         assert part in message
 
 
+def test_what_is_published_comes_over_an_encrypted_channel():
+    sources = CONFIG["downloads"]["sources"].values()
+    assert all(url.startswith("https://") for url in (*sources, CONFIG["vocaset"]["url"], syncnet.URL))
+    entry = CONFIG["downloads"]["files"]["syncnet_v2.model"]
+    assert CONFIG["downloads"]["sources"][entry["source"]] + entry["path"] == syncnet.URL
+
+
 def test_every_fault_is_named_at_once():
     message = refusal(config(said={"epochs": 0, "los": "l1"}, sampling={"step": 3}))
     assert "said.epochs" in message and "said.los" in message and "sampling.step" in message
@@ -148,6 +156,23 @@ def test_every_key_of_the_schema_is_described():
     assert [*undescribed(SCHEMA, "")] == []
     for name, definition in SCHEMA["$defs"].items():
         assert [*undescribed(definition, name)] == [] or name == "override_sets"
+
+
+def test_every_path_may_begin_at_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/reader")
+    files = dict.fromkeys(("topology", "landmarks", "head", "arkit", "arkit_landmarks"), "~/file")
+    resolved = resolve(
+        config(
+            downloads={"folder": "~/data"}, vocaset={"path": "~/voca", "credentials": "~/secret", **files},
+            lipsync={"published": "~/syncnet"}, edits={"mine": {"wav": "~/hello.wav"}},
+        ),
+        SCHEMA,
+    )  # fmt: skip
+    vocaset = resolved["vocaset"]
+    assert resolved["downloads"]["folder"] == "/home/reader/data" and vocaset["path"] == "/home/reader/voca"
+    assert vocaset["credentials"] == "/home/reader/secret" and {vocaset[key] for key in files} == {"/home/reader/file"}
+    assert resolved["lipsync"]["published"] == "/home/reader/syncnet"
+    assert resolved["edits"]["mine"]["wav"] == "/home/reader/hello.wav"
 
 
 def test_seeds_differ_by_purpose_and_are_stable():

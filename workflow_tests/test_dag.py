@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
 
 PAPER = ("--config", "dataset=vocaset", "scale=paper")
@@ -31,6 +32,25 @@ def test_a_missing_vocaset_is_named_with_the_remedy(workflow):
     assert done.returncode
     text = done.stdout + done.stderr
     assert "/nowhere/vocaset" in text and "voca.is.tue.mpg.de" in text and "dataset=synthetic" in text
+
+
+@pytest.mark.parametrize("key", ["topology", "landmarks", "head", "arkit", "arkit_landmarks"])
+def test_a_misspelt_file_is_named_before_any_job(workflow, key):
+    done = workflow("-n", *PAPER, f"vocaset={{{key}: FLAME_sampel.ply}}", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode and f"vocaset.{key}: FLAME_sampel.ply is not there" in text
+    assert "did you mean 'FLAME_sample.ply'?" in text and "VOCA_USERNAME" not in text
+
+
+def test_weights_that_are_not_there_are_named_before_any_job(workflow):
+    done = workflow("-n", *PAPER, "lipsync={published: syncnet_v3.model}", check=False)
+    assert done.returncode and "lipsync.published: syncnet_v3.model is not there" in done.stdout + done.stderr
+
+
+def test_all_that_is_published_can_be_fetched_beforehand(workflow):
+    published = yaml.safe_load((ROOT / "config.yaml").read_text())["downloads"]["files"]
+    jobs = {"download_vocaset": 1, "download_published": len(published), "downloads": 1}
+    assert workflow.jobs("downloads", *PAPER) == jobs
 
 
 @pytest.mark.parametrize(

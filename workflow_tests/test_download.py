@@ -16,9 +16,10 @@ import pytest
 from conftest import ROOT
 from publisher import LOGIN_PAGE, Publisher
 
-from said import archives, download, transfer
+from said import archives, download, http_transfer, receipts
 from said.credentials import Credentials, CredentialsError, read_credentials
 from said.download import DownloadError
+from said.receipts import ChangedFileError, describe, require_unchanged, write_receipts
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 AWKWARD = """p&ss%20=w+o"r'd #/é"""
@@ -77,7 +78,7 @@ def test_a_wrong_password_is_named_and_not_tried_again(publisher, tmp_path):
 
 @pytest.mark.parametrize("fault", [{"status": 401}, {"status": 500}, {"cut": 7}, {"status": 302}])
 def test_no_exception_and_no_output_holds_the_password(publisher, tmp_path, monkeypatch, capfd, fault):
-    monkeypatch.setattr(transfer, "ATTEMPTS", 2)
+    monkeypatch.setattr(http_transfer, "ATTEMPTS", 2)
     publisher.password = AWKWARD
     fault = {"headers": {"Location": "http://127.0.0.1:9/nowhere"}, **fault} if fault.get("status") == 302 else fault
     publisher.faults = [fault, {"status": 503}, {"status": 503}, {"status": 503}]
@@ -112,7 +113,7 @@ def test_a_cut_at_a_random_byte_is_resumed_from_there(publisher, tmp_path, seed)
 
 
 def test_many_cuts_are_survived_as_long_as_bytes_are_gained(publisher, tmp_path):
-    publisher.faults = [{"cut": 200_000}] * (2 * transfer.ATTEMPTS)
+    publisher.faults = [{"cut": 200_000}] * (2 * http_transfer.ATTEMPTS)
     fetch(publisher, tmp_path)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT and publisher.sent == len(CONTENT)
 
@@ -148,7 +149,7 @@ def test_a_server_that_does_not_resume_is_asked_for_all(publisher, tmp_path, cap
 
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(publisher, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "ATTEMPTS", 1)
+    monkeypatch.setattr(http_transfer, "ATTEMPTS", 1)
     publisher.faults = [{"cut": 1_000_000}]
     with pytest.raises(DownloadError, match="run again"):
         fetch(publisher, tmp_path)
@@ -213,6 +214,16 @@ def test_a_truncated_archive_is_named_and_not_kept(publisher, tmp_path):
     assert not (tmp_path / "cut.zip").exists() and not (tmp_path / "cut.zip.sha256").exists()
 
 
+def test_an_archive_over_the_limit_is_kept_and_not_fetched_again(publisher, tmp_path):
+    whole = Path(shutil.make_archive(str(tmp_path / "whole"), "zip", ROOT / "report")).read_bytes()
+    publisher.files["large.zip"] = whole
+    with pytest.raises(archives.LimitError, match="unpacked_gigabytes"):
+        fetch(publisher, tmp_path, "large.zip", check=lambda path: archives.check(path, limit=1000))
+    assert not (tmp_path / "large.zip").exists()
+    fetch(publisher, tmp_path, "large.zip", check=archives.check)  # once the limit is higher
+    assert (tmp_path / "large.zip").read_bytes() == whole and publisher.sent == len(whole)
+
+
 def test_a_wrong_checksum_is_named_and_the_file_not_kept(publisher, tmp_path):
     with pytest.raises(DownloadError, match=f"sha256 {hashlib.sha256(CONTENT).hexdigest()}, published is 0000"):
         fetch(publisher, tmp_path, sha256="0" * 64)
@@ -246,11 +257,53 @@ def test_a_file_put_there_by_hand_is_checked_and_recorded(tmp_path):
     assert (tmp_path / "other.zip").exists()  # it is the user's
 
 
+@pytest.fixture
+def received(publisher, tmp_path):
+    """A file that was fetched, and the receipt of it."""
+    write_receipts(tmp_path / "receipt.json", [fetch(publisher, tmp_path)])
+    require_unchanged([tmp_path / "receipt.json"])
+    return tmp_path / "data.bin", tmp_path / "receipt.json"
+
+
+@pytest.mark.parametrize("content", [b"junk", CONTENT[:-1], CONTENT[::-1]])
+def test_a_file_that_is_no_more_what_its_receipt_tells_is_not_used(received, content):
+    file, receipt = received
+    status = file.stat()
+    file.write_bytes(content)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(ChangedFileError, match=f"Remove {file} and {receipt} and run again"):
+        require_unchanged([receipt])
+    write_receipts(receipt, [describe(file)])  # as of the user's own, which nobody fetches
+    file.write_bytes(CONTENT)
+    with pytest.raises(ChangedFileError, match=f"Remove {receipt} and run again"):
+        require_unchanged([receipt])
+
+
+def test_a_file_that_is_gone_is_named_with_what_brings_it_back(received):
+    file, receipt = received
+    file.unlink()
+    with pytest.raises(ChangedFileError, match=f"{file} is not there.*remove {receipt} and run again"):
+        require_unchanged([receipt])
+
+
+def test_a_large_file_is_read_again_if_its_size_or_date_changed(received, monkeypatch):
+    file, receipt = received
+    monkeypatch.setattr(receipts, "LARGE", len(CONTENT))
+    status = file.stat()
+    file.write_bytes(CONTENT[::-1])
+    with pytest.raises(ChangedFileError):
+        require_unchanged([receipt])
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    require_unchanged([receipt])  # which a look at every byte alone would tell
+    file.write_bytes(CONTENT)
+    require_unchanged([receipt])  # copied elsewhere and back
+
+
 def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     hold = threading.Event()
     publisher.faults = [{"hold": hold}]
-    receipts = []
-    threads = [threading.Thread(target=lambda: receipts.append(fetch(publisher, tmp_path))) for _ in range(2)]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(fetch(publisher, tmp_path))) for _ in range(2)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 10
@@ -259,7 +312,7 @@ def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     hold.set()
     for thread in threads:
         thread.join()
-    assert len(receipts) == 2 and receipts[0] == receipts[1] and len(publisher.requests) == 1
+    assert len(found) == 2 and found[0] == found[1] and len(publisher.requests) == 1
 
 
 @pytest.fixture
@@ -273,16 +326,28 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_is_too_small_is_named_before_the_first_byte(publisher, small_disk):
-    with pytest.raises(DownloadError, match="0.003 GB are still to come.*downloads.folder"):
+    with pytest.raises(DownloadError, match="needs 0.003 GB more.*downloads.folder"):
         fetch(publisher, small_disk)
     assert left_over(small_disk) == set()
-    with pytest.raises(DownloadError, match="8.000 GB are still to come"):
+    with pytest.raises(DownloadError, match="needs 8.000 GB more"):
         fetch(publisher, small_disk, size=8 * 10**9)
     assert len(publisher.requests) == 1  # where the size is known, nobody is asked
 
 
+@pytest.mark.parametrize("again", [None, {"plain": True}], ids=["resumed", "begun anew"])
+def test_a_disk_with_room_for_the_rest_alone_is_large_enough(publisher, small_disk, monkeypatch, again):
+    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    publisher.faults = [{"cut": 2_000_000}, again]
+    with monkeypatch.context() as patch, pytest.raises(DownloadError, match="run again"):
+        patch.setattr(http_transfer, "ATTEMPTS", 1)
+        fetch(publisher, small_disk)
+    assert shutil.disk_usage(small_disk).free < len(CONTENT)
+    fetch(publisher, small_disk, size=len(CONTENT))
+    assert (small_disk / "data.bin").read_bytes() == CONTENT
+
+
 def test_a_disk_that_fills_up_meanwhile_keeps_what_came(publisher, small_disk, monkeypatch):
-    monkeypatch.setattr(transfer, "require_space", lambda *_: None)  # as if others had filled it since
+    monkeypatch.setattr(http_transfer, "require_space", lambda *_: None)  # as if others had filled it since
     with pytest.raises(DownloadError, match="No space left.*kept"):
         fetch(publisher, small_disk)
     kept = (small_disk / ".data.bin.part").stat().st_size
@@ -303,6 +368,15 @@ def test_the_password_is_never_sent_on(publisher, tmp_path):
         fetch(publisher, tmp_path)  # a link to where the file lies is followed, without it
         assert other.requests[0][0] == "GET" and other.requests[0][3] == {}
     assert (tmp_path / "data.bin").read_bytes() == b"theirs"
+
+
+def test_passwords_of_other_programs_are_not_sent(publisher, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login reader password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    download.fetch(publisher.public + "data.bin", tmp_path / "data.bin")
+    fetch(publisher, tmp_path / "registered")
+    assert len(publisher.requests) == 2
+    assert not any("Authorization" in headers for _, _, headers, _ in publisher.requests)
 
 
 def test_credentials_go_over_plain_http_to_this_machine_alone(tmp_path):
@@ -337,7 +411,7 @@ def test_certificates_are_verified(certified, tmp_path, monkeypatch):
 
 
 def test_progress_reads_as_a_line():
-    line = transfer._meter(1_200_000_000, 8_000_000_000, 60.0, 0)
+    line = http_transfer._meter(1_200_000_000, 8_000_000_000, 60.0, 0)
     assert line == "15%, 1.20G of 8.00G, 20.0MB/s, 05:40 left"
 
 

@@ -176,6 +176,20 @@ def test_a_training_archive_that_is_none_is_named(tmp_path, speakers):
         vocaset.open_release(tmp_path, FACES)
 
 
+@pytest.mark.parametrize("table", ["subj_seq_to_idx.pkl", "raw_audio_fixed.pkl"])
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", "", "a b", "sentence01\n", "évil"])
+def test_names_that_could_lead_outside_are_refused(tmp_path, speakers, table, name):
+    folder = write("archive", tmp_path, speakers) / "trainingdata"
+    named = training_tables(speakers)[table]
+    for hostile in (
+        {SPEAKER: named[SPEAKER] | {name: named[SPEAKER]["sentence01"]}},
+        {name: named[SPEAKER], SPEAKER: named[SPEAKER]},
+    ):
+        (folder / table).write_bytes(python2_pickle(hostile))
+        with pytest.raises(archives.ArchiveError, match=rf"{table}: .* is no name of a speaker or a sentence"):
+            audit.inspect(vocaset.open_release(tmp_path, FACES), SPEAKER, 3, 1.0)
+
+
 def test_only_the_archives_of_the_release_are_looked_at(tmp_path, speakers):
     folder = write("tree", tmp_path, speakers, "packed")
     (folder / "imagessubject1.zip").write_bytes(b"not ours to check")
@@ -346,11 +360,11 @@ def test_the_password_is_nowhere_in_what_a_run_leaves(workflow, released, monkey
     workflow(receipt)
 
 
-def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monkeypatch):
+def test_without_credentials_only_what_needs_them_fails(workflow, released, tmp_path, monkeypatch):
     for name in ("VOCA_USERNAME", "VOCA_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     with Publisher({"template/FLAME_sample.ply": b"published"}).serving() as publisher:
-        as_vocaset(workflow, tmp_path, None, credentials=str(tmp_path / "none"))
+        as_vocaset(workflow, released, None, credentials=str(tmp_path / "none"))
         config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
         config["downloads"]["sources"]["voca"] = publisher.public
         config["downloads"]["files"]["FLAME_sample.ply"]["sha256"] = hashlib.sha256(b"published").hexdigest()
@@ -363,6 +377,47 @@ def test_without_credentials_only_what_needs_them_fails(workflow, tmp_path, monk
     assert done.returncode and "voca.is.tue.mpg.de" in text and "vocaset.path" in text and "dataset=synthetic" in text
     assert (workflow.folder / "data/FLAME_sample.ply").read_bytes() == b"published"
     assert (workflow.folder / receipts[0]).exists() and not (workflow.folder / receipts[1]).exists()
+
+
+def test_a_published_file_is_compared_whenever_it_is_used(workflow, released):
+    as_vocaset(workflow, released, released / "trainingdata", topology="FLAME_sample.ply")
+    config = yaml.safe_load((workflow.folder / "config.yaml").read_text())
+    config["downloads"]["files"]["FLAME_sample.ply"]["sha256"] = None
+    (workflow.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    file = workflow.folder / "data/FLAME_sample.ply"
+    file.parent.mkdir()
+    shutil.copy(released / "topology.ply", file)
+    workflow("results/vocaset-smoke/audit/speaker01.json")
+    receipt = "results/vocaset-smoke/downloads/FLAME_sample.ply.json"
+    file.write_bytes(b"junk")
+    done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
+    assert done.returncode and f"not the file that {receipt} tells of" in done.stdout + done.stderr
+    file.unlink()
+    done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
+    assert done.returncode and f"remove {receipt} and run again" in done.stdout + done.stderr
+    assert "VOCA_USERNAME" not in done.stdout + done.stderr
+    shutil.copy(released / "topology.ply", file)
+    (workflow.folder / receipt).unlink()
+    workflow("results/vocaset-smoke/audit/speaker09.json")
+
+
+def test_files_of_the_users_own_are_read_again_when_they_are_edited(workflow, released, tmp_path):
+    own, target = tmp_path / "own", "results/vocaset-smoke/source"
+    shutil.copytree(released, own)
+    as_vocaset(workflow, own, own / "trainingdata")
+    workflow(target)
+    assert workflow.jobs(target) == {}
+    for file in ("landmarks.txt", "head.txt", "arkit/jawOpen.obj", "arkit/landmarks.txt"):
+        before = (own / file).read_bytes()
+        status = (own / file).stat()
+        (own / file).write_bytes(before + b"\n")
+        assert workflow.jobs(target) == {"vocaset_faces": 1}, file
+        (own / file).write_bytes(before)
+        os.utime(own / file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = {"inspect_vocaset": 3, "audit_vocaset": 1, "accept_vocaset": 1, "vocaset_faces": 1}
+    for file, more in (("topology.ply", {}), ("trainingdata/templates.pkl", {"check_vocaset": 1})):
+        (own / file).write_bytes((own / file).read_bytes() + b"\n")
+        assert workflow.jobs(target) == again | more, file
 
 
 def test_a_faulty_corpus_stops_at_the_audit_and_leaves_its_page(workflow, released, tmp_path):

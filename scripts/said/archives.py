@@ -30,6 +30,10 @@ class ArchiveError(ValueError):
     """The archive is damaged or must not be trusted; the message names it, the member and the remedy."""
 
 
+class LimitError(RuntimeError):
+    """The archive unpacks to more than is allowed here. It may be genuine: nobody deletes it for that."""
+
+
 class Tree(Protocol):
     """Files below a folder or in an archive, by relative paths with `/`."""
 
@@ -60,7 +64,7 @@ def open_tree(root: PathLike, limit: int = DEFAULT_LIMIT) -> Tree:
 
     Raises:
         FileNotFoundError: there is neither.
-        ArchiveError: see `check_members`.
+        ArchiveError, LimitError: see `check_members`.
     """
     root = Path(root)
     if root.is_dir():
@@ -80,7 +84,8 @@ def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
     """Read a whole archive once: its list of members, their honesty and their checksums.
 
     Raises:
-        ArchiveError: it is cut short, damaged, or `check_members` refuses it.
+        ArchiveError: it is cut short or damaged.
+        ArchiveError, LimitError: see `check_members`.
     """
     path = Path(path)
     with _open(path) as archive:
@@ -101,7 +106,8 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
 
     Raises:
         ArchiveError: a path is absolute or leads outside, a member is a link or no plain file, is encrypted or listed
-            twice, unpacks to more than `LARGEST_RATIO` times its size, or all unpack to more than `limit` bytes.
+            twice, or unpacks to more than `LARGEST_RATIO` times its size.
+        LimitError: all unpack to more than `limit` bytes.
     """
 
     def refuse(member, reason):
@@ -124,9 +130,9 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
         refuse(next(name for name in names if names.count(name) > 1), "is listed twice")
     total = sum(info.file_size for info in members)
     if total > limit:
-        raise ArchiveError(
-            f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB were expected; if the archive is "
-            "genuine, raise its unpacked_gigabytes in config.yaml"
+        raise LimitError(
+            f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB are allowed; if it is what was published, "
+            "raise vocaset.unpacked_gigabytes in config.yaml and run again"
         )
     return members
 

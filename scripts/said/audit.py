@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from said.console import progress
 from said.corpus import FRAME_RATE
+from said.page import page
 from said.vocaset import DefectError, Release, require_finite
 
 SAMPLE_RATE = 22000
@@ -224,14 +225,14 @@ def render(inspections: Sequence[Inspection], judged: pd.DataFrame, accept: Sequ
     summary = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("known", "accepted", "refused"))
     meanings = pd.DataFrame({"check": list(CHECKS), "meaning": list(CHECKS.values())})
     tables = {
-        "Speakers": speakers.to_html(index=False, float_format="%.1f"),
-        f"Findings: {summary}": judged.to_html(index=False) if len(judged) else "<p>None.</p>",
-        "Checks": meanings.to_html(index=False),
+        "Speakers": _html(speakers),
+        f"Findings: {summary}": _html(judged) if len(judged) else "<p>None.</p>",
+        "Checks": _html(meanings),
     }
     body = "".join(f"<h2>{html.escape(title)}</h2>\n{table}\n" for title, table in tables.items())
     body += "".join(f"<p>{html.escape(note)}</p>\n" for note in notes)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Audit of the corpus</title><style>'
-        "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}td,th{padding:.2em .6em;text-align:left}"
-        f"</style></head><body>\n<h1>Audit of the corpus</h1>\n{body}</body></html>\n"
-    )
+    return page(f"<h1>Audit of the corpus</h1>\n{body}")
+
+
+def _html(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, float_format="%.1f")

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -33,6 +34,8 @@ def merge(base: Mapping, override: Mapping) -> dict:
 def resolve(config: Mapping, schema: Mapping) -> dict:
     """The configuration of one run: sections, then preset, then scale laid over them, all checked.
 
+    `~` at the beginning of a value, which is a path then, is the home folder.
+
     Args:
         config: config.yaml, with what the command line changed.
         schema: schemas/config.schema.yaml.
@@ -56,7 +59,7 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
-    resolved["edits"] = deepcopy(config.get("edits", {}))
+    resolved = _expand(resolved | {"edits": config.get("edits", {})})
     _complete(resolved, schema)
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
     if resolved["lipsync"]["weights"] == "auto":
@@ -131,6 +134,15 @@ def nearest(name: str, names) -> str:
     """What to append to a message about an unknown name."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _expand(value):
+    """A copy in which every text that begins with `~` has the home folder instead."""
+    if isinstance(value, Mapping):
+        return {key: _expand(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_expand(one) for one in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _describe(schema: Mapping) -> str:

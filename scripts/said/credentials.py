@@ -43,7 +43,7 @@ def read_credentials(file: PathLike | None, environment: Mapping[str, str] = os.
     """The credentials of the environment or, where it has none, of a file that its owner alone can read.
 
     Args:
-        file: two lines, name and password; `~` is the home folder. None: the environment alone.
+        file: two lines, name and password. None: the environment alone.
         environment: where VOCA_USERNAME and VOCA_PASSWORD are looked for.
 
     Raises:
@@ -54,7 +54,7 @@ def read_credentials(file: PathLike | None, environment: Mapping[str, str] = os.
         return Credentials(*given)
     if any(given):
         raise CredentialsError(f"{VARIABLES[given.index('')]} is not set, its counterpart is: set both or neither")
-    path = None if file is None else Path(file).expanduser()
+    path = None if file is None else Path(file)
     if path is None or not path.exists():
         place = "" if path is None else f" and {path}, two lines of mode 0600, is not there"
         raise CredentialsError(f"{' and '.join(VARIABLES)} are not set{place}. {REMEDY}")

@@ -1,31 +1,21 @@
 """Files from the network: whole and verified, or not there.
 
-The sha256 of a file is written beside it, as sha256sum does, and compared each time the file is used again. A file that
-was put in its place by hand is taken as it is and recorded likewise.
+The sha256 of a file is written beside it, as sha256sum does, and compared each time that it is asked for again. A file
+that was put in its place by hand is taken as it is and recorded likewise.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import filelock
 
 from said import io
 from said.credentials import Credentials, require_private_channel
-from said.transfer import DownloadError, Part, digest_of, require_space, transfer
+from said.http_transfer import DownloadError, Part, require_space, transfer
+from said.receipts import Receipt, describe
 
-__all__ = ["DownloadError", "Receipt", "fetch", "receipt", "verify"]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What lies at a path: its size in bytes, its sha256 and the address that it is published at, where known."""
-
-    path: str
-    bytes: int
-    sha256: str
-    url: str | None = None
+__all__ = ["DownloadError", "fetch", "verify"]
 
 
 def fetch(
@@ -46,14 +36,15 @@ def fetch(
         sha256: its checksum, where known; else the one recorded here before; else it is recorded now.
         size: bytes, where roughly known, to see before the transfer that the disk has room.
         credentials: gives what is sent as a form (POST), over TLS or to this machine alone; asked only if needed.
-        check: raises ValueError if the content is not what it should be; asked before a file is first recorded.
+        check: raises ValueError if the content is not what it should be; asked before a file is first recorded. Of
+            anything else that it raises, what has arrived is kept.
         pause: seconds before the second try; doubled before each further one.
 
     Raises:
         DownloadError: the login is refused, a page arrives in place of the file, the checksum is another, the check
-            fails, the disk is full, the certificate is not valid, or the connection fails time after time.
+            fails, also that of a file put there by hand, the disk is full, the certificate is not valid, or the
+            connection fails time after time.
         CredentialsError: there are none, or they would be sent in the clear.
-        ValueError: a file that was put there by hand fails the check.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,8 +53,8 @@ def fetch(
             return verify(path, url, sha256, check)
         if credentials is not None:
             require_private_channel(url)
-        require_space(path, size or 0)
         part = Part(path, url)
+        require_space(part, size)
         digest = transfer(url, part, size, None if credentials is None else credentials(), pause)
         problem = _objection(part.path, digest, sha256, _recorded(path), check)
         if problem:
@@ -74,7 +65,7 @@ def fetch(
             )
         _record(path, digest)
         part.finish()
-    return Receipt(str(path), path.stat().st_size, digest, url)
+    return describe(path, url, digest)
 
 
 def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callable | None = None) -> Receipt:
@@ -84,7 +75,7 @@ def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callab
         DownloadError: a checksum is another, or the check fails.
     """
     path = Path(path)
-    found, recorded = receipt(path, url), _recorded(path)
+    found, recorded = describe(path, url), _recorded(path)
     problem = _objection(path, found.sha256, sha256, recorded, None if recorded else check)
     if problem:
         raise DownloadError(
@@ -94,16 +85,6 @@ def verify(path: io.PathLike, url: str, sha256: str | None = None, check: Callab
     if recorded is None:
         _record(path, found.sha256)
     return found
-
-
-def receipt(path: io.PathLike, url: str | None = None) -> Receipt:
-    """What lies at a path."""
-    return Receipt(str(path), Path(path).stat().st_size, digest_of(Path(path)).hexdigest(), url)
-
-
-def write_receipts(path: io.PathLike, receipts: list[Receipt]) -> None:
-    """A JSON list, one object per file."""
-    io.write_json(path, [asdict(receipt) for receipt in receipts])
 
 
 def _objection(path: Path, digest: str, published: str | None, recorded: str | None, check) -> str | None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from said.io import PathLike, read_state_dict, read_tensors, write_tensors
 from said.weights import load_strict
 
-URL = "http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
+URL = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
 """Of the published weights."""
 FRAME_RATE = 25
 """Video frames per second."""

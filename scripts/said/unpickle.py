@@ -7,6 +7,7 @@ ones. It reads Python 2's pickles (protocol 2, byte strings) as well as today's.
 
 import collections
 import pickle
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -48,7 +49,6 @@ def load(file: BinaryIO, name: str):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str):
-        # Bound methods are handed out, not functions: a pickle cannot set attributes on them.
         if (module, name) in _CONTAINERS:
             return _CONTAINERS[module, name]
         if module.split(".")[0] == "numpy":
@@ -57,33 +57,48 @@ class _Unpickler(pickle.Unpickler):
                 case ("", "ndarray"):
                     return _NDARRAY
                 case ("", "dtype"):
-                    return self._dtype
+                    return _Constructor(_Dtype)
                 case ("core.multiarray", "_reconstruct"):
-                    return self._empty_array
+                    return _Constructor(_empty_array)
                 case ("core.multiarray", "scalar"):
-                    return self._scalar
+                    return _Constructor(_scalar)
         if (module, name) == ("_codecs", "encode"):
-            return self._latin1_bytes
+            return _Constructor(_latin1_bytes)
         raise UnpickleError(f"names {module}.{name}, which is no array and no plain container; it was not run")
 
     def persistent_load(self, pid):
         raise UnpickleError(f"refers to {pid!r} outside itself; it was not looked up")
 
-    def _dtype(self, description, *_) -> "_Dtype":
-        return _Dtype(description)
 
-    def _empty_array(self, kind, *_) -> "_Array":
-        if kind is not _NDARRAY:
-            raise UnpickleError("asks for an array of a class of its own; it was not made")
-        return np.empty(0, dtype=np.uint8).view(_Array)
+class _Constructor:
+    """What a pickle may call. Nothing can be set on it, as it could on a function or, through it, on a method."""
 
-    def _scalar(self, dtype, data=b"") -> np.generic:
-        return np.frombuffer(_bytes(data), dtype=_checked(dtype), count=1)[0]
+    __slots__ = ("_make",)
 
-    def _latin1_bytes(self, text, encoding="latin1") -> bytes:
-        if encoding != "latin1":
-            raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
-        return text.encode("latin1")
+    def __init__(self, make: Callable):
+        self._make = make
+
+    def __call__(self, *arguments):
+        return self._make(*arguments)
+
+    def __setstate__(self, state):
+        raise UnpickleError("sets attributes of a constructor; they were not set")
+
+
+def _empty_array(kind, *_) -> "_Array":
+    if kind is not _NDARRAY:
+        raise UnpickleError("asks for an array of a class of its own; it was not made")
+    return np.empty(0, dtype=np.uint8).view(_Array)
+
+
+def _scalar(dtype, data=b"") -> np.generic:
+    return np.frombuffer(_bytes(data), dtype=_checked(dtype), count=1)[0]
+
+
+def _latin1_bytes(text, encoding="latin1") -> bytes:
+    if encoding != "latin1":
+        raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
+    return text.encode("latin1")
 
 
 _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed out
@@ -92,7 +107,7 @@ _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed o
 class _Dtype:
     """What a pickle says of a dtype, before it is believed: numpy.dtype's own state could describe anything."""
 
-    def __init__(self, description):
+    def __init__(self, description, *_):
         self.description = description
         self.order = "="
 

@@ -11,6 +11,7 @@ sentence at a time.
 
 import io as bytesio
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -97,13 +98,17 @@ def packed(path: io.PathLike) -> list[Path]:
 
 def read_faces(path: io.PathLike) -> NDArray[np.int64]:
     """(F, 3) triangles of the mesh that all meshes of the release share their topology with."""
-    return np.asarray(io.read_mesh(require(path)).faces)
+    return np.asarray(io.read_mesh(path).faces)
 
 
-def read_arkit(path: io.PathLike) -> Iterator[tuple[str, trimesh.Trimesh]]:
+def read_arkit(path: io.PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[tuple[str, trimesh.Trimesh]]:
     """The ARKit face: Neutral and its expressions, from a folder or an archive.
 
     The authors' archive has no tongueOut; only the paper's 32 expressions must be there.
+
+    Args:
+        path: the folder or archive.
+        limit: bytes that an archive may unpack to.
 
     Yields:
         name and mesh.
@@ -111,7 +116,7 @@ def read_arkit(path: io.PathLike) -> Iterator[tuple[str, trimesh.Trimesh]]:
     Raises:
         FileNotFoundError: Neutral or one of the 32 is missing.
     """
-    tree = archives.open_tree(require(path))
+    tree = archives.open_tree(path, limit)
     neutral = archives.find(tree, "Neutral.obj")
     if neutral is None:
         raise FileNotFoundError(f"{path}: holds no Neutral.obj")
@@ -123,10 +128,10 @@ def read_arkit(path: io.PathLike) -> Iterator[tuple[str, trimesh.Trimesh]]:
 
 
 def require(path: io.PathLike) -> Path:
-    """The path, if it is there.
+    """The path of a release, if it is there.
 
     Raises:
-        FileNotFoundError: naming the path and how to get what belongs there.
+        FileNotFoundError: naming the path and how to get the release.
     """
     path = Path(path)
     if not path.exists():
@@ -249,7 +254,10 @@ class _MeshReader:
 
 
 class TrainingArchive:
-    """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
+    """The training archive. A file of its own holds each kind of data; vertices are read where they lie.
+
+    Its pickles name speakers and sentences, which become names of files: of letters, digits and _ alone.
+    """
 
     def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
         self.faces = np.asarray(faces)
@@ -329,9 +337,17 @@ class TrainingArchive:
     def _load(self, name: str) -> dict:
         try:
             with self._tree.open(self._path(name)) as file:
-                return unpickle.load(file, self._where(name))
+                table = unpickle.load(file, self._where(name))
         except FileNotFoundError:
             raise FileNotFoundError(f"{self._where(name)} is not there; {REMEDY}") from None
+        for speaker, sentences in table.items():
+            for given in (speaker, *(sentences if isinstance(sentences, dict) else ())):
+                if not (isinstance(given, str) and re.fullmatch(r"\w+", given, re.ASCII)):
+                    raise archives.ArchiveError(
+                        f"{self._where(name)}: {given!r} is no name of a speaker or a sentence; this is not what was "
+                        "published, do not use it"
+                    )
+        return table
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._folder, name)

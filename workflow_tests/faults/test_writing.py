@@ -11,7 +11,7 @@ from conftest import ROOT
 SCRIPTS = ROOT / "scripts"
 WRITES = re.compile(r"^(write_text|write_bytes|to_csv|savefig|save|save_file|save_pretrained|export|writestr|dump)$")
 # Not results: a log; downloads, which grow in .part files; a generated release of VOCASET, which tests alone write.
-ELSEWHERE = {"said/console.py", "said/transfer.py", "said/synthetic/release.py"}
+ELSEWHERE = {"said/console.py", "said/http_transfer.py", "said/synthetic/release.py"}
 ATOMIC = {"atomic", "atomic_folder"}
 
 

@@ -5,7 +5,6 @@ What has arrived lies as a hidden `.part` beside the file's place, with what the
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from said import io
 from said.credentials import Credentials
+from said.receipts import digest_of
 
 ATTEMPTS = 6
 """Tries in a row that may fail without a byte gained."""
@@ -81,6 +81,7 @@ class Part:
 def transfer(url: str, part: Part, size: int | None, credentials: Credentials | None, pause: float) -> str:
     """Let the part grow until it is whole, through broken connections; its sha256."""
     with requests.Session() as session:
+        session.auth = lambda request: request  # else it would send what ~/.netrc has for the host, over plain http too
         failures, furthest = 0, part.size
         while True:
             try:
@@ -129,10 +130,9 @@ def _attempt(session: requests.Session, url: str, part: Part, size: int | None, 
                 raise _TransientError("the file changed between two requests", wait=0)
         elif offset:
             print(f"{url}: the server does not resume; beginning anew", flush=True)
-        resumed = response.status_code == 206
-        offset, total = offset if resumed else 0, _total(response)
-        require_space(part.target, (total or size or offset) - offset)
-        if not resumed:
+        total = _total(response)
+        require_space(part, total or size)
+        if response.status_code != 206:
             part.begin(total, _validator(response))
         return _append(part, first, chunks, total)
 
@@ -265,12 +265,14 @@ def _require_no_page(
     raise DownloadError(f"{url}: a page (HTML) arrived in place of the file; open the address in a browser to see it")
 
 
-def require_space(path: Path, needed: int) -> None:
-    free = shutil.disk_usage(path.parent).free
+def require_space(part: Part, total: int | None) -> None:
+    """Refuse to begin what the disk has no room for; a part there is goes on, or makes room for the whole."""
+    folder = part.target.parent
+    free, needed = shutil.disk_usage(folder).free, (total or 0) - part.size
     if needed > free:
         raise DownloadError(
-            f"{path}: {needed / 1e9:.3f} GB are still to come, {path.parent} has {free / 1e9:.3f} GB free; make room, "
-            "or set downloads.folder in config.yaml to a larger disk"
+            f"{part.target}: needs {needed / 1e9:.3f} GB more, {folder} has {free / 1e9:.3f} GB free; make room, or "
+            "set downloads.folder in config.yaml to a larger disk"
         )
 
 
@@ -308,9 +310,3 @@ def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:
     return tqdm.format_meter(
         done, total, max(elapsed, 1e-3), unit="B", unit_scale=True, initial=initial, bar_format=layout
     )
-
-
-def digest_of(path: Path):
-    """SHA-256 of a file so far, to go on from."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256")
