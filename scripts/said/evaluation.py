@@ -34,7 +34,8 @@ def evaluate_method(
     Args:
         vae: the feature extractor, in evaluation mode.
         real: name of each test clip -> (N, 32).
-        generated: the same names -> (S, N, 32), S samples.
+        generated: the same names -> (S, M, 32), S samples; M follows the speech and may differ from N, as nothing here
+            pairs frames of the two.
         settings: the section `evaluation` of config.yaml.
         seed: of the Gaussian mixtures, of the random halves of the samples and of the bootstrap.
         threads: mixtures fitted at once; changes time, not results.
@@ -45,7 +46,7 @@ def evaluate_method(
         they rest on; notes: for fd, wind and multimodality, why there is no number or what makes it doubtful.
 
     Raises:
-        ValueError: the clips of the two differ, or their shapes do.
+        ValueError: the clips of the two differ, or samples have another shape.
     """
     _check(real, generated)
     names = sorted(real)
@@ -206,7 +207,7 @@ def jitter_ratio(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray])
 
 def _common_frames(generated: Mapping, truth: Mapping) -> tuple[NDArray, list[NDArray]]:
     """The truth's frames of all clips (F, 32), and the same of each repeat that every clip has."""
-    _check(truth, generated, same_length=False)
+    _check(truth, generated)
     names = sorted(truth)
     lengths = {name: min(len(truth[name]), generated[name].shape[1]) for name in names}
     true = np.concatenate([np.asarray(truth[name], dtype=np.float64)[: lengths[name]] for name in names])
@@ -220,12 +221,10 @@ def _pearson(first: NDArray, second: NDArray) -> float:
     return float(first @ second / scale) if scale > 1e-12 else 0.0
 
 
-def _check(real: Mapping, generated: Mapping, same_length: bool = True) -> None:
+def _check(real: Mapping, generated: Mapping) -> None:
     if real.keys() != generated.keys() or not real:
         missing, extra = sorted(real.keys() - generated.keys()), sorted(generated.keys() - real.keys())
         raise ValueError(f"the method lacks the clips {missing[:5]} and has the unknown {extra[:5]}")
     for name, samples in generated.items():
         if samples.ndim != 3 or len(samples) == 0 or samples.shape[2] != real[name].shape[1]:
             raise ValueError(f"{name}: samples are {samples.shape}, expected (S, N, {real[name].shape[1]})")
-        if same_length and samples.shape[1] != len(real[name]):
-            raise ValueError(f"{name}: samples have {samples.shape[1]} frames, the clip {len(real[name])}")
