@@ -15,6 +15,7 @@ from said.synthetic.actor import cast
 from said.synthetic.head import build_head
 from said.synthetic.identities import make_face, sample_identities
 from said.synthetic.sentences import sentences
+from said.tables import compare, join
 
 SPEAKERS = 6
 
@@ -94,6 +95,30 @@ def test_a_method_is_measured_sample_by_sample(faces, spoken, trained):
     assert moving > 3 * frozen  # a face that does not move goes with no moment of the speech
     assert both["av_confidence"] == pytest.approx((moving + frozen) / 2) and first["av_confidence"] == moving
     assert abs(first["av_offset"]) <= 1 and first["weights"] == trained[0].origin
+
+
+def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken, trained):
+    clips = {f"face2/{n}": clip for n, clip in enumerate(spoken[1][:3])}
+    generated = {name: clip.coefficients[None] for name, clip in clips.items()}
+    speech = {name: (clip.waveform, clip.sample_rate) for name, clip in clips.items()}
+    generated["face2/0"] = np.repeat(generated["face2/0"], 2, axis=0)  # more samples than the others
+    whole = measure_method(trained[0], faces, generated, speech)
+    assert whole["notes"] == {} and whole["av_confidence"] == pytest.approx(
+        np.mean([np.mean(clip["confidences"]) for clip in whole["clips"].values()])
+    )
+
+    generated["face2/1"] = np.full_like(generated["face2/1"], np.nan)
+    generated["face2/2"] = generated["face2/2"][:, :14]  # five video frames
+    left = measure_method(trained[0], faces, generated, speech)
+    assert left["clips"] == {"face2/0": whole["clips"]["face2/0"]}
+    assert left["av_confidence"] == pytest.approx(np.mean(left["clips"]["face2/0"]["confidences"]))
+    assert left["notes"]["av"] == "no value for 2 of 3 clips; face2/1: samples hold values that are not finite"
+
+    short = measure_method(trained[0], faces, {"face2/2": generated["face2/2"]}, speech)
+    assert short["av_offset"] is None and short["av_confidence"] is None
+    assert "5 video frames with speech; SyncNet needs at least 6" in short["notes"]["av"]
+    table = compare(join([("base", short)]), "variant", {}, None, "synthetic").markdown()
+    assert table.count("– <sup>1</sup>") == 2 and short["notes"]["av"] in table
 
 
 def test_chunks_of_a_clip_are_embedded_as_the_whole(trained):

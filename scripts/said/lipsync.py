@@ -165,24 +165,44 @@ def measure_method(
         samples: of each clip that are rendered, the first ones; None: all.
 
     Returns:
-        av_offset, av_confidence: means over clips and samples; weights: where the model's came from; clips: the
-        offsets and confidences of each clip's samples.
+        av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
+        weights: where the model's came from; clips: the offsets and confidences of each clip's samples; notes: under
+        av, how many clips are left out and why the first of them is.
     """
     cameras = {speaker: camera_for(model, face) for speaker, face in faces.items()}
-    clips = {}
+    clips, left_out = {}, []
     for name in progress(sorted(generated), "clips"):
-        films = [at_video_rate(sample) for sample in generated[name][:samples]]
-        voice = embed_speech(model, *speech[name], len(films[0]))
-        camera = cameras[name.split("/")[0]]
-        measured = [synchrony(embed_lips(model, camera.film(film)), voice) for film in films]
-        offsets, confidences = zip(*measured, strict=True)
-        clips[name] = {"offsets": list(offsets), "confidences": list(confidences)}
+        try:
+            measured = _measure_clip(model, cameras[name.split("/")[0]], generated[name][:samples], *speech[name])
+        except ValueError as error:
+            left_out.append(f"{name}: {error}")
+            continue
+        offsets, confidences = measured.T
+        clips[name] = {"offsets": offsets.astype(int).tolist(), "confidences": confidences.tolist()}
+    offsets, confidences = ([np.mean(clip[key]) for clip in clips.values()] for key in ("offsets", "confidences"))
+    notes = {"av": f"no value for {len(left_out)} of {len(generated)} clips; {left_out[0]}"} if left_out else {}
     return {
-        "av_offset": float(np.mean([clip["offsets"] for clip in clips.values()])),
-        "av_confidence": float(np.mean([clip["confidences"] for clip in clips.values()])),
+        "av_offset": float(np.mean(offsets)) if clips else None,
+        "av_confidence": float(np.mean(confidences)) if clips else None,
         "weights": model.origin,
         "clips": clips,
+        "notes": notes,
     }
+
+
+def _measure_clip(
+    model: SyncNet, camera: Camera, samples: NDArray, waveform: NDArray, rate: float
+) -> NDArray[np.float64]:
+    """Offset and confidence (S, 2) of the samples (S, N, 32) of one clip.
+
+    Raises:
+        ValueError: samples are not finite, or they or the speech are too short.
+    """
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold values that are not finite")
+    films = [at_video_rate(sample) for sample in samples]
+    voice = embed_speech(model, waveform, rate, len(films[0]))
+    return np.array([synchrony(embed_lips(model, camera.film(film)), voice) for film in films])
 
 
 def _device(model: SyncNet) -> torch.device:
