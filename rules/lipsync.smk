@@ -79,6 +79,8 @@ rule measure_sync:
         "results/{run}/lipsync/{method}.json",
     params:
         samples=config["lipsync"]["samples"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        seed=seed("measure_sync"),
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
     log:

@@ -23,6 +23,8 @@ measured = measure_method(
     generated,
     {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated},
     params.samples,
+    repeats=params.bootstrap,
+    seed=params.seed,
 )
 io.write_json(snakemake.output[0], measured)
 print({key: value for key, value in measured.items() if key != "clips"})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from said import corpus, io, lipsync, lipsync_proof
-from said.lipsync import Face, at_video_rate, camera_for, embed_lips, face_in_view, measure_method, mouth_in_view
+from said.lipsync import Face, at_video_rate, camera_for, embed_lips, face_in_view, mouth_in_view
 from said.lipsync_training import Film, Recording, between, matching_loss, segment, train_syncnet
 from said.render import Renderer
 from said.syncnet import SyncNet
@@ -84,13 +84,17 @@ def test_training_says_what_it_was_trained_on_and_learns(trained):
     assert min(record["validation"] for record in history) < history[0]["validation"] - 0.3
 
 
+def measure(model, faces, generated, heard, samples=None):
+    return lipsync.measure_method(model, faces, generated, heard, samples, repeats=50, seed=0)
+
+
 def test_a_method_is_measured_sample_by_sample(faces, spoken, trained):
     clip = spoken[1][0]
     still = np.tile(clip.coefficients[:1], (len(clip.coefficients), 1))
     samples = np.stack([clip.coefficients, still])
     heard = {"face2/one": (clip.waveform, clip.sample_rate)}
-    both = measure_method(trained[0], faces, {"face2/one": samples}, heard)
-    first = measure_method(trained[0], faces, {"face2/one": samples}, heard, samples=1)
+    both = measure(trained[0], faces, {"face2/one": samples}, heard)
+    first = measure(trained[0], faces, {"face2/one": samples}, heard, samples=1)
     moving, frozen = both["clips"]["face2/one"]["confidences"]
     assert moving > 3 * frozen  # a face that does not move goes with no moment of the speech
     assert both["av_confidence"] == pytest.approx((moving + frozen) / 2) and first["av_confidence"] == moving
@@ -102,20 +106,25 @@ def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken
     generated = {name: clip.coefficients[None] for name, clip in clips.items()}
     speech = {name: (clip.waveform, clip.sample_rate) for name, clip in clips.items()}
     generated["face2/0"] = np.repeat(generated["face2/0"], 2, axis=0)  # more samples than the others
-    whole = measure_method(trained[0], faces, generated, speech)
+    whole = measure(trained[0], faces, generated, speech)
     assert whole["notes"] == {} and whole["av_confidence"] == pytest.approx(
         np.mean([np.mean(clip["confidences"]) for clip in whole["clips"].values()])
     )
+    for key in ("av_offset", "av_confidence"):
+        low, high = whole[f"{key}_interval"]
+        assert low <= whole[key] <= high
+    assert whole["av_confidence_interval"][0] < whole["av_confidence_interval"][1]
 
     generated["face2/1"] = np.full_like(generated["face2/1"], np.nan)
     generated["face2/2"] = generated["face2/2"][:, :14]  # five video frames
-    left = measure_method(trained[0], faces, generated, speech)
+    left = measure(trained[0], faces, generated, speech)
     assert left["clips"] == {"face2/0": whole["clips"]["face2/0"]}
     assert left["av_confidence"] == pytest.approx(np.mean(left["clips"]["face2/0"]["confidences"]))
     assert left["notes"]["av"] == "no value for 2 of 3 clips; face2/1: samples hold values that are not finite"
 
-    short = measure_method(trained[0], faces, {"face2/2": generated["face2/2"]}, speech)
-    assert short["av_offset"] is None and short["av_confidence"] is None
+    short = measure(trained[0], faces, {"face2/2": generated["face2/2"]}, speech)
+    for key in ("av_offset", "av_confidence"):
+        assert short[key] is None and short[f"{key}_interval"] is None
     assert "5 video frames with speech; SyncNet needs at least 6" in short["notes"]["av"]
     table = compare(join([("base", short)]), "variant", {}, None, "synthetic").markdown()
     assert table.count("– <sup>1</sup>") == 2 and short["notes"]["av"] in table

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from said import syncnet
+from said.bootstrap import bootstrap
 from said.console import progress
 from said.corpus import FRAME_RATE, Topology
 from said.io import PathLike, read_arrays
@@ -154,6 +155,9 @@ def measure_method(
     generated: Mapping[str, NDArray],
     speech: Mapping[str, tuple[NDArray, int]],
     samples: int | None = None,
+    *,
+    repeats: int,
+    seed: int,
 ) -> dict:
     """AV offset and confidence of a method (Section 10).
 
@@ -163,9 +167,11 @@ def measure_method(
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
         samples: of each clip that are rendered, the first ones; None: all.
+        repeats, seed: of the bootstrap.
 
     Returns:
         av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
+        av_offset_interval, av_confidence_interval: 95 % bootstrap intervals over clips, or None;
         weights: where the model's came from; clips: the offsets and confidences of each clip's samples; notes: under
         av, how many clips are left out and why the first of them is.
     """
@@ -184,6 +190,8 @@ def measure_method(
     return {
         "av_offset": float(np.mean(offsets)) if clips else None,
         "av_confidence": float(np.mean(confidences)) if clips else None,
+        "av_offset_interval": bootstrap(np.mean, offsets, repeats=repeats, seed=seed) if clips else None,
+        "av_confidence_interval": bootstrap(np.mean, confidences, repeats=repeats, seed=seed) if clips else None,
         "weights": model.origin,
         "clips": clips,
         "notes": notes,
