@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.bootstrap import Moments, bootstrap
 from said.extractor import LATENT, BlendshapeVAE, edge_padded
+from said.intervals import Moments, bootstrap_interval, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
 from said.mixtures import BlockwiseGaussianMixture
 
@@ -42,8 +42,9 @@ def evaluate_method(
 
     Returns:
         fd, wind_mean, wind_std, multimodality: each a number, or None where it could not be computed; fd_interval and
-        multimodality_interval: 95 % bootstrap intervals over clips; windows_real, windows_generated: how many latents
-        they rest on; notes: for fd, wind and multimodality, why there is no number or what makes it doubtful.
+        multimodality_interval: 95 % intervals over clips, of FD by the jackknife, of the mean multimodality by the
+        bootstrap, or None; windows_real, windows_generated: how many latents they rest on; notes: for fd, wind and
+        multimodality, why there is no number or what makes it doubtful.
 
     Raises:
         ValueError: the clips of the two differ, or samples have another shape.
@@ -77,14 +78,14 @@ def evaluate_method(
     winds = attempt("wind", wind_repeats, pooled["real"], pooled["generated"], *mixtures)
     modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings["multimodality"], seed)
     moments = [[Moments.of(clip.reshape(-1, LATENT)) for clip in each] for each in clips.values()]
-    fd = attempt("fd", _fd_of_clips, *moments)
+    fd, fd_interval = attempt("fd", _fd_with_interval, *moments) or (None, None)
     return {
         "fd": fd,
         "wind_mean": None if winds is None else float(np.mean(winds)),
         "wind_std": None if winds is None else float(np.std(winds)),
         "multimodality": None if modes is None else float(np.mean(modes)),
-        "fd_interval": None if fd is None else bootstrap(_fd_of_clips, *moments, repeats=repeats, seed=seed),
-        "multimodality_interval": None if modes is None else bootstrap(np.mean, modes, repeats=repeats, seed=seed),
+        "fd_interval": fd_interval,
+        "multimodality_interval": None if modes is None else bootstrap_interval(modes, repeats, seed),
         "windows_real": len(pooled["real"]),
         "windows_generated": len(pooled["generated"]),
         "notes": notes,
@@ -172,6 +173,12 @@ def multimodality_per_clip(per_clip: Sequence[NDArray], pairing: str, seed: int)
             first, second = order[:half], order[samples - half :]
         values.append(multimodality(*(clip[side].reshape(-1, clip.shape[-1]) for side in (first, second))))
     return values
+
+
+def _fd_with_interval(real: Sequence[Moments], generated: Sequence[Moments]) -> tuple[float, list[float] | None]:
+    """FD, and its interval over clips, which ends at 0 as FD does."""
+    interval = jackknife_interval(_fd_of_clips, real, generated)
+    return _fd_of_clips(real, generated), interval and [max(0.0, end) for end in interval]
 
 
 def _fd_of_clips(real: Sequence[Moments], generated: Sequence[Moments]) -> float:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from said import syncnet
-from said.bootstrap import bootstrap
 from said.console import progress
 from said.corpus import FRAME_RATE, Topology
+from said.intervals import bootstrap_interval
 from said.io import PathLike, read_arrays
 from said.render import Framing, Renderer, triangles_in_view
 from said.speech import prepare_waveform
@@ -190,8 +190,8 @@ def measure_method(
     return {
         "av_offset": float(np.mean(offsets)) if clips else None,
         "av_confidence": float(np.mean(confidences)) if clips else None,
-        "av_offset_interval": bootstrap(np.mean, offsets, repeats=repeats, seed=seed) if clips else None,
-        "av_confidence_interval": bootstrap(np.mean, confidences, repeats=repeats, seed=seed) if clips else None,
+        "av_offset_interval": bootstrap_interval(offsets, repeats, seed) if clips else None,
+        "av_confidence_interval": bootstrap_interval(confidences, repeats, seed) if clips else None,
         "weights": model.origin,
         "clips": clips,
         "notes": notes,
