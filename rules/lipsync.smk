@@ -81,6 +81,7 @@ rule measure_sync:
         samples=config["lipsync"]["samples"],
         bootstrap=config["evaluation"]["bootstrap"],
         seed=seed("measure_sync"),
+        finished="results/{run}/lipsync/{method}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
     log:
@@ -92,7 +93,7 @@ rule measure_sync:
     threads: config["compute"]["threads"]
     resources:
         mem_mb=growing(4000),
-        runtime=growing(1440),
+        runtime=1440,
     conda:
         "../envs/said.yaml"
     script:

@@ -1,14 +1,19 @@
 """Films of animated faces, what SyncNet makes of them, and a small one trained to show that it measures lip-sync."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from said import corpus, io, lipsync, lipsync_proof
+from said import corpus, io, lipsync, lipsync_proof, syncnet
 from said.lipsync import Face, at_video_rate, camera_for, embed_lips, face_in_view, mouth_in_view
 from said.lipsync_training import Film, Recording, between, matching_loss, segment, train_syncnet
 from said.render import Renderer
+from said.sampling import one_thread
 from said.syncnet import SyncNet
 from said.synthetic import speech, trajectories
 from said.synthetic.actor import cast
@@ -128,6 +133,60 @@ def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken
     assert "5 video frames with speech; SyncNet needs at least 6" in short["notes"]["av"]
     table = compare(join([("base", short)]), "variant", {}, None, "synthetic").markdown()
     assert table.count("– <sup>1</sup>") == 2 and short["notes"]["av"] in table
+
+
+JOB = """
+import sys
+sys.path[:0] = {paths!r}
+import torch
+torch.set_num_threads(1)
+from said import io, lipsync, syncnet
+from said.finished import Finished
+given, model = io.read_arrays("given.npz"), syncnet.load("syncnet.safetensors")
+faces = {{"face2": lipsync.Face(*(given[part] for part in ("template", "blendshapes", "faces", "landmarks")))}}
+generated = {{f"face2/{{n}}": samples for n, samples in enumerate(given["samples"])}}
+speech = dict.fromkeys(generated, (given["waveform"], 16000))
+with Finished("job.unfinished", lipsync.identity(model, faces)) as finished:
+    measured = lipsync.measure_method(model, faces, generated, speech, repeats=50, seed=0, finished=finished)
+    io.write_json("measured.json", measured)
+"""
+
+
+def test_a_measurement_killed_at_any_moment_goes_on_with_the_clips_it_has(tmp_path, faces, trained):
+    """A real process, killed once."""
+    rng = np.random.default_rng(0)
+    samples = rng.uniform(0, 0.5, (8, 2, 120, 32))
+    samples[3] = np.nan  # is left out before and after
+    waveform = rng.normal(0, 0.1, 32000).astype(np.float32)
+    syncnet.save(tmp_path / "syncnet.safetensors", trained[0])
+    io.write_arrays(tmp_path / "given.npz", vars(faces["face2"]) | {"samples": samples, "waveform": waveform})
+    command = [sys.executable, "-c", JOB.format(paths=sys.path)]
+
+    def kept():
+        return len(list(tmp_path.glob("job.unfinished/face2/[0-9]*.npz")))
+
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as job:
+        while not kept() and job.poll() is None:
+            time.sleep(0.005)
+        assert job.poll() is None, "ended before it could be killed"
+        job.kill()
+    before = kept()
+    assert 1 <= before < 7 and not (tmp_path / "measured.json").exists()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"{before} of 8 clips were finished" in done.stdout and not (tmp_path / "job.unfinished").exists()
+    heard = {f"face2/{n}": (waveform, 16000) for n in range(8)}
+    with one_thread():
+        undisturbed = measure(trained[0], faces, dict(zip(heard, samples, strict=True)), heard)
+    assert io.read_json(tmp_path / "measured.json") == undisturbed
+    assert len(undisturbed["clips"]) == 7 and undisturbed["notes"]["av"].startswith("no value for 1 of 8 clips")
+
+
+def test_what_a_clips_numbers_follow_from_is_in_its_identity(faces, trained):
+    known = lipsync.identity(trained[0], faces)
+    assert known == lipsync.identity(trained[0], dict(faces))
+    other = SyncNet(trained[0].width, trained[0].size, trained[0].colours)
+    smaller = {**faces, "face0": Face(**vars(faces["face0"]) | {"template": 0.9 * faces["face0"].template})}
+    assert lipsync.identity(other, faces) != known != lipsync.identity(trained[0], smaller)
 
 
 def test_chunks_of_a_clip_are_embedded_as_the_whole(trained):

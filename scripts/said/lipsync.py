@@ -12,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from said import syncnet
+from said.checkpoint import digest
 from said.console import progress
 from said.corpus import FRAME_RATE, Topology
+from said.finished import Finished
 from said.intervals import bootstrap_interval
 from said.io import PathLike, read_arrays
 from said.render import Framing, Renderer, triangles_in_view
@@ -158,6 +160,7 @@ def measure_method(
     *,
     repeats: int,
     seed: int,
+    finished: Finished | None = None,
 ) -> dict:
     """AV offset and confidence of a method (Section 10).
 
@@ -168,22 +171,31 @@ def measure_method(
         speech: the same names -> waveform (T,) and its rate in Hz.
         samples: of each clip that are rendered, the first ones; None: all.
         repeats, seed: of the bootstrap.
+        finished: where clips are kept until the job is done, and found again after an interruption.
 
     Returns:
         av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
-        av_offset_interval, av_confidence_interval: 95 % bootstrap intervals over clips, or None;
-        weights: where the model's came from; clips: the offsets and confidences of each clip's samples; notes: under
-        av, how many clips are left out and why the first of them is.
+        av_offset_interval, av_confidence_interval: 95 % bootstrap intervals over clips, or None; weights: where the
+        model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
+        are left out and why the first of them is.
     """
     cameras = {speaker: camera_for(model, face) for speaker, face in faces.items()}
+    finished = finished or Finished(None, None)
+    given = {name: (generated[name][:samples], *speech[name]) for name in sorted(generated)}
+    keys = {name: _key(name, *clip) for name, clip in given.items()}
+    done = {name: kept for name, key in keys.items() if (kept := finished.read(key)) is not None}
+    if done:
+        print(f"{len(done)} of {len(given)} clips were finished before the interruption")
     clips, left_out = {}, []
-    for name in progress(sorted(generated), "clips"):
-        try:
-            measured = _measure_clip(model, cameras[name.split("/")[0]], generated[name][:samples], *speech[name])
-        except ValueError as error:
-            left_out.append(f"{name}: {error}")
-            continue
-        offsets, confidences = measured.T
+    for name in progress(given, "clips"):
+        if name not in done:
+            try:
+                done[name] = _measure_clip(model, cameras[name.split("/")[0]], *given[name])
+            except ValueError as error:
+                left_out.append(f"{name}: {error}")
+                continue
+            finished.write(keys[name], done[name])
+        offsets, confidences = done[name].T
         clips[name] = {"offsets": offsets.astype(int).tolist(), "confidences": confidences.tolist()}
     offsets, confidences = ([np.mean(clip[key]) for clip in clips.values()] for key in ("offsets", "confidences"))
     notes = {"av": f"no value for {len(left_out)} of {len(generated)} clips; {left_out[0]}"} if left_out else {}
@@ -196,6 +208,19 @@ def measure_method(
         "clips": clips,
         "notes": notes,
     }
+
+
+def identity(model: SyncNet, faces: Mapping[str, Face]) -> dict:
+    """What the numbers of a clip follow from, besides its samples and its speech."""
+    return {
+        "weights": digest(model.state_dict()),
+        "size": model.size,
+        "faces": {speaker: digest(vars(face)) for speaker, face in faces.items()},
+    }
+
+
+def _key(name: str, samples: NDArray, waveform: NDArray, rate: float) -> str:
+    return f"{name}-{digest({'samples': samples, 'waveform': waveform, 'rate': np.array(rate)})}"
 
 
 def _measure_clip(
