@@ -131,8 +131,7 @@ def camera_for(model: SyncNet, face: Face, margin: float = 1.0) -> Camera:
 @torch.no_grad()
 def embed_speech(model: SyncNet, waveform: NDArray, sample_rate: float, frames: int) -> NDArray[np.float32]:
     """(W, D) vectors of the speech (T,) in [-1, 1] that goes with `frames` pictures."""
-    features = syncnet.speech_features(prepare_waveform(waveform, sample_rate))
-    windows = torch.from_numpy(syncnet.speech_windows(features, frames))
+    windows = torch.from_numpy(syncnet.speech_windows(prepare_waveform(waveform, sample_rate), frames))
     return model.embed_speech(windows.to(_device(model))).cpu().numpy()
 
 
