@@ -12,6 +12,7 @@ from torch import nn
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.attention import alignment_mask
+from said.coefficients import reconstruct
 from said.corpus import FRAME_RATE
 from said.figures import PALETTE
 from said.model import SAiD, parameter_count
@@ -59,7 +60,7 @@ def overview(
     result = figure.add_subplot(grid[0, 2])
     _heat_map(result, coefficients, "blendshape coefficients", duration, cmap="viridis", limits=(0, None))
     moments = np.linspace(0, len(coefficients) - 1, 9)[1:-1].round().astype(int)
-    meshes = np.einsum("nk,kvc->nvc", coefficients[moments], blendshapes - template) + template
+    meshes = reconstruct(template, blendshapes, coefficients[moments])
     strip = grid[1, :].subgridspec(1, len(moments), wspace=0.02)
     renderer = Renderer(faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=colours, **PAPER)
     for column, (moment, mesh) in enumerate(zip(moments, meshes, strict=True)):
