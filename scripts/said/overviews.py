@@ -53,9 +53,9 @@ def overview(
     middle = figure.add_subplot(grid[0, 1])
     _canvas(middle, 1, 1)
     _box(middle, 0.12, 0.3, 0.76, 0.4, "SAiD:\ndenoising,\nstep by step", ORANGE, size=12)
-    _arrow(middle, (-0.08, 0.8), (0.12, 0.62))
-    _arrow(middle, (-0.08, 0.2), (0.12, 0.38))
-    _arrow(middle, (0.88, 0.5), (1.02, 0.5))
+    _arrow(middle, (-0.4, 0.85), (0.12, 0.62))
+    _arrow(middle, (-0.4, 0.2), (0.12, 0.38))
+    _arrow(middle, (0.88, 0.5), (1.26, 0.5))
 
     result = figure.add_subplot(grid[0, 2])
     _heat_map(result, coefficients, "blendshape coefficients", duration, cmap="viridis", limits=(0, None))
