@@ -237,7 +237,7 @@ rule plot_attention:
     output:
         expand("results/{{run}}/figures/attention.{suffix}", suffix=["png", "pdf"]),
     params:
-        titles=["with alignment bias", "without"],
+        titles=["with alignment bias", "without alignment bias"],
         sentence=config["figures"]["demo_sentence"],
         code=code("plot_attention.py"),
     log:

@@ -80,6 +80,9 @@ rule measure_sync:
         "results/{run}/lipsync/{method}.json",
     params:
         samples=config["lipsync"]["samples"],
+        bootstrap=config["evaluation"]["bootstrap"],
+        seed=seed("measure_sync"),
+        finished="results/{run}/lipsync/{method}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
     log:
@@ -91,7 +94,7 @@ rule measure_sync:
     threads: config["compute"]["threads"]
     resources:
         mem_mb=growing(4000),
-        runtime=growing(1440),
+        runtime=1440,
     conda:
         "../envs/said.yaml"
     script:

@@ -3,11 +3,12 @@
 from said import corpus, figures, io, video
 from said.coefficients import reconstruct
 from said.console import progress, start
+from said.edits import find_sentence
 
 start(snakemake.log[0])
 params, speaker = snakemake.params, io.read_arrays(snakemake.input.blendshapes)
 methods = [io.read_arrays(path) for path in snakemake.input.generated]
-sentence = list(methods[0])[params.sentence % len(methods[0])]
+sentence = find_sentence(list(methods[0]), params.sentence, snakemake.input.generated[0])
 
 sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]]
 sequences += [reconstruct(speaker["template"], speaker["blendshapes"], samples[sentence][0]) for samples in methods]

@@ -5,7 +5,8 @@ from pathlib import Path
 from said import corpus, io, syncnet
 from said.compute import find_device
 from said.console import start
-from said.lipsync import measure_method, read_faces
+from said.finished import Finished
+from said.lipsync import identity, measure_method, read_faces
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
@@ -17,12 +18,11 @@ generated = {
     for name, samples in io.read_arrays(path).items()
 }
 folders = dict(zip(speakers, files.sequences, strict=True))
-measured = measure_method(
-    syncnet.load(files.weights).to(find_device(params.device)),
-    read_faces(files.blendshapes, corpus.read_topology(files.topology)),
-    generated,
-    {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated},
-    params.samples,
-)
-io.write_json(snakemake.output[0], measured)
+model = syncnet.load(files.weights).to(find_device(params.device))
+faces = read_faces(files.blendshapes, corpus.read_topology(files.topology))
+speech = {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated}
+bootstrap = {"repeats": params.bootstrap, "seed": params.seed}
+with Finished(params.finished, [params.code, identity(model, faces)]) as finished:
+    measured = measure_method(model, faces, generated, speech, params.samples, **bootstrap, finished=finished)
+    io.write_json(snakemake.output[0], measured)
 print({key: value for key, value in measured.items() if key != "clips"})

@@ -108,6 +108,8 @@ def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
         ({"dataset": "vocset"}, ["dataset", "vocset"]),
         ({"scale": "paper", "sampling": {"steps": 2000}}, ["sampling.steps", "1000"]),
         ({"variants": {"base": {"warmup_epochs": 9999999}}}, ["base.warmup_epochs"]),
+        ({"figures": {"demo_sentence": 45}}, ["figures.demo_sentence: 45", "20 sentences, counted from 0"]),
+        ({"scale": "smoke", "figures": {"comparison_sentences": [1, 2]}}, ["figures.comparison_sentences: 2", "has 2"]),
         (
             {"variants": {"base": {"alignment_bias": None, "alignment_schedule": "linear"}}},
             ["base.alignment_schedule", "needs an alignment_bias"],

@@ -6,7 +6,6 @@ import torch
 from sklearn.mixture import GaussianMixture
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.bootstrap import Moments, bootstrap
 from said.evaluation import (
     evaluate_method,
     jitter_ratio,
@@ -16,7 +15,8 @@ from said.evaluation import (
     wind_repeats,
 )
 from said.extractor import BlendshapeVAE, load_official
-from said.metrics import wind
+from said.intervals import Moments, bootstrap_interval, jackknife_interval
+from said.metrics import frechet_distance, wind
 from said.mixtures import BlockwiseGaussianMixture
 
 SETTINGS = {
@@ -140,16 +140,42 @@ def test_samples_that_are_not_finite_give_no_number_but_a_reason(vae, truth):
         assert row[column] is None
 
 
-def test_the_interval_over_clips_holds_the_value_and_widens_with_fewer_clips(vae, truth):
-    rng = np.random.default_rng(0)
+def test_intervals_over_clips_hold_the_value(vae, truth):
     noisy = {name: np.stack([value, clip(len(value), 50 + n)]) for n, (name, value) in enumerate(truth.items())}
     row = evaluate_method(vae, truth, noisy, SETTINGS, seed=0)
-    low, high = row["multimodality_interval"]
-    assert 0 < low < row["multimodality"] < high
-    values = rng.normal(size=400)
-    wide, narrow = (bootstrap(np.mean, part, repeats=500, seed=0) for part in (values[:50], values))
+    for metric in ("multimodality", "fd"):
+        low, high = row[f"{metric}_interval"]
+        assert 0 <= low < row[metric] < high
+
+
+def test_the_interval_of_a_mean_widens_with_fewer_clips():
+    values = np.random.default_rng(0).normal(size=400)
+    wide, narrow = (bootstrap_interval(part, 500, seed=0) for part in (values[:50], values))
     assert narrow[1] - narrow[0] == pytest.approx(2 * 1.96 / 20, rel=0.15)  # of a mean of 400 standard normals
     assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
+
+
+def test_the_jackknife_of_a_mean_is_students_interval():
+    low, high = jackknife_interval(np.mean, [1.0, 2.0, 6.0])
+    half = 0.95 / np.sqrt(2 * 0.975 * 0.025) * np.sqrt(7 / 3)  # of 1, 2 and 6, whose variance is 7
+    assert (low, high) == pytest.approx((3 - half, 3 + half))
+    assert jackknife_interval(np.mean, [3.0]) is None
+
+
+def test_the_jackknife_covers_the_expected_distance_of_a_method_that_is_right():
+    """Both sets are of one distribution: all of FD is bias, which resamples would add to FD a second time."""
+    rng = np.random.default_rng(0)
+    scales = np.arange(1, 17) ** -0.5
+
+    def draw():
+        return [Moments.of(scales * (0.7 * rng.normal(size=16) + rng.normal(size=(12, 16)))) for _ in range(24)]
+
+    def distance(first, second):
+        return frechet_distance(*sum(first, Moments.none()).gaussian(), *sum(second, Moments.none()).gaussian())
+
+    expected = np.mean([distance(draw(), draw()) for _ in range(100)])
+    intervals = [jackknife_interval(distance, draw(), draw()) for _ in range(40)]
+    assert 0.85 <= np.mean([low <= expected <= high for low, high in intervals])
 
 
 def test_moments_add_up_to_the_gaussian_of_all():
@@ -164,7 +190,7 @@ def test_moments_add_up_to_the_gaussian_of_all():
     [
         (lambda samples: samples.pop("clip0"), "lacks the clips"),
         (lambda samples: samples.update(clip0=samples["clip0"][0]), "expected"),
-        (lambda samples: samples.update(clip0=samples["clip0"][:, :-1]), "frames"),
+        (lambda samples: samples.update(clip0=samples["clip0"][..., :-1]), r"expected \(S, N, 32\)"),
     ],
 )
 def test_bad_samples_are_named(vae, truth, change, message):
@@ -172,6 +198,13 @@ def test_bad_samples_are_named(vae, truth, change, message):
     change(samples)
     with pytest.raises(ValueError, match=message):
         evaluate_method(vae, truth, samples, SETTINGS, seed=0)
+
+
+def test_samples_as_long_as_the_speech_may_lack_a_frame_of_the_clip(vae, truth):
+    samples = {name: value[None, :-1] for name, value in truth.items()}
+    row = evaluate_method(vae, truth, samples, SETTINGS | {"stride": 1}, seed=0)
+    assert row["windows_real"] - row["windows_generated"] == len(truth)
+    assert 0 < row["fd"] < 0.1 and row["wind_mean"] is not None
 
 
 def test_multimodality_pairs_disjoint_halves():

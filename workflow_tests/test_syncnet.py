@@ -119,16 +119,16 @@ def test_first_feature_is_log_energy():
 
 @pytest.mark.parametrize("frames", [6, 7, 25, 100])
 def test_windows_begin_four_columns_apart_and_the_last_five_frames_begin_none(frames):
-    features = speech_features(np.random.default_rng(0).normal(size=640 * frames) * 0.1)
-    windows = speech_windows(features, frames + 3)  # the shorter of video and speech counts
-    assert windows.shape == (frames - 5, 1, 13, 20)
+    waveform = np.random.default_rng(0).normal(size=640 * frames + 639) * 0.1
+    features, windows = speech_features(waveform), speech_windows(waveform, frames + 3)
+    assert windows.shape == (frames - 5, 1, 13, 20)  # of the shorter of video and speech, in whole frames
     for number, window in enumerate(windows):
         assert np.array_equal(window[0], features[:, 4 * number : 4 * number + 20])
 
 
 def test_five_frames_are_too_few():
     with pytest.raises(ValueError, match="at least 6"):
-        speech_windows(speech_features(np.ones(640 * 5)), 100)
+        speech_windows(np.ones(640 * 6 - 1), 100)
 
 
 def published_distances(lips, speech, reach):

@@ -224,6 +224,13 @@ def _consistent(resolved: Mapping) -> None:
     tests = resolved[resolved["dataset"]]["split"]["test"]
     if resolved["figures"]["blendshapes_of"] >= len(tests):
         faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")
+    if resolved["dataset"] == "synthetic":  # what another dataset holds is seen when it is read
+        count, figures = resolved["synthetic"]["sentences"]["test"], resolved["figures"]
+        shown = {"demo_sentence": [figures["demo_sentence"]], "comparison_sentences": figures["comparison_sentences"]}
+        for key, numbers in shown.items():
+            for number in numbers:
+                if number >= count:
+                    faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
     if faults:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
 

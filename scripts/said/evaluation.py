@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.bootstrap import Moments, bootstrap
 from said.extractor import LATENT, BlendshapeVAE, edge_padded
+from said.intervals import Moments, bootstrap_interval, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
 from said.mixtures import BlockwiseGaussianMixture
 
@@ -34,18 +34,20 @@ def evaluate_method(
     Args:
         vae: the feature extractor, in evaluation mode.
         real: name of each test clip -> (N, 32).
-        generated: the same names -> (S, N, 32), S samples.
+        generated: the same names -> (S, M, 32), S samples; M follows the speech and may differ from N, as nothing here
+            pairs frames of the two.
         settings: the section `evaluation` of config.yaml.
         seed: of the Gaussian mixtures, of the random halves of the samples and of the bootstrap.
         threads: mixtures fitted at once; changes time, not results.
 
     Returns:
         fd, wind_mean, wind_std, multimodality: each a number, or None where it could not be computed; fd_interval and
-        multimodality_interval: 95 % bootstrap intervals over clips; windows_real, windows_generated: how many latents
-        they rest on; notes: for fd, wind and multimodality, why there is no number or what makes it doubtful.
+        multimodality_interval: 95 % intervals over clips, of FD by the jackknife, of the mean multimodality by the
+        bootstrap, or None; windows_real, windows_generated: how many latents they rest on; notes: for fd, wind and
+        multimodality, why there is no number or what makes it doubtful.
 
     Raises:
-        ValueError: the clips of the two differ, or their shapes do.
+        ValueError: the clips of the two differ, or samples have another shape.
     """
     _check(real, generated)
     names = sorted(real)
@@ -76,14 +78,14 @@ def evaluate_method(
     winds = attempt("wind", wind_repeats, pooled["real"], pooled["generated"], *mixtures)
     modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings["multimodality"], seed)
     moments = [[Moments.of(clip.reshape(-1, LATENT)) for clip in each] for each in clips.values()]
-    fd = attempt("fd", _fd_of_clips, *moments)
+    fd, fd_interval = attempt("fd", _fd_with_interval, *moments) or (None, None)
     return {
         "fd": fd,
         "wind_mean": None if winds is None else float(np.mean(winds)),
         "wind_std": None if winds is None else float(np.std(winds)),
         "multimodality": None if modes is None else float(np.mean(modes)),
-        "fd_interval": None if fd is None else bootstrap(_fd_of_clips, *moments, repeats=repeats, seed=seed),
-        "multimodality_interval": None if modes is None else bootstrap(np.mean, modes, repeats=repeats, seed=seed),
+        "fd_interval": fd_interval,
+        "multimodality_interval": None if modes is None else bootstrap_interval(modes, repeats, seed),
         "windows_real": len(pooled["real"]),
         "windows_generated": len(pooled["generated"]),
         "notes": notes,
@@ -173,6 +175,12 @@ def multimodality_per_clip(per_clip: Sequence[NDArray], pairing: str, seed: int)
     return values
 
 
+def _fd_with_interval(real: Sequence[Moments], generated: Sequence[Moments]) -> tuple[float, list[float] | None]:
+    """FD, and its interval over clips, which ends at 0 as FD does."""
+    interval = jackknife_interval(_fd_of_clips, real, generated)
+    return _fd_of_clips(real, generated), interval and [max(0.0, end) for end in interval]
+
+
 def _fd_of_clips(real: Sequence[Moments], generated: Sequence[Moments]) -> float:
     return frechet_distance(*sum(real, Moments.none()).gaussian(), *sum(generated, Moments.none()).gaussian())
 
@@ -206,7 +214,7 @@ def jitter_ratio(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray])
 
 def _common_frames(generated: Mapping, truth: Mapping) -> tuple[NDArray, list[NDArray]]:
     """The truth's frames of all clips (F, 32), and the same of each repeat that every clip has."""
-    _check(truth, generated, same_length=False)
+    _check(truth, generated)
     names = sorted(truth)
     lengths = {name: min(len(truth[name]), generated[name].shape[1]) for name in names}
     true = np.concatenate([np.asarray(truth[name], dtype=np.float64)[: lengths[name]] for name in names])
@@ -220,12 +228,10 @@ def _pearson(first: NDArray, second: NDArray) -> float:
     return float(first @ second / scale) if scale > 1e-12 else 0.0
 
 
-def _check(real: Mapping, generated: Mapping, same_length: bool = True) -> None:
+def _check(real: Mapping, generated: Mapping) -> None:
     if real.keys() != generated.keys() or not real:
         missing, extra = sorted(real.keys() - generated.keys()), sorted(generated.keys() - real.keys())
         raise ValueError(f"the method lacks the clips {missing[:5]} and has the unknown {extra[:5]}")
     for name, samples in generated.items():
         if samples.ndim != 3 or len(samples) == 0 or samples.shape[2] != real[name].shape[1]:
             raise ValueError(f"{name}: samples are {samples.shape}, expected (S, N, {real[name].shape[1]})")
-        if same_length and samples.shape[1] != len(real[name]):
-            raise ValueError(f"{name}: samples have {samples.shape[1]} frames, the clip {len(real[name])}")

@@ -12,8 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from said import syncnet
+from said.checkpoint import digest
 from said.console import progress
 from said.corpus import FRAME_RATE, Topology
+from said.finished import Finished
+from said.intervals import bootstrap_interval
 from said.io import PathLike, read_arrays
 from said.render import Framing, Renderer, triangles_in_view
 from said.speech import prepare_waveform
@@ -128,8 +131,7 @@ def camera_for(model: SyncNet, face: Face, margin: float = 1.0) -> Camera:
 @torch.no_grad()
 def embed_speech(model: SyncNet, waveform: NDArray, sample_rate: float, frames: int) -> NDArray[np.float32]:
     """(W, D) vectors of the speech (T,) in [-1, 1] that goes with `frames` pictures."""
-    features = syncnet.speech_features(prepare_waveform(waveform, sample_rate))
-    windows = torch.from_numpy(syncnet.speech_windows(features, frames))
+    windows = torch.from_numpy(syncnet.speech_windows(prepare_waveform(waveform, sample_rate), frames))
     return model.embed_speech(windows.to(_device(model))).cpu().numpy()
 
 
@@ -154,6 +156,10 @@ def measure_method(
     generated: Mapping[str, NDArray],
     speech: Mapping[str, tuple[NDArray, int]],
     samples: int | None = None,
+    *,
+    repeats: int,
+    seed: int,
+    finished: Finished | None = None,
 ) -> dict:
     """AV offset and confidence of a method (Section 10).
 
@@ -163,26 +169,72 @@ def measure_method(
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
         samples: of each clip that are rendered, the first ones; None: all.
+        repeats, seed: of the bootstrap.
+        finished: where clips are kept until the job is done, and found again after an interruption.
 
     Returns:
-        av_offset, av_confidence: means over clips and samples; weights: where the model's came from; clips: the
-        offsets and confidences of each clip's samples.
+        av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
+        av_offset_interval, av_confidence_interval: 95 % bootstrap intervals over clips, or None; weights: where the
+        model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
+        are left out and why the first of them is.
     """
     cameras = {speaker: camera_for(model, face) for speaker, face in faces.items()}
-    clips = {}
-    for name in progress(sorted(generated), "clips"):
-        films = [at_video_rate(sample) for sample in generated[name][:samples]]
-        voice = embed_speech(model, *speech[name], len(films[0]))
-        camera = cameras[name.split("/")[0]]
-        measured = [synchrony(embed_lips(model, camera.film(film)), voice) for film in films]
-        offsets, confidences = zip(*measured, strict=True)
-        clips[name] = {"offsets": list(offsets), "confidences": list(confidences)}
+    finished = finished or Finished(None, None)
+    given = {name: (generated[name][:samples], *speech[name]) for name in sorted(generated)}
+    keys = {name: _key(name, *clip) for name, clip in given.items()}
+    done = {name: kept for name, key in keys.items() if (kept := finished.read(key)) is not None}
+    if done:
+        print(f"{len(done)} of {len(given)} clips were finished before the interruption")
+    clips, left_out = {}, []
+    for name in progress(given, "clips"):
+        if name not in done:
+            try:
+                done[name] = _measure_clip(model, cameras[name.split("/")[0]], *given[name])
+            except ValueError as error:
+                left_out.append(f"{name}: {error}")
+                continue
+            finished.write(keys[name], done[name])
+        offsets, confidences = done[name].T
+        clips[name] = {"offsets": offsets.astype(int).tolist(), "confidences": confidences.tolist()}
+    offsets, confidences = ([np.mean(clip[key]) for clip in clips.values()] for key in ("offsets", "confidences"))
+    notes = {"av": f"no value for {len(left_out)} of {len(generated)} clips; {left_out[0]}"} if left_out else {}
     return {
-        "av_offset": float(np.mean([clip["offsets"] for clip in clips.values()])),
-        "av_confidence": float(np.mean([clip["confidences"] for clip in clips.values()])),
+        "av_offset": float(np.mean(offsets)) if clips else None,
+        "av_confidence": float(np.mean(confidences)) if clips else None,
+        "av_offset_interval": bootstrap_interval(offsets, repeats, seed) if clips else None,
+        "av_confidence_interval": bootstrap_interval(confidences, repeats, seed) if clips else None,
         "weights": model.origin,
         "clips": clips,
+        "notes": notes,
     }
+
+
+def identity(model: SyncNet, faces: Mapping[str, Face]) -> dict:
+    """What the numbers of a clip follow from, besides its samples and its speech."""
+    return {
+        "weights": digest(model.state_dict()),
+        "size": model.size,
+        "faces": {speaker: digest(vars(face)) for speaker, face in faces.items()},
+    }
+
+
+def _key(name: str, samples: NDArray, waveform: NDArray, rate: float) -> str:
+    return f"{name}-{digest({'samples': samples, 'waveform': waveform, 'rate': np.array(rate)})}"
+
+
+def _measure_clip(
+    model: SyncNet, camera: Camera, samples: NDArray, waveform: NDArray, rate: float
+) -> NDArray[np.float64]:
+    """Offset and confidence (S, 2) of the samples (S, N, 32) of one clip.
+
+    Raises:
+        ValueError: samples are not finite, or they or the speech are too short.
+    """
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold values that are not finite")
+    films = [at_video_rate(sample) for sample in samples]
+    voice = embed_speech(model, waveform, rate, len(films[0]))
+    return np.array([synchrony(embed_lips(model, camera.film(film)), voice) for film in films])
 
 
 def _device(model: SyncNet) -> torch.device:

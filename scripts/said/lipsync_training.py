@@ -132,8 +132,7 @@ def matching_loss(model: SyncNet, pictures: Tensor, speech: Tensor) -> Tensor:
 def film(model: SyncNet, face: Face, clip: Recording, speed: float = 1.0, margin: float = 1.0) -> Film:
     """Film a clip on a face, speech and motion `speed` times as fast and the speech as much higher."""
     motion = at_video_rate(clip.coefficients, speed)
-    features = syncnet.speech_features(prepare_waveform(clip.waveform, clip.sample_rate * speed))
-    speech = syncnet.speech_windows(features, len(motion))
+    speech = syncnet.speech_windows(prepare_waveform(clip.waveform, clip.sample_rate * speed), len(motion))
     return Film(camera_for(model, face, margin).film(motion[: len(speech) + syncnet.WINDOW - 1]), speech)
 
 

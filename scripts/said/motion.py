@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from said.bootstrap import bootstrap
 from said.cleanup import MOUTH_CORNERS
 from said.correspondence import nearest_source
+from said.intervals import bootstrap_interval
 
 MEASURES = ("lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency")
 
@@ -121,7 +121,7 @@ def summarise(per_clip: Mapping[str, Mapping[str, float]], repeats: int, seed: i
         if len(values) < len(per_clip):
             summary["notes"][measure] = f"no value for {len(per_clip) - len(values)} of {len(per_clip)} clips"
         summary[measure] = float(np.mean(values)) if values else None
-        summary[f"{measure}_interval"] = bootstrap(np.mean, values, repeats=repeats, seed=seed) if values else None
+        summary[f"{measure}_interval"] = bootstrap_interval(values, repeats, seed) if values else None
     return summary
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.attention import alignment_mask
+from said.coefficients import reconstruct
 from said.corpus import FRAME_RATE
 from said.figures import PALETTE
 from said.model import SAiD, parameter_count
@@ -52,14 +53,14 @@ def overview(
     middle = figure.add_subplot(grid[0, 1])
     _canvas(middle, 1, 1)
     _box(middle, 0.12, 0.3, 0.76, 0.4, "SAiD:\ndenoising,\nstep by step", ORANGE, size=12)
-    _arrow(middle, (-0.08, 0.8), (0.12, 0.62))
-    _arrow(middle, (-0.08, 0.2), (0.12, 0.38))
-    _arrow(middle, (0.88, 0.5), (1.02, 0.5))
+    _arrow(middle, (-0.4, 0.85), (0.12, 0.62))
+    _arrow(middle, (-0.4, 0.2), (0.12, 0.38))
+    _arrow(middle, (0.88, 0.5), (1.26, 0.5))
 
     result = figure.add_subplot(grid[0, 2])
     _heat_map(result, coefficients, "blendshape coefficients", duration, cmap="viridis", limits=(0, None))
     moments = np.linspace(0, len(coefficients) - 1, 9)[1:-1].round().astype(int)
-    meshes = np.einsum("nk,kvc->nvc", coefficients[moments], blendshapes - template) + template
+    meshes = reconstruct(template, blendshapes, coefficients[moments])
     strip = grid[1, :].subgridspec(1, len(moments), wspace=0.02)
     renderer = Renderer(faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=colours, **PAPER)
     for column, (moment, mesh) in enumerate(zip(moments, meshes, strict=True)):

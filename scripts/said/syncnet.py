@@ -178,23 +178,23 @@ def speech_features(waveform: NDArray) -> NDArray[np.float32]:
     return python_speech_features.mfcc(amplitudes, SAMPLE_RATE).T.astype(np.float32)
 
 
-def speech_windows(features: NDArray, frames: int) -> NDArray[np.float32]:
-    """The 20 columns of speech that go with each window of five video frames.
+def speech_windows(waveform: NDArray, frames: int) -> NDArray[np.float32]:
+    """The features of speech, 20 columns for each window of five video frames.
 
     Args:
-        features: (13, M).
+        waveform: (T,) in [-1, 1] at 16 kHz.
         frames: of the video.
 
     Returns:
-        (W, 1, 13, 20). W = min(frames, M // 4) - 5: as published, the last five frames begin no window.
+        (W, 1, 13, 20). W = min(frames, T // 640) - 5: as published, the last five frames begin no window.
 
     Raises:
         ValueError: less than six frames of video or speech.
     """
-    common = min(frames, (features.shape[1] + 1) // _STEPS_PER_FRAME)
+    common = min(frames, len(waveform) * FRAME_RATE // SAMPLE_RATE)
     if common <= WINDOW:
         raise ValueError(f"{common} video frames with speech; SyncNet needs at least {WINDOW + 1}")
-    windows = np.lib.stride_tricks.sliding_window_view(features, _STEPS, axis=1)  # (13, M - 19, 20)
+    windows = np.lib.stride_tricks.sliding_window_view(speech_features(waveform), _STEPS, axis=1)  # (13, M - 19, 20)
     return np.ascontiguousarray(windows[:, ::_STEPS_PER_FRAME].swapaxes(0, 1)[: common - WINDOW, None])
 
 
