@@ -80,8 +80,6 @@ rule measure_sync:
         "results/{run}/lipsync/{method}.json",
     params:
         samples=config["lipsync"]["samples"],
-        bootstrap=config["evaluation"]["bootstrap"],
-        seed=seed("measure_sync"),
         finished="results/{run}/lipsync/{method}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),

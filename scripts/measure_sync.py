@@ -21,8 +21,7 @@ folders = dict(zip(speakers, files.sequences, strict=True))
 model = syncnet.load(files.weights).to(find_device(params.device))
 faces = read_faces(files.blendshapes, corpus.read_topology(files.topology))
 speech = {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated}
-bootstrap = {"repeats": params.bootstrap, "seed": params.seed}
 with Finished(params.finished, [params.code, identity(model, faces)]) as finished:
-    measured = measure_method(model, faces, generated, speech, params.samples, **bootstrap, finished=finished)
+    measured = measure_method(model, faces, generated, speech, params.samples, finished)
     io.write_json(snakemake.output[0], measured)
 print({key: value for key, value in measured.items() if key != "clips"})

@@ -93,7 +93,7 @@ def test_training_says_what_it_was_trained_on_and_learns(trained):
 
 
 def measure(model, faces, generated, heard, samples=None):
-    return lipsync.measure_method(model, faces, generated, heard, samples, repeats=50, seed=0)
+    return lipsync.measure_method(model, faces, generated, heard, samples)
 
 
 def test_a_method_is_measured_sample_by_sample(faces, spoken, trained):
@@ -150,7 +150,7 @@ faces = {{"face2": lipsync.Face(*(given[part] for part in ("template", "blendsha
 generated = {{f"face2/{{n}}": samples for n, samples in enumerate(given["samples"])}}
 speech = dict.fromkeys(generated, (given["waveform"], 16000))
 with Finished("job.unfinished", lipsync.identity(model, faces)) as finished:
-    measured = lipsync.measure_method(model, faces, generated, speech, repeats=50, seed=0, finished=finished)
+    measured = lipsync.measure_method(model, faces, generated, speech, finished=finished)
     io.write_json("measured.json", measured)
 """
 

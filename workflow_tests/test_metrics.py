@@ -54,6 +54,12 @@ def test_frechet_distance_of_commuting_covariances():
     assert distance == pytest.approx(np.square(np.sqrt(first) - np.sqrt(second)).sum())
 
 
+def test_a_covariance_may_be_nothing_but_rounding():
+    """Of a face that never moves, all latents are equal: what is left of the distance is in closed form."""
+    mean, rounding = np.array([3.0, 0.0]), np.diag([1e-16, -2e-16])
+    assert frechet_distance(np.zeros(2), np.diag([4.0, 1.0]), mean, rounding) == pytest.approx(9 + 5, abs=1e-6)
+
+
 def test_frechet_distance_of_equal_gaussians_is_zero_even_where_singular():
     rng = np.random.default_rng(1)
     few = rng.normal(size=(5, 20))

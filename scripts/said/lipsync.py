@@ -16,7 +16,7 @@ from said.checkpoint import digest
 from said.console import progress
 from said.corpus import FRAME_RATE, Topology
 from said.finished import Finished
-from said.intervals import bootstrap_interval
+from said.intervals import jackknife_interval
 from said.io import PathLike, read_arrays
 from said.render import Framing, Renderer, triangles_in_view
 from said.speech import prepare_waveform
@@ -157,8 +157,6 @@ def measure_method(
     speech: Mapping[str, tuple[NDArray, int]],
     samples: int | None = None,
     *,
-    repeats: int,
-    seed: int,
     finished: Finished | None = None,
 ) -> dict:
     """AV offset and confidence of a method (Section 10).
@@ -169,12 +167,11 @@ def measure_method(
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
         samples: of each clip that are rendered, the first ones; None: all.
-        repeats, seed: of the bootstrap.
         finished: where clips are kept until the job is done, and found again after an interruption.
 
     Returns:
         av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
-        av_offset_interval, av_confidence_interval: 95 % bootstrap intervals over clips, or None; weights: where the
+        av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
         model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
         are left out and why the first of them is.
     """
@@ -201,8 +198,8 @@ def measure_method(
     return {
         "av_offset": float(np.mean(offsets)) if clips else None,
         "av_confidence": float(np.mean(confidences)) if clips else None,
-        "av_offset_interval": bootstrap_interval(offsets, repeats, seed) if clips else None,
-        "av_confidence_interval": bootstrap_interval(confidences, repeats, seed) if clips else None,
+        "av_offset_interval": jackknife_interval(np.mean, offsets) if clips else None,
+        "av_confidence_interval": jackknife_interval(np.mean, confidences) if clips else None,
         "weights": model.origin,
         "clips": clips,
         "notes": notes,

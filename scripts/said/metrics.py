@@ -25,8 +25,9 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
     if len(mean1) != len(mean2):
         raise ValueError(f"the Gaussians have {len(mean1)} and {len(mean2)} dimensions")
     cov1, cov2 = _covariance(cov1, "cov1", len(mean1)), _covariance(cov2, "cov2", len(mean1))
-    root = _square_root(cov1, "cov1")
-    _square_root(cov2, "cov2")
+    scale = max(np.trace(cov1), np.trace(cov2))  # one may be nothing but rounding: of latents that are all equal
+    root = _square_root(cov1, "cov1", scale)
+    _square_root(cov2, "cov2", scale)
     if all(value.dtype == np.float32 for value in given) and np.isfinite(distance := _single_precision(*given)):
         return max(distance, 0.0)
     # The trace of the square root of C1 C2, whose eigenvalues are those of this symmetric product.
@@ -125,9 +126,9 @@ def _covariance(covariance: ArrayLike, name: str, dimensions: int) -> NDArray[np
     return (covariance + covariance.T) / 2
 
 
-def _square_root(covariance: NDArray, name: str) -> NDArray[np.float64]:
+def _square_root(covariance: NDArray, name: str, scale: float) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
-    if values.min() < -1e-4 * max(values.max(), 1e-300):
+    if values.min() < -max(1e-4 * values.max(), 1e-12 * scale):
         raise ValueError(f"{name} has the negative eigenvalue {values.min():.3g}: it is no covariance")
     return vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
 

@@ -263,7 +263,7 @@ def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Com
         for key, note in measured["notes"].items()
         if any(measure.startswith(key) for measure in wide)
     ]
-    remarks = ["In brackets: 95 % intervals over the test clips, of FD by the jackknife, of means by the bootstrap."]
+    remarks = ["In brackets: 95 % intervals over the test clips; of FD, AV offset and AV confidence by the jackknife."]
     if table["seeds"].notna().any():
         remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval by Student's t.")
     return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks + notes)
