@@ -22,6 +22,6 @@ model = syncnet.load(files.weights).to(find_device(params.device))
 faces = read_faces(files.blendshapes, corpus.read_topology(files.topology))
 speech = {name: corpus.read_speech(folders[name.split("/")[0]], name.split("/")[1]) for name in generated}
 with Finished(params.finished, [params.code, identity(model, faces)]) as finished:
-    measured = measure_method(model, faces, generated, speech, params.samples, finished)
+    measured = measure_method(model, faces, generated, speech, params.samples, finished=finished)
     io.write_json(snakemake.output[0], measured)
 print({key: value for key, value in measured.items() if key != "clips"})
