@@ -31,6 +31,11 @@ PARTS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with Slurm's tests, which take longest and mostly wait."""
+    items.sort(key=lambda item: "slurm" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def official() -> Path:
     """The authors' published files and golden values, which are not ours to redistribute."""

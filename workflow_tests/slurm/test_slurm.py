@@ -118,7 +118,7 @@ def start(cluster: Slurm) -> Iterator[Callable[..., Run]]:
         cluster.command("scancel", *(cluster.queue()), check=False)
 
 
-def test_the_whole_paper_on_a_bad_day(cluster, start, smoke, workflow):
+def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
     """The whole chain gives what it gives locally, byte for byte, whatever happens to its jobs."""
     run = start(workflow, *SMOKE)
     if cluster.own:
@@ -156,6 +156,7 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, smoke, workflow):
         before = len(run.text)
         run = start(workflow, *SMOKE)
     run.finish()
+    smoke = request.getfixturevalue("smoke")  # made meanwhile, for other tests
     assert differences(workflow.folder / "results", smoke.folder / "results") == []
 
     assert workflow.jobs("all", *SMOKE) == {}, "something is out of date"
