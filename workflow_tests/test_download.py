@@ -16,10 +16,9 @@ import pytest
 from conftest import ROOT
 from publisher import LOGIN_PAGE, Publisher
 
-from said import archives, download, http_transfer, receipts
-from said.credentials import Credentials, CredentialsError, read_credentials
+from said import archives, download, http_transfer
+from said.credentials import Credentials, CredentialsError
 from said.download import DownloadError
-from said.receipts import ChangedFileError, describe, require_unchanged, write_receipts
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 AWKWARD = """p&ss%20=w+o"r'd #/é"""
@@ -257,48 +256,6 @@ def test_a_file_put_there_by_hand_is_checked_and_recorded(tmp_path):
     assert (tmp_path / "other.zip").exists()  # it is the user's
 
 
-@pytest.fixture
-def received(publisher, tmp_path):
-    """A file that was fetched, and the receipt of it."""
-    write_receipts(tmp_path / "receipt.json", [fetch(publisher, tmp_path)])
-    require_unchanged([tmp_path / "receipt.json"])
-    return tmp_path / "data.bin", tmp_path / "receipt.json"
-
-
-@pytest.mark.parametrize("content", [b"junk", CONTENT[:-1], CONTENT[::-1]])
-def test_a_file_that_is_no_more_what_its_receipt_tells_is_not_used(received, content):
-    file, receipt = received
-    status = file.stat()
-    file.write_bytes(content)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(ChangedFileError, match=f"Remove {file} and {receipt} and run again"):
-        require_unchanged([receipt])
-    write_receipts(receipt, [describe(file)])  # as of the user's own, which nobody fetches
-    file.write_bytes(CONTENT)
-    with pytest.raises(ChangedFileError, match=f"Remove {receipt} and run again"):
-        require_unchanged([receipt])
-
-
-def test_a_file_that_is_gone_is_named_with_what_brings_it_back(received):
-    file, receipt = received
-    file.unlink()
-    with pytest.raises(ChangedFileError, match=f"{file} is not there.*remove {receipt} and run again"):
-        require_unchanged([receipt])
-
-
-def test_a_large_file_is_read_again_if_its_size_or_date_changed(received, monkeypatch):
-    file, receipt = received
-    monkeypatch.setattr(receipts, "LARGE", len(CONTENT))
-    status = file.stat()
-    file.write_bytes(CONTENT[::-1])
-    with pytest.raises(ChangedFileError):
-        require_unchanged([receipt])
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    require_unchanged([receipt])  # which a look at every byte alone would tell
-    file.write_bytes(CONTENT)
-    require_unchanged([receipt])  # copied elsewhere and back
-
-
 def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     hold = threading.Event()
     publisher.faults = [{"hold": hold}]
@@ -413,40 +370,6 @@ def test_certificates_are_verified(certified, tmp_path, monkeypatch):
 def test_progress_reads_as_a_line():
     line = http_transfer._meter(1_200_000_000, 8_000_000_000, 60.0, 0)
     assert line == "15%, 1.20G of 8.00G, 20.0MB/s, 05:40 left"
-
-
-def test_credentials_come_from_the_environment_or_a_private_file(tmp_path):
-    file = tmp_path / "voca"
-    file.write_text(f"someone\n{AWKWARD}\n")
-    file.chmod(0o600)
-    both = {"VOCA_USERNAME": "me", "VOCA_PASSWORD": "word"}
-    assert read_credentials(file, both) == Credentials("me", "word")
-    assert read_credentials(file, {}) == Credentials("someone", AWKWARD)
-    for mode in (0o640, 0o604, 0o660):
-        file.chmod(mode)
-        with pytest.raises(CredentialsError, match=f"others may read it.*chmod 600 {file}"):
-            read_credentials(file, {})
-    file.chmod(0o600)
-    file.write_text("only one line")
-    with pytest.raises(CredentialsError, match="two lines"):
-        read_credentials(file, {})
-
-
-def test_missing_credentials_name_the_page_and_the_other_ways(tmp_path):
-    for file in (None, tmp_path / "absent"):
-        with pytest.raises(CredentialsError, match=r"voca\.is\.tue\.mpg\.de.*vocaset\.path.*dataset=synthetic"):
-            read_credentials(file, {})
-    with pytest.raises(CredentialsError, match="VOCA_PASSWORD is not set"):
-        read_credentials(None, {"VOCA_USERNAME": "me"})
-
-
-def test_credentials_show_and_pickle_nothing():
-    credentials = Credentials("me", AWKWARD)
-    assert AWKWARD not in f"{credentials} {credentials!r} {[credentials]}"
-    with pytest.raises(TypeError, match="not written"):
-        import pickle
-
-        pickle.dumps(credentials)
 
 
 def test_the_speech_encoder_comes_from_a_cache_without_network(tmp_path):
