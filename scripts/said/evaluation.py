@@ -125,12 +125,15 @@ def wind_repeats(
 ) -> NDArray[np.float64]:
     """WInD between latents (n, 64) and (m, 64), (repeats,) times, each with mixtures of its own seed.
 
+    In double precision, whatever the latents are in: in single, how a fit ends depends on the processor.
+
     Raises:
         ValueError: fewer latents than components, or a mixture that collapses.
     """
     for kind, values in (("real", real), ("generated", generated)):
         if len(values) < max(2, components):
             raise ValueError(f"{len(values)} {kind} windows cannot be fitted by {components} Gaussians")
+    real, generated = real.astype(np.float64), generated.astype(np.float64)
 
     def repeat(number: int) -> float:
         # Each set's mixture starts from its own draw: equal sets give not 0 but the spread of the fit.
