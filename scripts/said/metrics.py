@@ -1,4 +1,4 @@
-"""The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. Pure functions, in double precision."""
+"""The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. In double precision."""
 
 import numpy as np
 from cvxopt import matrix, solvers, spmatrix
@@ -25,8 +25,8 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
     cov1, cov2 = _covariance(cov1, "cov1", len(mean1)), _covariance(cov2, "cov2", len(mean1))
     scale = max(np.trace(cov1), np.trace(cov2))  # one may be nothing but rounding: of latents that are all equal
     root1, root2 = _square_root(cov1, "cov1", scale), _square_root(cov2, "cov2", scale)
-    # The singular values of C1^1/2 C2^1/2 are the square roots of the eigenvalues of C1^1/2 C2 C1^1/2, of which rounding
-    # would leave half the digits where they are small.
+    # Its trace is the sum of the singular values of C1^1/2 C2^1/2. They are the square roots of the eigenvalues of
+    # C1^1/2 C2 C1^1/2, which would lose half of their digits where they are small.
     overlap = np.linalg.svd(root1 @ root2, compute_uv=False).sum()
     distance = np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * overlap
     return max(float(distance), 0.0)

@@ -14,7 +14,7 @@ _NEGLIGIBLE = 1e-10  # responsibility below which a row leaves a component's sum
 
 
 class BlockwiseGaussianMixture(GaussianMixture):
-    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows; in double precision, of doubles."""
+    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows in double precision."""
 
     def __init__(self, n_components: int = 1, *, random_state: int | None = None):
         super().__init__(n_components, random_state=random_state)

@@ -21,8 +21,10 @@ from said.files.text import read_jsonl, write_jsonl
 from said.running.interruption import EXIT_CODE, Interruption, job_deadline
 from said.sampling import one_thread
 from said.training.checkpoint import Checkpoint
+from said.training.course import FitSettings
 from said.training.extractor import train_extractor
-from said.training.loop import FitSettings, fit
+from said.training.journal import Journal
+from said.training.loop import fit
 from said.training.stand_in import build_stand_in
 
 SAID = {"epochs": 40, "dropout": 0.2, "mirror_persistent": True, "validate_every": 7, "width": 32}
@@ -349,10 +351,7 @@ def explode(path, at_step: int, how: str, **changes):
             items=items,
             settings=settings,
             seed=0,
-            name="line",
-            identity={},
-            checkpoint=checkpoint,
-            report=lambda _: None,
+            journal=Journal("line", {}, checkpoint=checkpoint, report=lambda _: None),
         )
 
 

@@ -21,7 +21,7 @@ _FORMAT = "said-checkpoint-2"
 class TrainingState:
     """Everything that a training's next step follows from.
 
-    The learning rate and all random numbers follow from the step (see `said.training.loop`), so that scheduler and
+    The learning rate and all random numbers follow from the step (see `said.training.course`), so that scheduler and
     generators have no state of their own.
 
     Attributes:
