@@ -12,7 +12,7 @@ from said.rig import reconstruct
 from said.running.console import progress, start
 
 start(snakemake.log[0])
-params, inputs = snakemake.params, snakemake.input
+inputs = snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
 skin = read_arrays(inputs.regions)["face"]
 
@@ -34,6 +34,6 @@ def measure(speaker, template, blendshapes, sequences, generated):
 clips = {}
 for files in zip(inputs.templates, inputs.blendshapes, inputs.sequences, inputs.generated, strict=True):
     clips |= measure(Path(files[-1]).stem, *files)
-summary = motion.summarise(clips, params.bootstrap, params.seed)
+summary = motion.summarise(clips)
 write_json(snakemake.output[0], summary)
 print(summary)
