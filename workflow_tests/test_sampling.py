@@ -54,33 +54,33 @@ def samples_of(clips, threads=1, finished=None, report=lambda _: None, **changes
 @pytest.mark.parametrize("bias", [0, 1, 3, 400, None])
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 2.0])
 def test_the_faster_guidance_is_eq_9(bias, guidance):
-    model = small(alignment_bias=bias, prediction="v")
+    """In double precision, in which the two forms are all but equal."""
+    model = small(alignment_bias=bias, prediction="v").double()
     timesteps = torch.tensor([990, 500, 3])
-    audio, noisy = torch.randn(3, 37, 32), torch.randn(3, 37, 32)
+    audio, noisy = torch.randn(2, 3, 37, 32, dtype=torch.float64)
     plain, fast = (make(model, audio, timesteps, guidance) for make in (guided, GuidedDenoiser))
     for step in range(3):
-        torch.testing.assert_close(fast(noisy, step), plain(noisy, step), atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(fast(noisy, step), plain(noisy, step), atol=1e-10, rtol=0)
 
 
 @torch.no_grad()
-def test_the_faster_guidance_is_the_authors(authors, golden):
-    """From each state of their run, one guided step; in double precision, in which the two forms are all but equal."""
-    model, audio, timesteps = authors.double(), golden["audio_emb_120"].double(), golden["ddim20_timesteps"]
-    plain, fast = (make(model, audio, timesteps, 2.0) for make in (guided, GuidedDenoiser))
+def test_the_faster_guidance_is_the_authors(exact, golden):
+    """From each state of their run, one guided step."""
+    audio, timesteps = golden["audio_emb_120"].double(), golden["ddim20_timesteps"]
+    plain, fast = (make(exact, audio, timesteps, 2.0) for make in (guided, GuidedDenoiser))
     for step, state in enumerate(golden["ddim20_interm"][:20].double()):
-        torch.testing.assert_close(fast(state, step), plain(state, step), atol=1e-5, rtol=0)
-    authors.float()
+        torch.testing.assert_close(fast(state, step), plain(state, step), atol=1e-9, rtol=0)
 
 
 def test_whole_samples_are_those_of_the_plain_form():
-    model = small(prediction="v")
-    audio, noise = torch.randn(2, 30, 32), torch.randn(2, 30, 32)
-    for extra in ({}, {"reference": torch.rand(30, 32), "mask": torch.eye(30, 32), "strength": 0.7}):
+    model = small(prediction="v").double()
+    audio, noise, (reference, _) = torch.randn(3, 2, 30, 32, dtype=torch.float64)
+    for extra in ({}, {"reference": reference.sigmoid(), "mask": torch.eye(30, 32), "strength": 0.7}):
         plain, fast = (
             sample(model, audio, steps=8, guidance=1.0, initial_noise=noise, predictor=predictor, **extra)
             for predictor in (guided, GuidedDenoiser)
         )
-        torch.testing.assert_close(fast, plain, atol=1e-4, rtol=0)
+        torch.testing.assert_close(fast, plain, atol=1e-8, rtol=0)
 
 
 # Samplers
@@ -117,7 +117,7 @@ def test_deterministic_samplers_solve_the_ode_and_dpm_solver_in_fewer_steps():
         expected = model.denoiser.solution(noise, schedule.timesteps[0])
         result = sample(model, audio, steps=steps, guidance=0.0, initial_noise=noise, sampler=sampler)
         errors[sampler, steps] = (result - expected).abs().mean().item()
-    assert errors["ddim", 1000] < 1e-3
+    assert errors["ddim", 1000] < 0.1 * errors["ddim", 25]
     assert errors["dpmsolver++", 25] < 0.15 * errors["ddim", 25]
 
 
