@@ -269,6 +269,7 @@ def test_a_kept_sentence_is_one_of_the_same_waveform(tmp_path):
 
 JOB = """
 import sys
+import time
 sys.path[:0] = {paths!r}
 import torch
 from test_sampling import SETTINGS, speeches
@@ -277,8 +278,17 @@ from said.files.arrays import write_arrays
 from said.files.finished import Finished
 from said.sampling import Sampler, sample_speech
 from said.speech import load_encoder
+class Waiting(Finished):
+    left = int(sys.argv[1])  # sentences, after which it waits to be killed
+
+    def write(self, *arguments):
+        super().write(*arguments)
+        self.left -= 1
+        while self.left == 0:
+            time.sleep(1)
+
 sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), {{**SETTINGS, "steps": 60}}, 7)
-with Finished("job.unfinished", sampler.identity()) as finished:
+with Waiting("job.unfinished", sampler.identity()) as finished:
     samples = sample_speech(sampler, speeches(*[60] * 8), threads=2, finished=finished)
     write_arrays("samples.npz", dict(samples))
 """
@@ -298,16 +308,16 @@ def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     rng = np.random.default_rng()  # any moment
     kept = 0
     for _ in range(2):
-        job = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+        job = subprocess.Popen([*command, "3"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
         while finished() <= kept and job.poll() is None:
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.1))
-        assert job.poll() is None, "ended before it could be killed"
+        assert job.poll() is None, "failed before it was killed"
         job.send_signal(signal.SIGKILL)
         job.wait()
         assert kept < finished() < 8 and not (tmp_path / "samples.npz").exists()
         kept = finished()
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "9"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert f"{kept} of 8 sentences were finished" in done.stdout
     assert not (tmp_path / "job.unfinished").exists()
     sampler = Sampler(
