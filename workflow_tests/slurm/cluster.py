@@ -158,8 +158,9 @@ class Cluster(Slurm):
             daemon.wait()
 
     def saved_at(self) -> float:
-        """When the controller last saved its jobs and its partitions, both of them: seconds of the epoch."""
-        return min((self.folder / "state" / name).stat().st_mtime for name in ("job_state", "part_state"))
+        """When the controller last saved its partitions, and just before them its jobs: seconds of the epoch."""
+        state = self.folder / "state" / "part_state"
+        return state.stat().st_mtime if state.exists() else 0.0
 
     def resume(self) -> None:
         """Have the node take jobs again, if it is down or drained."""

@@ -131,8 +131,8 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
 
         # What Slurm has started since it last saved its state would be started twice.
         run.running("train_syncnet")
-        cluster.command("scontrol", "update", "partitionname=main", "state=down")
         now = time.time()
+        cluster.command("scontrol", "update", "partitionname=main", "state=down")
         run.until(lambda: cluster.saved_at() > now, "the controller's state on disk")
         cluster.stop("slurmctld", signal.SIGKILL)
         time.sleep(4)
