@@ -12,9 +12,9 @@ from torch.nn import functional
 from said.arkit import SPEECH_BLENDSHAPES
 from said.checkpoint import Checkpoint, digest
 from said.compute import Compute
-from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.files.models import load_model, load_published, save_model
+from said.io import PathLike, write_state_dict
 from said.loop import FitSettings, Step, fit, preserved_generators
-from said.weights import load_strict
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 WINDOW = 120
@@ -137,9 +137,7 @@ def load_official(path: PathLike) -> BlendshapeVAE:
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
     """
-    vae = BlendshapeVAE()
-    load_strict(vae, read_state_dict(path), path)
-    return vae.eval()
+    return load_published(path, lambda _: BlendshapeVAE())
 
 
 def export_official(path: PathLike, vae: BlendshapeVAE) -> None:
@@ -149,7 +147,7 @@ def export_official(path: PathLike, vae: BlendshapeVAE) -> None:
 
 def save(path: PathLike, vae: BlendshapeVAE) -> None:
     """The weights as safetensors."""
-    write_tensors(path, vae.state_dict(), {"format": _FORMAT})
+    save_model(path, vae, _FORMAT)
 
 
 def load(path: PathLike) -> BlendshapeVAE:
@@ -158,12 +156,7 @@ def load(path: PathLike) -> BlendshapeVAE:
     Raises:
         ValueError: the file is no such extractor.
     """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{path}: not a feature extractor written by this project")
-    vae = BlendshapeVAE()
-    load_strict(vae, tensors, path)
-    return vae.eval()
+    return load_model(path, _FORMAT, "a feature extractor", lambda _: BlendshapeVAE())
 
 
 def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:

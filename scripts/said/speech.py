@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import soxr
@@ -11,10 +10,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from said.atomic import atomic_folder
 from said.corpus import FRAME_RATE
+from said.files import models
 from said.io import PathLike
 from said.loop import FitSettings, Step, fit, preserved_generators
 
@@ -115,29 +116,40 @@ def fit_length(waveform: NDArray, samples: int) -> NDArray[np.float32]:
     return np.pad(cut, (0, samples - len(cut)))
 
 
-def fetch_pretrained(name: str, revision: str) -> Wav2Vec2Model:
+def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
     """A published speech encoder from the Hugging Face hub or its local cache, by pinned revision, in evaluation mode.
 
     Args:
         name: model on the hub, or a folder that holds it.
         revision: commit of the model on the hub. HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies are the hub's own.
+        seed: decides what the published file lacks, see `said.files.models.load_pretrained_encoder`.
 
     Raises:
         FileNotFoundError: neither hub nor cache has it; the message says how to bring it.
+        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
     """
     try:
-        return Wav2Vec2Model.from_pretrained(name, revision=revision).eval()
+        config = cached_file(name, "config.json", revision=revision)
+        try:
+            weights = cached_file(name, "model.safetensors", revision=revision)
+        except OSError:
+            weights = cached_file(name, "pytorch_model.bin", revision=revision)
     except OSError as error:
         raise FileNotFoundError(
             f"{name} at revision {revision} is neither on the hub nor in its cache, HF_HOME. On a machine with network "
             f"run `hf download {name} --revision {revision}` and copy the cache, or set speech_encoder.name in "
             f"config.yaml to a folder with its config.json and weights ({error})"
         ) from None
+    return models.load_pretrained_encoder(config, weights, seed)
 
 
 def load_encoder(folder: PathLike) -> Wav2Vec2Model:
-    """A speech encoder from a folder that `save_encoder` or transformers wrote, in evaluation mode."""
-    return Wav2Vec2Model.from_pretrained(Path(folder), local_files_only=True).eval()
+    """A speech encoder from a folder that `save_encoder` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
+    """
+    return models.load_encoder(folder)
 
 
 def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
