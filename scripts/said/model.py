@@ -10,8 +10,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from said.arkit import SPEECH_BLENDSHAPES
 from said.denoiser import Denoiser
 from said.files.models import load_model, load_published, save_model
-from said.io import PathLike, write_state_dict
-from said.weights import mismatches
+from said.files.tensors import mismatches, write_state_dict
+from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 _FORMAT = "said"

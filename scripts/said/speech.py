@@ -1,26 +1,31 @@
 """Speech as the denoiser sees it (Section 4.2): wav2vec 2.0 with one feature vector per animation frame."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
-from said.atomic import atomic_folder
 from said.corpus import FRAME_RATE
-from said.files import models
-from said.io import PathLike
-from said.loop import FitSettings, Step, fit, preserved_generators
+from said.files.tensors import load_strict, read_state_dict, read_tensors
+from said.running.atomic import PathLike, atomic_folder
+from said.running.integrity import reading, reading_from
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
+_HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.")
+"""What published encoders have on top, for tasks that are not ours."""
+_LEGACY = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+"""How PyTorch named the two parts of a normalised weight before version 2."""
 
 # A bar for every file that is read or written drowns a log.
 transformers_logging.disable_progress_bar()
@@ -122,7 +127,7 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
     Args:
         name: model on the hub, or a folder that holds it.
         revision: commit of the model on the hub. HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies are the hub's own.
-        seed: decides what the published file lacks, see `said.files.models.load_pretrained_encoder`.
+        seed: decides what the published file lacks, see `read_pretrained`.
 
     Raises:
         FileNotFoundError: neither hub nor cache has it; the message says how to bring it.
@@ -140,7 +145,27 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
             f"run `hf download {name} --revision {revision}` and copy the cache, or set speech_encoder.name in "
             f"config.yaml to a folder with its config.json and weights ({error})"
         ) from None
-    return models.load_pretrained_encoder(config, weights, seed)
+    return read_pretrained(config, weights, seed)
+
+
+def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
+    """A wav2vec 2.0 as transformers or others published it, in evaluation mode and single precision.
+
+    Layers on top of the encoder are left out. Published encoders may lack the vector that SpecAugment puts in place of
+    what it masks, which their own training did without: it is drawn, from `seed`, so that two fetches are the same.
+
+    Args:
+        config: config.json.
+        weights: model.safetensors, or pytorch_model.bin, of which pickled code is not run.
+
+    Raises:
+        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
+    """
+    settings = _read_config(config)
+    state = read_tensors(weights)[0] if Path(weights).suffix == ".safetensors" else read_state_dict(weights)
+    tensors = {_encoder_name(name): value for name, value in state.items() if not name.startswith(_HEADS)}
+    drawn = torch.rand(settings.hidden_size, generator=torch.Generator().manual_seed(seed))
+    return _build_encoder(settings, tensors, weights, {"masked_spec_embed": drawn})
 
 
 def load_encoder(folder: PathLike) -> Wav2Vec2Model:
@@ -148,8 +173,13 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
 
     Raises:
         ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
+        DamagedError: a file is missing or cut off.
     """
-    return models.load_encoder(folder)
+    path = Path(folder) / "model.safetensors"
+    with reading_from(folder):
+        config = _read_config(Path(folder) / "config.json")
+        tensors, _ = read_tensors(path)
+    return _build_encoder(config, tensors, path)
 
 
 def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
@@ -158,112 +188,33 @@ def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
         wav2vec2.save_pretrained(temporary)
 
 
-def build_stand_in(settings: dict) -> Wav2Vec2Model:
-    """A small wav2vec 2.0 with random weights: `speech_encoder.stand_in` of config.yaml."""
-    config = Wav2Vec2Config(
-        hidden_size=settings["width"],
-        num_hidden_layers=settings["layers"],
-        num_attention_heads=settings["heads"],
-        intermediate_size=settings["feed_forward"],
-        conv_dim=(settings["channels"],) * 7,
-        num_conv_pos_embeddings=32,
-        num_conv_pos_embedding_groups=4,
-        hidden_dropout=0.0,
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        feat_proj_dropout=0.0,
-        layerdrop=0.0,
-        apply_spec_augment=False,
-    )
-    return Wav2Vec2Model(config)
+def _read_config(path: PathLike) -> Wav2Vec2Config:
+    with reading(path):
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))
+        kind = settings.get("model_type")
+    if kind != "wav2vec2":
+        raise ValueError(f"{path}: describes a model of the kind {kind!r}; the speech encoder must be a wav2vec2")
+    with reading(path):
+        return Wav2Vec2Config.from_dict(settings)
 
 
-class PhonemeClassifier(nn.Module):
-    """A speech encoder with a linear layer that names the phoneme of each frame."""
-
-    def __init__(self, encoder: Wav2Vec2Model, phonemes: int):
-        super().__init__()
-        self.encoder = encoder
-        self.head = nn.Linear(encoder.config.hidden_size, phonemes)
-
-    def forward(self, waveform: Tensor, frames: int) -> Tensor:
-        """(B, T) normalised -> (B, frames, phonemes) logits."""
-        return self.head(encode(self.encoder, waveform, frames))
-
-
-def train_stand_in(
-    utterances: Sequence[tuple[NDArray, NDArray]],
-    settings: dict,
-    seed: int,
-    *,
-    validation: Sequence[tuple[NDArray, NDArray]] = (),
-    device: str = "cpu",
-    report: Callable[[str], None] = print,
-    window: int = 120,
-) -> tuple[Wav2Vec2Model, list[dict]]:
-    """Train a small encoder as a frame-wise phoneme classifier: the stand-in for a pre-trained wav2vec 2.0.
+def _build_encoder(
+    config: Wav2Vec2Config, tensors: Mapping[str, Tensor], source: PathLike, drawn: Mapping[str, Tensor] | None = None
+) -> Wav2Vec2Model:
+    """Built without storage, so that no random weights are drawn only to be replaced.
 
     Args:
-        utterances: (waveform (T,) at 16 kHz, labels (N,) int of the phoneme of each of the 60 frames per second).
-        settings: `speech_encoder.stand_in` of config.yaml.
-        validation: of the same kind; their frame accuracy stands in the history. The last tenth of `utterances`
-            where absent.
-        window: frames of a training window.
-
-    Returns:
-        the encoder in evaluation mode; and the history, whose `validation` is the share of frames named wrongly.
+        drawn: what takes the place of tensors that the model has and the file may lack.
     """
-    utterances = list(utterances)
-    if len(utterances) < 2:
-        raise ValueError("the stand-in encoder needs at least two utterances")
-    if not validation:
-        held_out = max(1, len(utterances) // 10)
-        utterances, validation = utterances[:-held_out], utterances[-held_out:]
-    phonemes = 1 + max(int(np.max(labels)) for _, labels in [*utterances, *validation])
-    with preserved_generators(seed):
-        classifier = PhonemeClassifier(build_stand_in(settings), phonemes).to(device)
-    samples = window * SAMPLE_RATE // FRAME_RATE
+    with torch.device("meta"):
+        encoder = Wav2Vec2Model(config)
+    absent = {name: value for name, value in (drawn or {}).items() if name in encoder.state_dict()}
+    whole = {name: value.float() for name, value in {**absent, **tensors}.items()}
+    load_strict(encoder, whole, source, assign=True)
+    return encoder.eval()
 
-    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        waveforms, targets = [], []
-        for index in step.items:
-            waveform, labels = utterances[index]
-            start = int(step.random.integers(max(1, len(labels) - window + 1)))
-            waveforms.append(fit_length(waveform[start * SAMPLE_RATE // FRAME_RATE :], samples))
-            cut = np.asarray(labels[start : start + window], dtype=np.int64)
-            targets.append(np.pad(cut, (0, window - len(cut)), constant_values=-100))
-        batch = normalise(torch.from_numpy(np.stack(waveforms)).to(device))
-        target = torch.from_numpy(np.stack(targets)).to(device)
-        loss = F.cross_entropy(classifier(batch, window).transpose(1, 2), target)  # -100 is left out
-        return loss, {}
 
-    def validate() -> float:
-        wrong = total = 0
-        for waveform, labels in validation:
-            features = encode_clip(classifier.encoder, waveform, len(labels))
-            wrong += int((classifier.head(features).argmax(-1).cpu() != torch.as_tensor(labels)).sum())
-            total += len(labels)
-        return wrong / total
-
-    epochs = max(1, round(settings["steps"] * settings["batch_size"] / len(utterances)))
-    history = fit(
-        classifier,
-        objective,
-        validate,
-        items=[f"utterance {index}" for index in range(len(utterances))],
-        settings=FitSettings(
-            epochs=epochs,
-            batch_size=settings["batch_size"],
-            learning_rate=settings["learning_rate"],
-            warmup_epochs=max(1, epochs // 20) if epochs > 1 else 0,
-            schedule="cosine",
-            gradient_clip=1.0,
-            ema_decay=0.99,
-            validate_every=max(1, epochs // 6),
-        ),
-        seed=seed,
-        name="speech encoder",
-        identity={"stand_in": settings, "utterances": len(utterances)},
-        report=report,
-    )
-    return classifier.encoder.eval(), history
+def _encoder_name(name: str) -> str:
+    name = name.removeprefix("wav2vec2.")
+    stem, _, last = name.rpartition(".")
+    return f"{stem}.{_LEGACY[last]}" if last in _LEGACY else name
