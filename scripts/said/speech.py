@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from said.corpus import FRAME_RATE
 from said.files.tensors import load_strict, read_state_dict, read_tensors
 from said.running.atomic import PathLike, atomic_folder
-from said.running.integrity import reading, reading_from
+from said.running.integrity import reading, reading_from, reading_own
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
@@ -45,6 +45,20 @@ def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = 
     if rounding == "truncated":
         return int(samples / rate * fps)
     return int(Fraction(samples) * Fraction(fps) / Fraction(rate))
+
+
+def require_encodable(samples: int, rate: int, source: PathLike) -> None:
+    """Refuse speech that is shorter than the speech encoder's convolutions reach.
+
+    Raises:
+        ValueError: it is; names `source`.
+    """
+    reach = receptive_field(Wav2Vec2Config())
+    if samples * SAMPLE_RATE < reach * rate:
+        raise ValueError(
+            f"{source}: lasts {1000 * samples / rate:.1f} ms; speech must last at least "
+            f"{1000 * reach // SAMPLE_RATE} ms, which is what the speech encoder needs. Record more"
+        )
 
 
 def prepare_waveform(waveform: NDArray, sample_rate: int) -> NDArray[np.float32]:
@@ -108,9 +122,13 @@ def receptive_field(config: Wav2Vec2Config) -> int:
 
 
 def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tensor:
-    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames."""
+    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames.
+
+    One frame is shorter than what the encoder needs, and gets as much.
+    """
     device = next(wav2vec2.parameters()).device
-    fitted = fit_length(waveform, frames * SAMPLE_RATE // FRAME_RATE)
+    samples = max(frames * SAMPLE_RATE // FRAME_RATE, receptive_field(wav2vec2.config))
+    fitted = fit_length(waveform, samples)
     with torch.no_grad():
         return encode(wav2vec2, normalise(torch.from_numpy(fitted).to(device)[None]), frames)[0]
 
@@ -145,7 +163,8 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
             f"run `hf download {name} --revision {revision}` and copy the cache, or set speech_encoder.name in "
             f"config.yaml to a folder with its config.json and weights ({error})"
         ) from None
-    return read_pretrained(config, weights, seed)
+    with reading_own():
+        return read_pretrained(config, weights, seed)
 
 
 def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
