@@ -38,7 +38,7 @@ class _Layout:
         first: where the first chunk begins.
         name: bytes of a chunk's name.
         size: of a chunk, as `struct` has it.
-        align: chunks begin at multiples of this.
+        align: what follows a chunk begins at a multiple of this, counted from its content.
         inclusive: whether a chunk's size counts its name and size, too.
         sound: name of the chunk with the sound.
         preface: bytes of that chunk before the sound.
@@ -98,9 +98,10 @@ def measure(content: bytes) -> Extent:
     if b"ds64" in chunks and chunk.size == 2**32 - 1 and len(content) >= chunks[b"ds64"].begin + 16:
         size = struct.unpack_from("<Q", content, chunks[b"ds64"].begin + 8)[0]
     available = max(0, len(content) - begin)
-    tidy = _tidy(content, begin + max(0, size), layout)
-    unknown = _stands_for_unknown(size, available) or (size <= 0 and available > 0 and not tidy)
-    if not unknown and size < available and not tidy:
+    end = begin + max(0, size)
+    follows = _follows(content, {end, end + -max(0, chunk.size) % layout.align}, layout)
+    unknown = _stands_for_unknown(size, available) or (size <= 0 and available > 0 and follows != "chunks")
+    if not unknown and size < available and follows == "something else":
         raise ValueError(
             f"it says that it holds {size} bytes of sound, and {available - size} more follow that are something else"
         )
@@ -135,21 +136,23 @@ def _chunks(content: bytes, layout: _Layout, position: int) -> Iterator[_Chunk]:
         size -= layout.header * layout.inclusive
         yield _Chunk(name, position + layout.name, begin, size)
         end = begin + max(0, size)
-        position = end + -end % layout.align
+        position = end + -max(0, size) % layout.align
         # Some programs leave out the byte that makes a chunk's length even.
         if layout.align == 2 and position > end and not _is_name(content[position : position + 4]):
             position = end if _is_name(content[end : end + 4]) else position
 
 
-def _tidy(content: bytes, end: int, layout: _Layout) -> bool:
-    """Whether what follows the sound, which ends at `end`, is nothing, a tag, or chunks up to the end of the file."""
-    for position in {end, end + -end % layout.align}:
+def _follows(content: bytes, positions: set[int], layout: _Layout) -> str:
+    """What is at one of `positions`: chunks up to the end of the file, nothing that counts, or something else."""
+    for position in positions:
+        names = [chunk.name[:4] for chunk in _chunks(content, layout, position)]
+        if names and all(map(_is_name, names)):
+            return "chunks"
+    for position in positions:
         rest = content[position:]
         if len(rest) < layout.header or not rest.strip(b"\0") or rest.startswith((b"ID3", b"TAG", b"APETAGEX")):
-            return True
-        if all(_is_name(chunk.name[:4]) for chunk in _chunks(content, layout, position)):
-            return True
-    return False
+            return "nothing"
+    return "something else"
 
 
 def _is_name(name: bytes) -> bool:

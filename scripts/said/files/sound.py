@@ -194,8 +194,10 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
                         blocks.append(block)
                         length += len(block)
             declared = _declared_seconds(container, stream) if kind in _DECLARING else 0.0
-    except av.FFmpegError as error:
-        reason = error.strerror or type(error).__name__
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:  # PyAV has FFmpeg's errors, and Python's for what FFmpeg leaves open
+        reason = getattr(error, "strerror", None) or type(error).__name__
         raise AudioError(f"it cannot be decoded beyond {length / (rate or 1):.3f} s ({reason}); {_AGAIN}") from None
     found = max(reached, length / rate) if kind == "matroska" else length / rate
     if found + _DECLARING.get(kind, 0.0) + 1e-6 < declared:

@@ -60,7 +60,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([table.header, *table.rows])
     text.seek(0)
     # Text such as NA is text.
-    return pd.read_csv(text, index_col=False, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    return pd.read_csv(text, index_col=False, keep_default_na=False, na_values=[""])
 
 
 def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
