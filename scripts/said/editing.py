@@ -61,7 +61,6 @@ def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "ex
     else:
         name = find_sentence(corpus.sentences(paths["sequences"]), entry.get("sentence", 0), paths["sequences"])
         waveform, rate = corpus.read_speech(paths["sequences"], name)
-    require_encodable(len(waveform), rate, name)
     frames, text = frame_count(len(waveform), rate, rounding=rounding), None
     if needs_reference(entry):
         if "reference" in paths:
@@ -70,6 +69,7 @@ def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "ex
         else:
             text = read_reference(Path(paths["coefficients"]) / f"{name}.csv", frames)
         frames = len(text)
+    require_encodable(frames, paths.get("wav", name))
     kept = kept_entries(entry, frames)
     if "mask" in paths:
         with reading_own():

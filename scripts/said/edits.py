@@ -156,8 +156,8 @@ def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]
     try:
         if "wav" in entry:
             waveform, rate = read_recording(entry["wav"])
-            require_encodable(len(waveform), rate, entry["wav"])
             frames = frame_count(len(waveform), rate, rounding=rounding)
+            require_encodable(frames, entry["wav"])
     except (ValueError, RuntimeError, OSError) as error:
         yield "wav", str(error)
         return
@@ -166,6 +166,7 @@ def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]
             with reading_own():
                 text = read_coefficient_text(entry["reference"])
                 text = read_reference(entry["reference"], len(text) if frames is None else frames)
+            require_encodable(len(text), entry["reference"])
         except (ValueError, OSError) as error:
             yield "reference", str(error)
             return

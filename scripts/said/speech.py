@@ -22,6 +22,7 @@ from said.running.integrity import reading, reading_from, reading_own
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
+_LEAST_FRAMES = 2
 _HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.")
 """What published encoders have on top, for tasks that are not ours."""
 _LEGACY = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
@@ -47,17 +48,16 @@ def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = 
     return int(Fraction(samples) * Fraction(fps) / Fraction(rate))
 
 
-def require_encodable(samples: int, rate: int, source: PathLike) -> None:
-    """Refuse speech that is shorter than the speech encoder's convolutions reach.
+def require_encodable(frames: int, source: PathLike) -> None:
+    """Refuse what is too short for the model: a frame is 17 ms, and the speech encoder's convolutions reach over 25 ms.
 
     Raises:
         ValueError: it is; names `source`.
     """
-    reach = receptive_field(Wav2Vec2Config())
-    if samples * SAMPLE_RATE < reach * rate:
+    if frames < _LEAST_FRAMES:
         raise ValueError(
-            f"{source}: lasts {1000 * samples / rate:.1f} ms; speech must last at least "
-            f"{1000 * reach // SAMPLE_RATE} ms, which is what the speech encoder needs. Record more"
+            f"{source}: too short: {frames} of the {_LEAST_FRAMES} frames that are needed, at {FRAME_RATE} per second; "
+            "record more"
         )
 
 
@@ -122,13 +122,9 @@ def receptive_field(config: Wav2Vec2Config) -> int:
 
 
 def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tensor:
-    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames.
-
-    One frame is shorter than what the encoder needs, and gets as much.
-    """
+    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames."""
     device = next(wav2vec2.parameters()).device
-    samples = max(frames * SAMPLE_RATE // FRAME_RATE, receptive_field(wav2vec2.config))
-    fitted = fit_length(waveform, samples)
+    fitted = fit_length(waveform, frames * SAMPLE_RATE // FRAME_RATE)
     with torch.no_grad():
         return encode(wav2vec2, normalise(torch.from_numpy(fitted).to(device)[None]), frames)[0]
 

@@ -99,6 +99,8 @@ def _cells(path: PathLike) -> cells.Cells:
     content = Path(path).read_bytes()
     if not content.strip():
         raise DamagedError(path, "it is empty")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
     if content[-1:] not in (b"\n", b"\r"):
         raise DamagedError(path, "its last line has no end; if it is whole, add one")
     try:
