@@ -221,7 +221,7 @@ def _build_encoder(
     Args:
         drawn: what takes the place of tensors that the model has and the file may lack.
     """
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
         encoder = Wav2Vec2Model(config)
     absent = {name: value for name, value in (drawn or {}).items() if name in encoder.state_dict()}
     whole = {name: value.float() for name, value in {**absent, **tensors}.items()}
