@@ -276,6 +276,27 @@ def test_other_files_are_refused(tmp_path):
         models.load(tmp_path / "vae.safetensors")
 
 
+def test_a_model_that_lacks_a_tensor_is_refused_by_name(tmp_path):
+    from said import extractor
+    from said.files.tensors import read_tensors, write_tensors
+    from said.lipsync import syncnet
+
+    models.save(tmp_path / "said", small())
+    extractor.save(tmp_path / "vae", extractor.BlendshapeVAE())
+    syncnet.save(tmp_path / "syncnet", syncnet.SyncNet(1 / 16, 64, 1))
+    for name, load in (("said", models.load), ("vae", extractor.load), ("syncnet", syncnet.load)):
+        load(tmp_path / name)
+        tensors, facts = read_tensors(tmp_path / name)
+        for lost in (min(tensors), max(tensors), "coefficient_scale"):
+            if lost in tensors:
+                write_tensors(tmp_path / "less", {key: tensors[key] for key in tensors if key != lost}, facts)
+                with pytest.raises(ValueError, match=f"less: not the weights of .*\n  missing: {lost} "):
+                    load(tmp_path / "less")
+        write_tensors(tmp_path / "more", {**tensors, "stranger": torch.ones(2)}, facts)
+        with pytest.raises(ValueError, match="unexpected: stranger"):
+            load(tmp_path / "more")
+
+
 def test_impossible_configurations_are_named():
     with pytest.raises(ValueError, match="prediction"):
         ModelConfig(prediction="x0")

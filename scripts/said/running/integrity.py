@@ -51,6 +51,19 @@ def reading_from(folder: str | os.PathLike[str]) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def reading_own() -> Iterator[None]:
+    """A block that reads a file of the user's: nobody but the user can mend it, and nothing of it is to be removed.
+
+    Raises:
+        ValueError: in place of a DamagedError.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        raise ValueError(f"{error.path}: cannot be used ({error.problem}); save or export it again") from error
+
+
 def write_checksums(folder: str | os.PathLike[str]) -> None:
     """SHA256SUMS of the files in a folder, as sha256sum writes it; folders in it are left out."""
     sums = {path.name: _sha256(path) for path in _files(folder)}
@@ -73,19 +86,6 @@ def verify_checksums(folder: str | os.PathLike[str]) -> None:
     for name in sorted(present | listed.keys()):
         if name not in present or listed.get(name) != _sha256(path.with_name(name)):
             raise DamagedError(path.with_name(name), f"not what {path} says was written")
-
-
-def require_whole_wav(path: str | os.PathLike[str]) -> None:
-    """Refuse a wav that is shorter than it says: libsndfile reads what there is of it, and says nothing.
-
-    Raises:
-        ValueError: bytes are missing.
-    """
-    with Path(path).open("rb") as file:
-        head = file.read(8)
-    size = int.from_bytes(head[4:], "little") + 8
-    if head[:4] == b"RIFF" and Path(path).stat().st_size < size < 2**31:  # more: of a stream, which knew no size
-        raise ValueError(f"{size} bytes were written")
 
 
 def _files(folder: str | os.PathLike[str]) -> list[Path]:
