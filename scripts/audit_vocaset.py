@@ -3,7 +3,7 @@
 from said import audit, io
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 accept = snakemake.params.accept
 inspections = [audit.Inspection.from_json(io.read_json(path)) for path in snakemake.input.inspections]
 judged = audit.judge(inspections, accept)

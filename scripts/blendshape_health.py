@@ -10,7 +10,7 @@ from said.cleanup import CHIN
 from said.console import start
 from said.transfer_report import health
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, marks = corpus.read_source(snakemake.input.source)
 landmarks = corpus.read_topology(snakemake.input.topology).landmarks
 

@@ -4,7 +4,7 @@ from said import io
 from said.arkit import SPEECH_BLENDSHAPES
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 speaker = io.read_arrays(snakemake.input[0])
 residuals = speaker["blendshapes"] - speaker["template"]
 io.write_arrays(snakemake.output[0], dict(zip(SPEECH_BLENDSHAPES, residuals, strict=True)))

@@ -8,7 +8,7 @@ from said import io
 from said.console import start
 from said.transfer_report import truth_error
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 reports = {}
 for path, truth in zip(snakemake.input.blendshapes, snakemake.input.truth, strict=True):
     speaker = io.read_arrays(path)

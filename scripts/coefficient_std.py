@@ -4,6 +4,6 @@ from said import corpus, io
 from said.coefficients import standard_deviation
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 sequences = [sequence for folder in snakemake.input for sequence in corpus.read_coefficients(folder).values()]
 io.write_coefficients(snakemake.output[0], standard_deviation(sequences)[None])

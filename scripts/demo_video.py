@@ -5,7 +5,7 @@ from said.coefficients import reconstruct
 from said.console import progress, start
 from said.edits import find_sentence
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, speaker = snakemake.params, io.read_arrays(snakemake.input.blendshapes)
 methods = [io.read_arrays(path) for path in snakemake.input.generated]
 sentence = find_sentence(list(methods[0]), params.sentence, snakemake.input.generated[0])

@@ -7,7 +7,7 @@ from said.console import start
 from said.credentials import read_credentials
 from said.receipts import write_receipts
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 receipt = download.fetch(
     params.url,

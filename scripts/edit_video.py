@@ -5,7 +5,7 @@ from said.coefficients import reconstruct
 from said.console import progress, start
 from said.speech import SAMPLE_RATE
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, speaker = snakemake.params, io.read_arrays(snakemake.input.blendshapes)
 arrays = io.read_arrays(snakemake.input.arrays)
 shown = {"reference": arrays.get("reference"), "edit" if arrays["kept"].any() else "SAiD": arrays["values"]}

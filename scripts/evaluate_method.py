@@ -7,7 +7,7 @@ from said.compute import find_device
 from said.console import start
 from said.evaluation import evaluate_method
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 
 

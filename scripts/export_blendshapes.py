@@ -5,7 +5,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.atomic import atomic_folder
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 speaker = io.read_arrays(snakemake.input[0])
 template, faces = speaker["template"], speaker["faces"]
 shapes = dict(zip(SPEECH_BLENDSHAPES, speaker["blendshapes"], strict=True))

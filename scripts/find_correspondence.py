@@ -7,7 +7,7 @@ from said.cleanup import Regions, crop
 from said.console import start
 from said.deformation import find_correspondence
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, _, source_landmarks = corpus.read_source(snakemake.input.source)
 regions = Regions(**io.read_arrays(snakemake.input.regions))
 topology = corpus.read_topology(snakemake.input.topology)

@@ -5,7 +5,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.coefficients import fit_coefficients, vertex_rms
 from said.console import naming, progress, start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, sequences = snakemake.params, snakemake.input.sequences
 vertices = len(io.read_mesh(snakemake.input.template).vertices)
 speaker = io.read_arrays(snakemake.input.blendshapes)

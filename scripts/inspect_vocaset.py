@@ -5,7 +5,7 @@ from said.console import start
 from said.receipts import require_unchanged
 from said.vocaset import open_release, read_faces
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 require_unchanged(snakemake.input.receipts)
 release = open_release(params.path, read_faces(params.topology), params.limit)

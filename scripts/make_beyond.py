@@ -6,7 +6,7 @@ from said import io
 from said.console import start
 from said.tables import beyond_page, join, tabulate_beyond
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input)
 table = tabulate_beyond(measurements, snakemake.params.measures, snakemake.params.trainings)
 io.write_table(snakemake.output.csv, table, float_format="%.4f")

@@ -6,7 +6,7 @@ from said import io
 from said.console import start
 from said.tables import compare, join, tabulate
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
 measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.measurements)
 truth = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.truth)["ground_truth"]

@@ -8,7 +8,7 @@ from said import corpus, io, motion
 from said.coefficients import reconstruct
 from said.console import progress, start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, inputs = snakemake.params, snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
 skin = io.read_arrays(inputs.regions)["face"]

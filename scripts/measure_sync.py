@@ -8,7 +8,7 @@ from said.console import start
 from said.finished import Finished
 from said.lipsync import identity, measure_method, read_faces
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 speakers = [Path(path).stem for path in files.generated]

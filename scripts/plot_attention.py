@@ -6,7 +6,7 @@ from said.edits import find_sentence
 from said.figure_attention import draw_attention, listen
 from said.speech import load_encoder, prepare_waveform
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 truth, encoder = io.read_arrays(snakemake.input.truth), load_encoder(snakemake.input.encoder)
 sentence = find_sentence(list(truth), snakemake.params.sentence, snakemake.input.truth)
 waveform = prepare_waveform(*corpus.read_speech(snakemake.input.sequences, sentence))

@@ -5,7 +5,7 @@ import trimesh
 from said import corpus, figures, io
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, _ = corpus.read_source(snakemake.input.source)
 speaker = io.read_arrays(snakemake.input.speaker)
 head = trimesh.Trimesh(speaker["template"], speaker["faces"], process=False)

@@ -4,7 +4,7 @@ from said import corpus, io, overviews
 from said.console import start
 from said.edits import find_sentence
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 inputs = snakemake.input
 source, expressions, _ = corpus.read_source(inputs.source)
 speaker, fitted = io.read_arrays(inputs.blendshapes), corpus.read_coefficients(inputs.coefficients)

@@ -4,7 +4,7 @@ from said import io
 from said.console import start
 from said.figure_editing import draw_edits
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 arrays = map(io.read_arrays, snakemake.input)
 figure = draw_edits(dict(zip(snakemake.params.titles, arrays, strict=True)))
 for path in snakemake.output:

@@ -4,7 +4,7 @@ from said import corpus, io, overviews
 from said.console import start
 from said.edits import find_sentence
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 speaker, generated = io.read_arrays(snakemake.input.blendshapes), io.read_arrays(snakemake.input.generated)
 sentence = find_sentence(list(generated), snakemake.params.sentence, snakemake.input.generated)
 face = (speaker["template"], speaker["blendshapes"], speaker["faces"], speaker.get("colours"))

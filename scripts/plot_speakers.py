@@ -3,7 +3,7 @@
 from said import figures, io
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 roles = snakemake.params.roles
 meshes = map(io.read_mesh, snakemake.input)
 image = figures.speakers(dict(zip(roles, meshes, strict=True)), roles)

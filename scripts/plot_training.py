@@ -3,7 +3,7 @@
 from said import figures, io
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 histories = map(io.read_jsonl, snakemake.input.variants)
 figure = figures.training(
     io.read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True))

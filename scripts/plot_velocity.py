@@ -7,7 +7,7 @@ from said.console import start
 from said.edits import find_sentence
 from said.figure_velocity import draw_all, draw_excerpt
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 smooth, rough = (io.read_arrays(path) for path in (snakemake.input.smooth, snakemake.input.rough))
 sentence = find_sentence(list(smooth), snakemake.params.sentence, snakemake.input.smooth)
 draw = {"velocity": draw_excerpt, "velocity_all": draw_all}

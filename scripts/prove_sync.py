@@ -5,7 +5,7 @@ from said.compute import find_device
 from said.console import start
 from said.lipsync import read_faces
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files = snakemake.input
 model = syncnet.load(files.weights).to(find_device(snakemake.params.device))
 clips, speech = {}, {}

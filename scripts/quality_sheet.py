@@ -4,7 +4,7 @@ from said import corpus, io, quality
 from said.console import start
 from said.quality_sheet import sheet
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 residuals = quality.Residuals(**io.read_arrays(snakemake.input.residuals))
 speaker = io.read_arrays(snakemake.input.blendshapes)
 sequences = list(corpus.read_coefficients(snakemake.input.coefficients).values())

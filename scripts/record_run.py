@@ -6,7 +6,7 @@ from said import io, record
 from said.benchmarks import read_benchmarks
 from said.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
 costs = record.cost(pd.DataFrame(read_benchmarks(params.benchmarks)), params.stages)
 io.write_table(output.cost, costs, float_format="%.1f")

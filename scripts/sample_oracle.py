@@ -9,7 +9,7 @@ from said.coefficients import fit_coefficients
 from said.console import progress, start
 from said.synthetic.actor import act, cast, face_of, phones_of
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 

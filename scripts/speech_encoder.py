@@ -5,7 +5,7 @@ from said.compute import find_device
 from said.console import start
 from said.synthetic.transcribed import transcribed_speech
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 settings, seed = snakemake.params.settings, snakemake.params.seed
 
 if settings["source"] == "pretrained":

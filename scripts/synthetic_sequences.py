@@ -3,11 +3,10 @@
 from said import io
 from said.atomic import atomic_folder
 from said.console import progress, start
-from said.integrity import write_checksums
 from said.synthetic.actor import cast, face_of, phone_table, record
 from said.synthetic.sentences import sentences
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 face = face_of(io.read_arrays(snakemake.input.face))
 actor = cast(params.index, params.speakers, params.seed)
@@ -22,4 +21,3 @@ with atomic_folder(snakemake.output.sequences) as sequences, atomic_folder(snake
         io.write_coefficients(truth / f"{name}.csv", take.coefficients)
         io.write_table(truth / "phones" / f"{name}.csv", phone_table(take.utterance.phones))
         io.write_text(truth / "text" / f"{name}.txt", text + "\n")
-    write_checksums(truth)

@@ -7,7 +7,7 @@ from said.console import start
 from said.evaluation import jitter_ratio, truth_correlation
 from said.tables import Comparison, tabulate_truth
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 methods, speakers = snakemake.params.methods, snakemake.params.speakers
 
 

@@ -8,7 +8,7 @@ from said.compute import Compute, find_device
 from said.console import start
 from said.interruption import job_deadline
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 

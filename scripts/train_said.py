@@ -10,7 +10,7 @@ from said.interruption import job_deadline
 from said.speech import load_encoder, prepare_waveform
 from said.training import Clip, train_said
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 faces = {Path(path).stem: corpus.read_displacements(path) for path in files.blendshapes}
 

@@ -8,7 +8,7 @@ from said.interruption import job_deadline
 from said.lipsync import read_faces
 from said.lipsync_training import Recording, train_syncnet
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 

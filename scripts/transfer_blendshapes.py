@@ -5,7 +5,7 @@ from said.cleanup import Regions, crop, reattach
 from said.console import start
 from said.deformation import transfer
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, _ = corpus.read_source(snakemake.input.source)
 regions = Regions(**io.read_arrays(snakemake.input.regions))
 template = io.read_mesh(snakemake.input.template)

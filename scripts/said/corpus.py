@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from said import io
 from said.arkit import SPEECH_BLENDSHAPES
 from said.atomic import atomic_folder
-from said.integrity import reading_from, verify_checksums, write_checksums
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -69,24 +68,19 @@ def read_coefficients(folder: io.PathLike) -> dict[str, NDArray[np.float64]]:
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")
-    with reading_from(folder):
-        verify_checksums(folder)
-        return {path.stem: io.read_coefficients(path) for path in paths}
+    return {path.stem: io.read_coefficients(path) for path in paths}
 
 
 def write_coefficients(folder: io.PathLike, sequences: Mapping[str, NDArray]) -> None:
-    """The sequences (N, 32) of a speaker as a folder of CSVs, and their SHA256SUMS: a CSV cut off between two lines
-    still reads as one."""
+    """The sequences (N, 32) of a speaker as a folder of CSVs."""
     with atomic_folder(folder) as temporary:
         for sentence, values in sequences.items():
             io.write_coefficients(temporary / f"{sentence}.csv", values)
-        write_checksums(temporary)
 
 
 def read_speech(folder: io.PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
     """Waveform (T,) and its rate in Hz."""
-    with reading_from(folder):
-        return io.read_audio(Path(folder) / f"{sentence}.wav")
+    return io.read_audio(Path(folder) / f"{sentence}.wav")
 
 
 def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
@@ -96,8 +90,7 @@ def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None)
         ValueError: V is not `vertices`, where that is given, or the array is no sequence of frames.
     """
     path = Path(folder) / f"{sentence}.npy"
-    with reading_from(folder):
-        frames = io.read_frames(path)
+    frames = io.read_frames(path)
     if frames.ndim != 3 or frames.shape[2] != 3 or frames.shape[1] != (vertices or frames.shape[1]):
         raise ValueError(f"{path}: has the shape {frames.shape}, not (frames, {vertices or 'vertices'}, 3)")
     return frames
@@ -124,13 +117,12 @@ def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]
     """
     folder = Path(folder)
     expressions = []
-    with reading_from(folder):
-        neutral = io.read_mesh(folder / "Neutral.obj")
-        for name in SPEECH_BLENDSHAPES:
-            mesh = io.read_mesh(folder / f"{name}.obj")
-            if not np.array_equal(mesh.faces, neutral.faces):
-                raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
-            expressions.append(mesh.vertices)
+    neutral = io.read_mesh(folder / "Neutral.obj")
+    for name in SPEECH_BLENDSHAPES:
+        mesh = io.read_mesh(folder / f"{name}.obj")
+        if not np.array_equal(mesh.faces, neutral.faces):
+            raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
+        expressions.append(mesh.vertices)
     return neutral, np.stack(expressions), io.read_indices(folder / "landmarks.txt")
 
 

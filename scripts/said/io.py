@@ -132,7 +132,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
     """A CSV.
 
     Raises:
-        DamagedError: it is none, or its last line is cut off.
+        UnreadableError: it is none, or its last line is cut off.
     """
     with reading(path):
         content = Path(path).read_bytes()
@@ -146,7 +146,7 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
     Raises:
         ValueError: the file is empty.
-        DamagedError: it is shorter than it says, or in no known format.
+        UnreadableError: it is shorter than it says, or in no known format.
     """
     with reading(path):
         require_whole_wav(path)
