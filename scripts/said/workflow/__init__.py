@@ -1,0 +1,1 @@
+"""What knows Snakemake and Slurm: the run as a whole."""
