@@ -2,8 +2,7 @@
 import hashlib
 import json
 
-from said import takeover
-from said.workflow import paths, slurm
+from said.workflow import paths, slurm, takeover
 
 try:
     paths.require_usable(Path.cwd(), BASE, sys.executable)

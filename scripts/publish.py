@@ -2,8 +2,8 @@
 
 import shutil
 
-from said.atomic import atomic
-from said.console import start
+from said.running.atomic import atomic
+from said.running.console import start
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 with atomic(snakemake.output[0]) as temporary:

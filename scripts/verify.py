@@ -2,8 +2,8 @@
 
 import sys
 
-from said.console import start
-from said.integrity import changed_below
+from said.running.console import start
+from said.running.integrity import changed_below
 
 start(snakemake.log[0])
 if changed := [*changed_below(snakemake.params.folder)]:

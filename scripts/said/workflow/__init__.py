@@ -1,1 +1,1 @@
-"""What knows Snakemake and Slurm: the run as a whole."""
+"""What starts, costs, records and takes over runs: the only part that knows Snakemake and Slurm."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import filelock
 
-from said.atomic import atomic
+from said.running.atomic import atomic
 
 LOCK, HOLDER = "run.lock", "run.json"
 _BEAT = 15.0
@@ -171,9 +171,7 @@ def write_holder(place: Path, holder: Holder) -> None:
         temporary.write_text(json.dumps(asdict(holder), indent=2) + "\n")
 
 
-def read_holder(
-    folder: Path, place: Path, report: Callable[[str], None] | None = None
-) -> Holder | None:
+def read_holder(folder: Path, place: Path, report: Callable[[str], None] | None = None) -> Holder | None:
     """Who holds or held the lock at a place; where the file that tells it is damaged, somebody."""
     path = place / HOLDER
     try:

@@ -23,8 +23,9 @@ def require_usable(*paths: str | os.PathLike[str]) -> None:
         for character in path:
             if character in _REFUSED or not character.isprintable():
                 raise PathError(
-                    f"{path!r}: the path holds {character!r}, which Snakemake, a shell or Python would take for something "
-                    "else. Move or rename the folder; spaces, apostrophes and letters of any language may be in it"
+                    f"{path!r}: the path holds {character!r}, which Snakemake, a shell or Python would take for "
+                    "something else. Move or rename the folder; spaces, apostrophes and letters of any language may be "
+                    "in its name"
                 )
 
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from said import takeover
+from said.workflow import takeover
 
 
 class NoNodes(set):
@@ -19,14 +19,14 @@ class NoNodes(set):
 def mend_executor(executor) -> None:
     """Mend what in snakemake-executor-plugin-slurm 2.8.0 would fail a run, or let it wait for ever.
 
-    Args:
-        executor: of the run.
-
     - A job that was cancelled is `CANCELLED by <user>` to sacct, which is taken for a state that a job may leave.
     - When Slurm does not answer, no job is asked for ever again. Jobs are submitted to it all the same, and fail.
     - Nodes where a job failed are excluded for the rest of the run, though Slurm knows when they are up; and so is
       "None assigned", the node of a job that waits, after which no job can be submitted (its issue 485).
     - A job that Slurm could not launch is held by it, and waited for until somebody releases it.
+
+    Args:
+        executor: of the run.
     """
     import snakemake_executor_plugin_slurm as plugin
 
@@ -44,7 +44,9 @@ def mend_executor(executor) -> None:
 
     def patient_submission(*arguments, **settings):
         while subprocess.run(["scontrol", "ping"], capture_output=True).returncode:
-            logger.warning("Slurm's controller does not answer, and no job can be submitted; asking again in 10 s")
+            executor.logger.warning(
+                "Slurm's controller does not answer, and no job can be submitted; asking again in 10 s"
+            )
             time.sleep(10)
         return submission(*arguments, **settings)
 
