@@ -76,9 +76,9 @@ def places(folder: Path) -> list[Path]:
 
 
 def lying(results: Path) -> list[Path]:
-    """Where results really lie: their folder, and those that folders in it are links to."""
-    linked = [path for path in sorted(results.iterdir()) if path.is_symlink() and path.is_dir()]
-    return [*dict.fromkeys(path.resolve() for path in (results, *linked))]
+    """Where results really lie: their folder, and the folders in it, each of which may be shared by links."""
+    below = [path for path in sorted(results.glob("[!.]*")) if path.is_dir()]
+    return [*dict.fromkeys(path.resolve() for path in (results, *below))]
 
 
 def require_writable(results: Path) -> None:

@@ -1,4 +1,7 @@
-"""The path of the project's folder: what may be in it, and what Snakemake does with it in a shell."""
+"""The path of the project's folder: what may be in it, and what Snakemake does with it in a shell.
+
+`python -m said.workflow.paths` refuses the current folder where it has to be; it needs nothing installed.
+"""
 
 import functools
 import os
@@ -6,7 +9,8 @@ import shlex
 import sys
 from collections.abc import Callable
 
-_REFUSED = '"$`\\:{}'
+_REFUSED = '"$`\\:%{}'
+"""What Snakemake's formats, sbatch's file names, a shell's quotes and Python's venv take for their own."""
 
 
 class PathError(ValueError):
@@ -57,3 +61,10 @@ def _quoted(path: Callable[..., str]) -> Callable[..., str]:
         return shlex.quote(path(executor))
 
     return quoted
+
+
+if __name__ == "__main__":
+    try:
+        require_usable(os.getcwd())
+    except PathError as refused:
+        sys.exit(str(refused))
