@@ -11,7 +11,7 @@ from said.files.text import write_json
 from said.rig import read_rig, reconstruct
 from said.running.console import progress, start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 inputs = snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
 skin = read_arrays(inputs.regions)["face"]

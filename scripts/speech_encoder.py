@@ -6,7 +6,7 @@ from said.running.console import start
 from said.synthetic.transcribed import transcribed_speech
 from said.training.stand_in import train_stand_in
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 settings, seed = snakemake.params.settings, snakemake.params.seed
 
 if settings["source"] == "pretrained":

@@ -121,7 +121,9 @@ def workflow(tmp_path: Path) -> Workflow:
     return copy_workflow(tmp_path / "workflow")
 
 
-_TIMES = re.compile(r"/(logs|benchmarks)/|cost\.csv$|run\.html$|\.tfevents$|\.snakemake_timestamp$")
+_TIMES = re.compile(
+    r"/(logs|benchmarks)/|(cost\.csv|run\.html|\.sums/history\.jsonl)$|\.tfevents$|\.snakemake_timestamp$|(^|/)\.run/"
+)
 """Files that tell when something happened, and so are never twice the same."""
 
 SMOKE = ("--config", "dataset=synthetic", "scale=smoke")

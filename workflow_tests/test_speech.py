@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.files.tensors import load_strict
-from said.running.integrity import DamagedError
+from said.running.integrity import UnreadableError
 from said.speech import (
     encode,
     encode_clip,
@@ -247,7 +247,7 @@ def test_an_encoder_of_the_users_is_not_called_damaged(encoder, tmp_path):
     with pytest.raises(ValueError, match=r"model\.safetensors: cannot be used") as error:
         fetch_pretrained(name, "main")
     assert "damaged" not in str(error.value) and "rm -r" not in str(error.value)
-    with pytest.raises(DamagedError, match=f"rm -r {tmp_path / 'base'}"):
+    with pytest.raises(UnreadableError, match="model.safetensors: cannot be read"):
         load_encoder(tmp_path / "base")
 
 

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from said.corpus import FRAME_RATE
 from said.files.tensors import load_strict, read_state_dict, read_tensors
 from said.running.atomic import PathLike, atomic_folder
-from said.running.integrity import reading, reading_from, reading_own
+from said.running.integrity import reading, reading_own
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
@@ -188,12 +188,11 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
 
     Raises:
         ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
-        DamagedError: a file is missing or cut off.
+        UnreadableError: a file is missing or cut off.
     """
     path = Path(folder) / "model.safetensors"
-    with reading_from(folder):
-        config = _read_config(Path(folder) / "config.json")
-        tensors, _ = read_tensors(path)
+    config = _read_config(Path(folder) / "config.json")
+    tensors, _ = read_tensors(path)
     return _build_encoder(config, tensors, path)
 
 

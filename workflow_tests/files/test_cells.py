@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files import cells
 from said.files.tables import read_coefficient_text, read_coefficients, read_columns, read_table, write_coefficients
-from said.running.integrity import DamagedError
+from said.running.integrity import UnreadableError
 
 HEADER = ",".join(SPEECH_BLENDSHAPES)
 ROW = ",".join(f"0.{index:02d}" for index in range(32))
@@ -60,7 +60,7 @@ def test_what_is_wrong_is_named_by_file_and_line(written, edit, message):
     for read in (read_coefficients, read_coefficient_text):
         with pytest.raises(ValueError, match=f"^{path}: .*{message}") as error:
             read(path)
-        assert not isinstance(error.value, DamagedError)
+        assert not isinstance(error.value, UnreadableError)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from said.files.audio import AudioError, read_audio, read_recording, read_samples
 from said.files.sound import decode
-from said.running.integrity import DamagedError
+from said.running.integrity import UnreadableError
 
 RATE = 16000
 TONE = (0.3 * np.sin(np.arange(2 * RATE) * 0.1)).astype(np.float32)
@@ -171,7 +171,7 @@ def test_a_file_of_the_users_is_not_called_damaged(tmp_path):
         with pytest.raises(AudioError) as error:
             read_recording(path)
         assert "damaged" not in str(error.value) and "rm " not in str(error.value) and str(path) in str(error.value)
-        with pytest.raises(DamagedError):
+        with pytest.raises(UnreadableError):
             read_audio(path)
 
 

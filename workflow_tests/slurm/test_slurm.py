@@ -183,10 +183,9 @@ def _ask_often(workflow: Workflow) -> None:
     """Ask Slurm for states every three seconds: these jobs take seconds, and would be asked for ever less often."""
     line = "    executor._failed_nodes = NoNodes()\n"
     often = "property(lambda self: 3, lambda self, seconds: None)"
-    if often not in (workflow.folder / "rules/run.smk").read_text():
-        workflow.edit(
-            "rules/run.smk", line, f"{line}    plugin.Executor.next_seconds_between_status_checks = {often}\n"
-        )
+    file = "scripts/said/workflow/slurm.py"
+    if often not in (workflow.folder / file).read_text():
+        workflow.edit(file, line, f"{line}    plugin.Executor.next_seconds_between_status_checks = {often}\n")
 
 
 def _orphan(cluster: Cluster, job: str) -> None:

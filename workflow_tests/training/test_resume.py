@@ -99,9 +99,7 @@ def start():
         environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         forkserver.ensure_running()
 
-    def start(
-        kind: str, folder: Path, save_every: float = 0.0, limit: float | None = None, steps: int | None = None
-    ):
+    def start(kind: str, folder: Path, save_every: float = 0.0, limit: float | None = None, steps: int | None = None):
         process = context.Process(target=child, args=(kind, folder, save_every, limit, steps))
         process.start()
         return process

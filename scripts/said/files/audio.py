@@ -19,7 +19,7 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
     Raises:
         ValueError: the file is empty.
-        DamagedError: it is shorter than it says, in no known format, or holds values that are no sound.
+        UnreadableError: it is shorter than it says, in no known format, or holds values that are no sound.
     """
     with reading(path):
         waveform, rate = _waveform(path)

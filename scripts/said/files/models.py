@@ -38,7 +38,7 @@ def load_model(
 
     Raises:
         ValueError: the file holds no such model, or lists every missing, unexpected and misshapen tensor.
-        DamagedError: it is no safetensors file, or no module can be built from its facts.
+        UnreadableError: it is no safetensors file, or no module can be built from its facts.
     """
     tensors, facts = read_tensors(path)
     if facts.get("format") != form:

@@ -13,7 +13,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.files import cells
 from said.running.atomic import PathLike, atomic
 from said.running.console import nearest
-from said.running.integrity import DamagedError
+from said.running.integrity import UnreadableError
 
 
 def read_coefficients(path: PathLike) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
 
     Raises:
         ValueError: a row has more or fewer values than the header names, or two columns have one name.
-        DamagedError: it is empty, or its last line is cut off.
+        UnreadableError: it is empty, or its last line is cut off.
     """
     table, text = _cells(path), io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([table.header, *table.rows])
@@ -98,11 +98,11 @@ def _numbers(table: cells.Cells, path: PathLike) -> NDArray[np.float64]:
 def _cells(path: PathLike) -> cells.Cells:
     content = Path(path).read_bytes()
     if not content.strip():
-        raise DamagedError(path, "it is empty")
+        raise UnreadableError(path, "it is empty")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
     if content[-1:] not in (b"\n", b"\r"):
-        raise DamagedError(path, "its last line has no end; if it is whole, add one")
+        raise UnreadableError(path, "its last line has no end; if it is whole, add one")
     try:
         return cells.parse(content)
     except ValueError as error:
