@@ -1,8 +1,9 @@
 """What a run will cost before it starts: time of its jobs from recorded benchmarks and the units of work in each.
 
 The time of a job is a sum over its units (`said.workflow.work`), each at the seconds it took on the machine of
-`said.workflow.reference_costs`. Recorded jobs of this project say how much slower or faster this machine is at a rule. So the
-estimate of a job that ran before with the same settings is its own time, and one at another scale grows with its work.
+`said.workflow.reference_costs`. Recorded jobs of this project say how much slower or faster this machine is at a rule.
+So the estimate of a job that ran before with the same settings is its own time, and one at another scale grows with
+its work.
 """
 
 import math
