@@ -1,4 +1,4 @@
-"""Meshes from glTF 2.0, binary (.glb) or with everything in one text file (.gltf)."""
+"""Reading meshes from glTF 2.0, binary (.glb) or with everything in one text file (.gltf)."""
 
 import io
 
