@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from said import corpus
-from said.cleanup import CHIN
 from said.files.arrays import read_arrays
 from said.files.tables import write_table
+from said.landmarks import CHIN
 from said.running.console import start
 from said.transfer_report import health
 

@@ -11,7 +11,6 @@ from said.files.text import write_text
 from said.running.atomic import PathLike, atomic
 from said.running.integrity import DamagedError
 
-
 _READERS = {".obj": obj.parse, ".ply": ply.parse, ".glb": glb.parse, ".gltf": glb.parse}
 
 
@@ -25,7 +24,7 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
 
     Raises:
         ValueError: another format, or a file that holds no triangle mesh or cannot be read vertex for vertex.
-        DamagedError: it is cut off, or not of the format that its suffix says.
+        DamagedError: it is cut off.
     """
     path = Path(path)
     return parse_mesh(path.read_bytes(), path)
@@ -35,10 +34,10 @@ def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
     """As `read_mesh`, from a file's content; `name` tells its format by the suffix, and messages where it is."""
     suffix = Path(name).suffix.lower()
     if suffix not in _READERS:
-        remedy = "its triangles share no vertices; " if suffix == ".stl" else ""
+        cause = "; the triangles of an STL share no vertices" if suffix == ".stl" else ""
         raise ValueError(
-            f"{name}: meshes are read from {', '.join(_READERS)}, which number their vertices; {remedy}save it as "
-            "one of them"
+            f"{name}: meshes are read from {', '.join(_READERS)}, which number their vertices{cause}; save it as PLY "
+            "or OBJ"
         )
     try:
         vertices, faces, colours = _READERS[suffix](content)
