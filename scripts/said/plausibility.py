@@ -53,7 +53,7 @@ def landmark_fault(vertices: NDArray, landmarks: NDArray) -> str | None:
     for places in range(1, LANDMARKS):
         if _fits(vertices[np.roll(landmarks, places)]):
             return f"the landmarks look shifted: number {LANDMARKS - places} of the list, from 0, is landmark 0"
-    misplaced = _misplaced(vertices[landmarks])
+    misplaced = _misplaced(vertices[landmarks]) if size_of(vertices[landmarks]) > 0 else np.arange(LANDMARKS)
     if len(misplaced) <= LANDMARKS // 3:
         listed = ", ".join(str(number) for number in misplaced)
         return f"landmarks {listed} (iBUG, from 0) lie where a face has others; check their vertices and their order"
@@ -136,8 +136,8 @@ def require_outward(vertices: NDArray, faces: NDArray, landmarks: NDArray, whose
     inward, seen = _inward(vertices, faces, landmarks, forward)
     if inward.any():
         raise ValueError(
-            f"{whose}{inward.sum()} of {seen} triangles face inwards; turn them round, so that each runs counter-clockwise "
-            "seen from outside (in most programs: recalculate normals outside)"
+            f"{whose}{inward.sum()} of {seen} triangles face inwards; turn them round, so that each runs "
+            "counter-clockwise seen from outside (in most programs: recalculate normals outside)"
         )
 
 

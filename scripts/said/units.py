@@ -27,5 +27,5 @@ def size_fault(size: float, expected: float) -> str | None:
     for name, unit in _UNITS.items():
         for other, other_unit in _UNITS.items():
             if 0.75 < size / expected * unit / other_unit < 4 / 3:
-                return f"is {size / expected:.3g} times as large: {name} beside {other}? Bring both to one unit"
-    return f"is {size / expected:.3g} times as large; bring both to one unit of length, and to one scale"
+                return f"is {size / expected:.4g} times as large: {name} beside {other}? Bring both to one unit"
+    return f"is {size / expected:.4g} times as large; bring both to one unit of length, and to one scale"

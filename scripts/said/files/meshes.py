@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from said.files import glb, obj, ply
 from said.files.text import write_text
 from said.running.atomic import PathLike, atomic
-from said.running.integrity import DamagedError
+from said.running.integrity import reading
 
 _READERS = {".obj": obj.parse, ".ply": ply.parse, ".glb": glb.parse, ".gltf": glb.parse}
 
@@ -23,8 +23,8 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
         path: an OBJ, a PLY, or a GLB or glTF of one mesh with one material, by the suffix.
 
     Raises:
-        ValueError: another format, or a file that holds no triangle mesh or cannot be read vertex for vertex.
-        DamagedError: it is cut off.
+        ValueError: another format, or a file that holds no triangle mesh, cannot be read vertex for vertex or is cut
+            off.
     """
     path = Path(path)
     return parse_mesh(path.read_bytes(), path)
@@ -41,8 +41,9 @@ def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
         )
     try:
         vertices, faces, colours = _READERS[suffix](content)
-    except EOFError as error:
-        raise DamagedError(name, error) from None
+    except EOFError:  # cut off
+        with reading(name):
+            raise
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     if len(faces) == 0:

@@ -120,7 +120,7 @@ def _header(content: bytes) -> tuple[list[_Element], str, bytes]:
             break
         if not words or words[0] in ("comment", "obj_info"):
             continue
-        if words[0] == "format" and len(words) == 3 and words[1] in _ORDERS and order is None:
+        if words[0] == "format" and words[1:2] and words[1] in _ORDERS and words[2:] == ["1.0"] and order is None:
             order = _ORDERS[words[1]]
         elif not (_declare_element(elements, words) or _declare_property(elements, words)):
             raise ValueError(f"{' '.join(words)[:60]!r} is no line of a PLY header")
@@ -276,6 +276,8 @@ def _text_records(words: list[bytes], begin: int, element: _Element) -> tuple[_C
         for name in element.types:
             length = 1
             if name in sizes:
+                if begin >= len(words):
+                    raise EOFError(f"ends before the last {element.name} of {element.count}")
                 length = int(_numbers(words[begin : begin + 1], element, name, element.lengths[name])[0])
                 sizes[name].append(length)
                 begin += 1
