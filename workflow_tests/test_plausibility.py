@@ -72,7 +72,7 @@ WRONG = {
     "shifted": (lambda marks, count: np.roll(marks, -3), "look shifted: number 65 of the list, from 0, is landmark 0"),
     "shuffled": (lambda marks, count: np.random.default_rng(0).permutation(marks), "lie as on no face: shuffled"),
     "reversed": (lambda marks, count: marks[::-1], "lie as on no face"),
-    "eyes": (lambda marks, count: marks[np.r_[0:36, 42:48, 36:42, 48:68]], "landmarks 36, 37, .*47 .*where a face has"),
+    "eyes": (lambda marks, count: marks[np.r_[0:36, 42:48, 36:42, 48:68]], "landmarks 36, .*47 .*where a face has"),
     "corners": (lambda marks, count: marks[np.r_[0:48, 54, 49:54, 48, 55:68]], r"landmarks 48, 54 \(iBUG, from 0\)"),
     "neighbours": (
         lambda marks, count: marks[np.r_[0:12, 13, 12, 14:68]],

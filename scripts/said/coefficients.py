@@ -150,9 +150,11 @@ def _project(template, offsets, frames):
         if not np.isfinite(linear[part]).all():
             bad = part.start + int(np.nonzero(~np.isfinite(motion).all(axis=1))[0][0])
             raise ValueError(f"frame {bad}: vertex {_first_bad(np.asarray(frames[bad]))} is not finite")
-        for frame, size in enumerate(size_of(piece), part.start):
-            if fault := size_fault(size, expected):
-                raise ValueError(f"frame {frame}, beside the template, {fault}")
+        # A frame this close to the template is neither a fifth nor five times as large; that saves a pass over all.
+        moved = np.sqrt(np.einsum("nc,nc->n", motion, motion) / len(template)) > 0.8 * expected
+        for frame in np.flatnonzero(moved):
+            if fault := size_fault(float(size_of(piece[frame])), float(expected)):
+                raise ValueError(f"frame {part.start + frame}, beside the template, {fault}")
     return linear
 
 
