@@ -1,0 +1,390 @@
+"""Folders and zip archives that others made: read in place, as trees of files, and checked before they are trusted.
+
+Nothing is ever unpacked to disk. An archive is refused whole if a member could not be meant honestly: a path that leads
+outside, a link, a size out of proportion. Archives beyond 4 GiB are read whether or not they have the Zip64 records
+that they should have: macOS's Archive Utility writes none, only what is left of each number in 32 bits.
+"""
+
+import contextlib
+import copy
+import io
+import os
+import posixpath
+import stat
+import struct
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from said.running.atomic import PathLike
+from said.running.console import progress
+
+LARGEST_RATIO = 100
+"""Unpacked over packed size of a member; meshes and speech stay under 10, zip bombs begin near 1000."""
+DEFAULT_LIMIT = 2**30
+"""Bytes that an archive may unpack to where nothing else is said."""
+_SMALL = 2**20  # bytes; a member that unpacks to less harms nobody, whatever its ratio
+_CHUNK = 2**20
+_DEEPEST = 100  # folders in a path; the release has four
+_WRAP = 2**32
+"""Where sizes and places begin again at 0 in an archive without Zip64 records."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+"""What packers and file servers add; also whatever begins with a dot, as macOS's `._name` beside each file."""
+
+
+class ArchiveError(ValueError):
+    """The archive is damaged or must not be trusted; the message names it, the member and the remedy."""
+
+
+class LimitError(RuntimeError):
+    """The archive unpacks to more than is allowed here. It may be genuine: nobody deletes it for that."""
+
+
+class Tree(Protocol):
+    """Files below a folder or in an archive, by relative paths with `/`."""
+
+    root: Path
+
+    def files(self, folder: str = "") -> list[str]:
+        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Names of the folders directly in a folder, sorted; empty where there is no such folder."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file, for reading and for seeking from its beginning.
+
+        Raises FileNotFoundError where there is none, and, when it is read, ArchiveError where the archive is damaged.
+        """
+
+    def where(self, path: str) -> str:
+        """The path as messages name it."""
+
+
+def open_tree(root: PathLike, limit: int = DEFAULT_LIMIT) -> Tree:
+    """A folder or a zip archive as a tree.
+
+    In a folder, the archive `x.zip` stands for the folder `x` where there is none. In an archive, a folder of the
+    archive's own name around everything is left out, since some archives have it and some do not.
+
+    Args:
+        root: the folder or archive.
+        limit: bytes that an archive may unpack to.
+
+    Raises:
+        FileNotFoundError: there is neither.
+        ArchiveError, LimitError: see `check_members`.
+    """
+    root = Path(root)
+    if root.is_dir():
+        return _Folder(root, limit)
+    if root.is_file():
+        return _Zip(root, limit)
+    raise FileNotFoundError(f"{root} is not there")
+
+
+def find(tree: Tree, name: str) -> str | None:
+    """The path of the file of this name, at the tree's top or one folder below it; None where there is none."""
+    folders = ["", *tree.folders()]
+    return next((posixpath.join(folder, name) for folder in folders if name in tree.files(folder)), None)
+
+
+def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
+    """Read a whole archive once: its list of members, their honesty and their checksums.
+
+    Raises:
+        ArchiveError: it is cut short or damaged.
+        ArchiveError, LimitError: see `check_members`.
+    """
+    path = Path(path)
+    with _open(path) as archive:
+        members = check_members(archive, path, limit)
+        total = 0
+        for member in progress(members, f"members of {path.name}"):
+            with _naming(path, member), archive.open(_unbounded(member)) as file:
+                while chunk := file.read(_CHUNK):
+                    total += len(chunk)
+            _require_limit(path, total, limit)
+
+
+def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[zipfile.ZipInfo]:
+    """The files in an archive, by its own list, if all of them may be trusted.
+
+    Raises:
+        ArchiveError: a path is absolute or leads outside, a member is a link or no plain file, is encrypted, packed by
+            a method that is not read, or listed twice, or unpacks to more than `LARGEST_RATIO` times its size.
+        LimitError: all unpack to more than `limit` bytes.
+    """
+
+    def refuse(member, reason):
+        raise ArchiveError(f"{path}: member {member!r} {reason}; this archive is not what was published, do not use it")
+
+    members = [info for info in archive.infolist() if not info.is_dir()]
+    for info in archive.infolist():
+        name = info.orig_filename
+        for given in (name, info.filename):  # which may come from another field
+            parts = given.split("/")
+            if "\\" in given or "\0" in given or given.startswith("/") or ":" in parts[0] or ".." in parts:
+                refuse(name, "leads outside")
+            if len(parts) > _DEEPEST:
+                refuse(f"{name[:60]}...", f"lies {len(parts) - 1} folders deep")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            refuse(name, "is a link or no plain file")
+        if info.flag_bits & 1:
+            refuse(name, "is encrypted")
+        if info.file_size > max(_SMALL, LARGEST_RATIO * info.compress_size):
+            refuse(name, f"unpacks from {info.compress_size} to {info.file_size} bytes, a zip bomb")
+        if info.compress_type not in _METHODS:
+            raise ArchiveError(
+                f"{path}: member {name!r} is packed by the method {info.compress_type}, which is not read here; unpack "
+                "the archive beside it, or pack its content again with the method deflate"
+            )
+    name, count = max(Counter(_plain(info) for info in members).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        refuse(name, "is listed twice")
+    _require_limit(path, sum(info.file_size for info in members), limit)
+    return members
+
+
+def _require_limit(path: Path, total: int, limit: int) -> None:
+    if total > limit:
+        raise LimitError(
+            f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB are allowed; if it is what was published, "
+            "raise vocaset.unpacked_gigabytes in config.yaml and run again"
+        )
+
+
+def _plain(info: zipfile.ZipInfo) -> str:
+    """A member's path without the `./` that some packers begin it with."""
+    return posixpath.normpath(info.filename)
+
+
+def _is_junk(path: str) -> bool:
+    return any(part.startswith(".") or part in _JUNK for part in path.split("/"))
+
+
+class _Folder:
+    def __init__(self, root: Path, limit: int):
+        self.root, self._limit = root, limit
+        self._archives: dict[str, _Zip] = {}
+
+    def files(self, folder: str = "") -> list[str]:
+        tree, folder = self._part(folder)
+        return tree.files(folder) if tree is not self else self._names(folder, os.DirEntry.is_file)
+
+    def folders(self, folder: str = "") -> list[str]:
+        tree, inner = self._part(folder)
+        if tree is not self:
+            return tree.folders(inner)
+        packed = {name[:-4] for name in self.files(folder) if name.endswith(".zip")} if folder == "" else set()
+        return sorted(packed.union(self._names(folder, os.DirEntry.is_dir)))
+
+    def open(self, path: str) -> BinaryIO:
+        tree, path = self._part(path)
+        return tree.open(path) if tree is not self else (self.root / path).open("rb")
+
+    def where(self, path: str) -> str:
+        tree, path = self._part(path)
+        return tree.where(path) if tree is not self else str(self.root / path)
+
+    def _names(self, folder: str, kind) -> list[str]:
+        if not (self.root / folder).is_dir():
+            return []
+        with os.scandir(self.root / folder) as entries:
+            return sorted(entry.name for entry in entries if kind(entry) and not _is_junk(entry.name))
+
+    def _part(self, path: str) -> tuple[Tree, str]:
+        """The archive that stands for the path's first folder and the path in it, or this folder and the path."""
+        first, _, rest = path.partition("/")
+        if first in self._archives:
+            return self._archives[first], rest
+        packed = self.root / f"{first}.zip"
+        if first and packed.is_file() and not (self.root / first).exists():
+            self._archives[first] = _Zip(packed, self._limit)
+            return self._archives[first], rest
+        return self, path
+
+
+class _Zip:
+    def __init__(self, root: Path, limit: int):
+        self.root = root
+        self._zip = _open(root)
+        members = {_plain(info): info for info in check_members(self._zip, root, limit)}
+        members = {path: info for path, info in members.items() if not _is_junk(path)}
+        around = f"{root.stem}/"
+        prefix = around if members and all(path.startswith(around) for path in members) else ""
+        self._infos = {path.removeprefix(prefix): info for path, info in members.items()}
+        self._files: dict[str, list[str]] = defaultdict(list)
+        self._folders: dict[str, set[str]] = defaultdict(set)
+        for path in self._infos:
+            folder, name = posixpath.split(path)
+            self._files[folder].append(name)
+            while folder:
+                folder, name = posixpath.split(folder)
+                self._folders[folder].add(name)
+
+    def files(self, folder: str = "") -> list[str]:
+        return sorted(self._files.get(folder, ()))
+
+    def folders(self, folder: str = "") -> list[str]:
+        return sorted(self._folders.get(folder, ()))
+
+    def open(self, path: str) -> BinaryIO:
+        if path not in self._infos:
+            raise FileNotFoundError(f"{self.where(path)} is not there")
+        info = self._infos[path]
+        with _naming(self.root, info):
+            file = self._zip.open(_unbounded(info))
+        return io.BufferedReader(_Member(file, self.root, info), _CHUNK)
+
+    def where(self, path: str) -> str:
+        return f"{self.root}:{path}"
+
+
+class _Member(io.RawIOBase):
+    """A member of an archive as a file; whatever goes wrong in it names both."""
+
+    def __init__(self, file: BinaryIO, path: Path, info: zipfile.ZipInfo):
+        self._file, self._names = file, (path, info)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        with _naming(*self._names):
+            content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def readall(self) -> bytes:
+        with _naming(*self._names):
+            return self._file.read()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _naming(*self._names):
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def _naming(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
+    """A block that reads a member: what any decoder raises on its content becomes an ArchiveError that names it."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's doing
+            raise
+        raise ArchiveError(
+            f"{path}: {info.filename} is damaged ({error or type(error).__name__}): this copy of the archive is not "
+            "whole, use another"
+        ) from None
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    """An archive, with every place and size as it is, whatever the archive says of those beyond 4 GiB.
+
+    Raises:
+        ArchiveError: it is cut short, damaged or none.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged list of members may raise anything
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise ArchiveError(
+            f"{path}: cut short, or no zip archive ({error or type(error).__name__}); use a whole copy of it"
+        ) from None
+    try:
+        if not _has_zip64(archive):
+            if path.stat().st_size > _WRAP:
+                _restore_places(archive, path)
+            for info in archive.infolist():
+                _restore_size(info)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _has_zip64(archive: zipfile.ZipFile) -> bool:
+    """Whether the record that Zip64 puts before the end of an archive is there."""
+    place = archive.fp.seek(0, os.SEEK_END) - 22 - len(archive.comment) - 20
+    return archive.fp.seek(max(0, place)) == place and archive.fp.read(4) == b"PK\6\7"
+
+
+def _restore_places(archive: zipfile.ZipFile, path: Path) -> None:
+    """Where members are and how long, in an archive that has only what is left of both in 32 bits.
+
+    A member is where its name is; that the search begins after the member before it makes it one look for most.
+
+    Raises:
+        ArchiveError: a member is nowhere.
+    """
+    file, end = archive.fp, 0
+    starts = {}
+    for info in archive.infolist():
+        places = range(info.header_offset % _WRAP, archive.start_dir, _WRAP)
+        later = -(-(end - places.start) // _WRAP) if end > places.start else 0
+        for place in (*places[later:], *places[:later]):
+            file.seek(place)
+            head = file.read(30)
+            if len(head) == 30 and head[:4] == b"PK\3\4":
+                name, extra = struct.unpack("<2H", head[26:])
+                if _decode(file.read(name), info) == info.orig_filename:
+                    break
+        else:
+            raise ArchiveError(
+                f"{path}: is larger than 4 GiB and lacks the Zip64 records for it, and {info.filename} was not found "
+                "in it. 7z may be able to unpack it (`7z x`); then use the folder in its place"
+            )
+        info.header_offset, starts[place] = place, place + 30 + name + extra
+        end = starts[place] + info.compress_size
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    follows = [info.header_offset for info in infos[1:]] + [archive.start_dir]
+    for info, follower in zip(infos, follows, strict=True):
+        room = follower - starts[info.header_offset] - info.compress_size
+        info.compress_size += max(0, room // _WRAP) * _WRAP
+        if info.compress_type == zipfile.ZIP_STORED:
+            info.file_size = info.compress_size
+        if hasattr(info, "_end_offset"):  # zipfile found it from the wrong places
+            info._end_offset = follower
+
+
+def _restore_size(info: zipfile.ZipInfo) -> None:
+    """The least that a member can unpack to, where the archive may have only what is left of it in 32 bits."""
+    while info.file_size + _SMALL < 0.99 * info.compress_size:  # what cannot be packed grows by less than that
+        info.file_size += _WRAP
+
+
+def _unbounded(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """A member to be read to the end of its packed data, where its size may be only what is left of it in 32 bits.
+
+    It is held to its checksum all the same, and to the most that it may honestly unpack to.
+    """
+    more = (LARGEST_RATIO * info.compress_size - info.file_size) // _WRAP
+    if more < 1 or info.compress_type == zipfile.ZIP_STORED:
+        return info
+    info = copy.copy(info)
+    info.file_size += more * _WRAP
+    return info
+
+
+def _decode(name: bytes, info: zipfile.ZipInfo) -> str:
+    return name.decode("utf-8" if info.flag_bits & 0x800 else "cp437", errors="replace")
