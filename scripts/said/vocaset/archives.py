@@ -2,16 +2,14 @@
 
 Nothing is ever unpacked to disk. An archive is refused whole if a member could not be meant honestly: a path that leads
 outside, a link, a size out of proportion. Archives beyond 4 GiB are read whether or not they have the Zip64 records
-that they should have: macOS's Archive Utility writes none, only what is left of each number in 32 bits.
+that they should have, see `said.vocaset.zip64`.
 """
 
 import contextlib
-import copy
 import io
 import os
 import posixpath
 import stat
-import struct
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import BinaryIO, Protocol
 
 from said.running.atomic import PathLike
 from said.running.console import progress
+from said.vocaset import zip64
 
 LARGEST_RATIO = 100
 """Unpacked over packed size of a member; meshes and speech stay under 10, zip bombs begin near 1000."""
@@ -28,8 +27,6 @@ DEFAULT_LIMIT = 2**30
 _SMALL = 2**20  # bytes; a member that unpacks to less harms nobody, whatever its ratio
 _CHUNK = 2**20
 _DEEPEST = 100  # folders in a path; the release has four
-_WRAP = 2**32
-"""Where sizes and places begin again at 0 in an archive without Zip64 records."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 """What packers and file servers add; also whatever begins with a dot, as macOS's `._name` beside each file."""
@@ -104,7 +101,7 @@ def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
         members = check_members(archive, path, limit)
         total = 0
         for member in progress(members, f"members of {path.name}"):
-            with _naming(path, member), archive.open(_unbounded(member)) as file:
+            with _naming(path, member), archive.open(zip64.unbounded(member, LARGEST_RATIO)) as file:
                 while chunk := file.read(_CHUNK):
                     total += len(chunk)
             _require_limit(path, total, limit)
@@ -238,7 +235,7 @@ class _Zip:
             raise FileNotFoundError(f"{self.where(path)} is not there")
         info = self._infos[path]
         with _naming(self.root, info):
-            file = self._zip.open(_unbounded(info))
+            file = self._zip.open(zip64.unbounded(info, LARGEST_RATIO))
         return io.BufferedReader(_Member(file, self.root, info), _CHUNK)
 
     def where(self, path: str) -> str:
@@ -312,79 +309,11 @@ def _open(path: Path) -> zipfile.ZipFile:
             f"{path}: cut short, or no zip archive ({error or type(error).__name__}); use a whole copy of it"
         ) from None
     try:
-        if not _has_zip64(archive):
-            if path.stat().st_size > _WRAP:
-                _restore_places(archive, path)
-            for info in archive.infolist():
-                _restore_size(info)
-    except BaseException:
+        zip64.restore(archive)
+    except LookupError as error:
         archive.close()
-        raise
+        raise ArchiveError(
+            f"{path}: is larger than 4 GiB without the Zip64 records for it, and {error.args[0]} was not found in it; "
+            "7z may be able to unpack it (`7z x`); then use the folder in its place"
+        ) from None
     return archive
-
-
-def _has_zip64(archive: zipfile.ZipFile) -> bool:
-    """Whether the record that Zip64 puts before the end of an archive is there."""
-    place = archive.fp.seek(0, os.SEEK_END) - 22 - len(archive.comment) - 20
-    return archive.fp.seek(max(0, place)) == place and archive.fp.read(4) == b"PK\6\7"
-
-
-def _restore_places(archive: zipfile.ZipFile, path: Path) -> None:
-    """Where members are and how long, in an archive that has only what is left of both in 32 bits.
-
-    A member is where its name is; that the search begins after the member before it makes it one look for most.
-
-    Raises:
-        ArchiveError: a member is nowhere.
-    """
-    file, end = archive.fp, 0
-    starts = {}
-    for info in archive.infolist():
-        places = range(info.header_offset % _WRAP, archive.start_dir, _WRAP)
-        later = -(-(end - places.start) // _WRAP) if end > places.start else 0
-        for place in (*places[later:], *places[:later]):
-            file.seek(place)
-            head = file.read(30)
-            if len(head) == 30 and head[:4] == b"PK\3\4":
-                name, extra = struct.unpack("<2H", head[26:])
-                if _decode(file.read(name), info) == info.orig_filename:
-                    break
-        else:
-            raise ArchiveError(
-                f"{path}: is larger than 4 GiB and lacks the Zip64 records for it, and {info.filename} was not found "
-                "in it. 7z may be able to unpack it (`7z x`); then use the folder in its place"
-            )
-        info.header_offset, starts[place] = place, place + 30 + name + extra
-        end = starts[place] + info.compress_size
-    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-    follows = [info.header_offset for info in infos[1:]] + [archive.start_dir]
-    for info, follower in zip(infos, follows, strict=True):
-        room = follower - starts[info.header_offset] - info.compress_size
-        info.compress_size += max(0, room // _WRAP) * _WRAP
-        if info.compress_type == zipfile.ZIP_STORED:
-            info.file_size = info.compress_size
-        if hasattr(info, "_end_offset"):  # zipfile found it from the wrong places
-            info._end_offset = follower
-
-
-def _restore_size(info: zipfile.ZipInfo) -> None:
-    """The least that a member can unpack to, where the archive may have only what is left of it in 32 bits."""
-    while info.file_size + _SMALL < 0.99 * info.compress_size:  # what cannot be packed grows by less than that
-        info.file_size += _WRAP
-
-
-def _unbounded(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """A member to be read to the end of its packed data, where its size may be only what is left of it in 32 bits.
-
-    It is held to its checksum all the same, and to the most that it may honestly unpack to.
-    """
-    more = (LARGEST_RATIO * info.compress_size - info.file_size) // _WRAP
-    if more < 1 or info.compress_type == zipfile.ZIP_STORED:
-        return info
-    info = copy.copy(info)
-    info.file_size += more * _WRAP
-    return info
-
-
-def _decode(name: bytes, info: zipfile.ZipInfo) -> str:
-    return name.decode("utf-8" if info.flag_bits & 0x800 else "cp437", errors="replace")
