@@ -256,8 +256,7 @@ class _MeshReader:
 
 
 class TrainingArchive:
-    """The training archive. A file of its own holds each kind of data; vertices are read where they lie.
-    """
+    """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
 
     def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
         self.faces = np.asarray(faces)
@@ -359,4 +358,3 @@ def _runs(rows: NDArray) -> Iterator[tuple[int, int]]:
     """Begin and end of each stretch of consecutive numbers."""
     edges = np.flatnonzero(np.diff(rows) != 1) + 1
     yield from zip([0, *edges], [*edges, len(rows)], strict=True)
-
