@@ -7,6 +7,7 @@ _SECRET = re.compile(
     r"auth|code|cred|jwt|key|login|pass|policy|pwd|se?cret|session|sig|token|user|^(ak|sk|sv|st|se|sp)$", re.IGNORECASE
 )
 """Parameters of an address that may let others in: tokens, signatures, keys."""
+_UNREADABLE = "an address that cannot be read"
 
 
 def split_login(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
@@ -28,7 +29,9 @@ def shown(url: str) -> str:
         place, _ = split_login(url)
         parts = urlsplit(place)
     except ValueError:
-        return "an address that cannot be read"
+        return _UNREADABLE
+    if not parts.netloc:
+        return _UNREADABLE
     if any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         query = [
             (name, "***" if _SECRET.search(name) else value)
