@@ -144,6 +144,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if (module, name) in _CONTAINERS:
             return _Constructor(_CONTAINERS[module, name])
+        if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array, before protocol 3
+            return _Constructor(_no_bytes)
         if module.split(".")[0] == "numpy":
             numpy_part = (module.removeprefix("numpy").lstrip(".").replace("_core", "core"), name)
             match numpy_part:
@@ -199,6 +201,12 @@ def _latin1_bytes(text, encoding="latin1") -> bytes:
     if encoding != "latin1":
         raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
     return text.encode("latin1")
+
+
+def _no_bytes(*arguments) -> bytes:
+    if arguments:
+        raise UnpickleError("names builtins.bytes for more than none; it was not run")
+    return b""
 
 
 _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed out
