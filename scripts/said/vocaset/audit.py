@@ -47,6 +47,7 @@ KNOWN = (
 )
 """Gaps of VOCASET as it was released."""
 _HEAD = (0.05, 5.0)  # metres across, by far: a head in millimetres, centimetres or inches lies beyond
+_USUAL = 0.4  # metres, from corner to corner
 _OTHER_HEAD = 3.0  # times the template's size or a third of it: another unit, since no face moves like that
 _UNITS = {1000.0: "millimetres", 100.0: "centimetres", 39.37: "inches", 1.0: "metres"}
 _RATE_TOLERANCE = 0.1  # of 60 frames per second; beyond it the rate is wrong, not the length
@@ -140,7 +141,7 @@ def _sizes(frames: NDArray) -> NDArray[np.float64]:
 def _require_head(size: float, name: str) -> None:
     """Raise DefectError where a size is not that of a head in metres."""
     if not _HEAD[0] <= size <= _HEAD[1]:
-        raise DefectError("unit", f"{name}: is {size:.4g} m across; are these {_unit(size / 0.3)}?")
+        raise DefectError("unit", f"{name}: is {size:.4g} m across; are these {_unit(size / _USUAL)}?")
 
 
 def _require_same_size(frames: NDArray, size: float | None, name: str) -> None:
