@@ -146,6 +146,11 @@ def test_encrypted_and_doubled_members_are_refused(tmp_path):
         archives.open_tree(packed)
 
 
+def test_a_member_without_a_name_is_refused(tmp_path):
+    with pytest.raises(ArchiveError, match=r"x\.zip: member '' has no name"):
+        archives.open_tree(pack(tmp_path / "x.zip", {"": b"1"}))
+
+
 def test_the_same_path_written_twice_is_refused(tmp_path):
     with pytest.raises(ArchiveError, match="'a/b' is listed twice"):
         archives.open_tree(pack(tmp_path / "x.zip", {"a/b": b"1", "./a//b": b"2"}))

@@ -6,6 +6,7 @@ that they should have, see `said.vocaset.zip64`.
 """
 
 import contextlib
+import errno
 import io
 import os
 import posixpath
@@ -119,13 +120,15 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
     def refuse(member, reason):
         raise ArchiveError(f"{path}: member {member!r} {reason}; this archive is not what was published, do not use it")
 
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     for info in archive.infolist():
         name = info.orig_filename
         for given in (name, info.filename):  # which may come from another field
             parts = given.split("/")
             if "\\" in given or "\0" in given or given.startswith("/") or ":" in parts[0] or ".." in parts:
                 refuse(name, "leads outside")
+            if not given:
+                refuse(name, "has no name")
             if len(parts) > _DEEPEST:
                 refuse(f"{name[:60]}...", f"lies {len(parts) - 1} folders deep")
         kind = stat.S_IFMT(info.external_attr >> 16)
@@ -284,12 +287,17 @@ def _naming(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno:  # the disk's doing
+        if _is_of_the_disk(error):
             raise
         raise ArchiveError(
             f"{path}: {info.filename} is damaged ({error or type(error).__name__}): this copy of the archive is not "
             "whole, use another"
         ) from None
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether it is not the content's fault; to look for a place that cannot be in a file is."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -303,7 +311,7 @@ def _open(path: Path) -> zipfile.ZipFile:
     except MemoryError:
         raise
     except Exception as error:  # a damaged list of members may raise anything
-        if isinstance(error, OSError) and error.errno:
+        if _is_of_the_disk(error):
             raise
         raise ArchiveError(
             f"{path}: cut short, or no zip archive ({error or type(error).__name__}); use a whole copy of it"
