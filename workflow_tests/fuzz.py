@@ -206,8 +206,8 @@ def outcome(target: Target, path: Path) -> tuple[str, str]:
 def work(name: str, seed: int, folder: str, progress) -> None:
     """Read input after input, and say before each which it is and after each what came of it."""
     target = targets()[name]
-    with contextlib.redirect_stdout(None):
-        target.read(_written(Path(folder) / f"warm{target.suffix}", target.seeds[0]))  # so that its imports count for nothing
+    with contextlib.redirect_stdout(None):  # what it imports is not the input's
+        target.read(_written(Path(folder) / f"warm{target.suffix}", target.seeds[0]))
     warnings.simplefilter("ignore")
     with contextlib.suppress(FileNotFoundError):
         used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")

@@ -146,6 +146,14 @@ def test_encrypted_and_doubled_members_are_refused(tmp_path):
         archives.open_tree(packed)
 
 
+def test_a_member_that_claims_more_than_the_archive_is_refused_before_it_is_read(tmp_path):
+    packed = pack(tmp_path / "x.zip", {"m": b"1" * 1000}, zipfile.ZIP_STORED)
+    packed.write_bytes(packed.read_bytes().replace((1000).to_bytes(4, "little"), (2**31).to_bytes(4, "little")))
+    for read in (archives.open_tree, archives.check):
+        with pytest.raises(ArchiveError, match=r"x\.zip: cut short, or damaged: 'm' goes on beyond its end"):
+            read(packed, 2**40)
+
+
 def test_a_member_without_a_name_is_refused(tmp_path):
     with pytest.raises(ArchiveError, match=r"x\.zip: member '' has no name"):
         archives.open_tree(pack(tmp_path / "x.zip", {"": b"1"}))
