@@ -150,7 +150,7 @@ def test_a_member_that_claims_more_than_the_archive_is_refused_before_it_is_read
     packed = pack(tmp_path / "x.zip", {"m": b"1" * 1000}, zipfile.ZIP_STORED)
     packed.write_bytes(packed.read_bytes().replace((1000).to_bytes(4, "little"), (2**31).to_bytes(4, "little")))
     for read in (archives.open_tree, archives.check):
-        with pytest.raises(ArchiveError, match=r"x\.zip: cut short, or damaged: 'm' goes on beyond its end"):
+        with pytest.raises(ArchiveError, match=r"x\.zip: cut short or damaged: 'm' goes on beyond its end"):
             read(packed, 2**40)
 
 

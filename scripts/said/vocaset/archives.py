@@ -137,9 +137,7 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
         if info.flag_bits & 1:
             refuse(name, "is encrypted")
         if not 0 <= info.header_offset <= archive.start_dir - info.compress_size:
-            raise ArchiveError(
-                f"{path}: cut short, or damaged: {name!r} goes on beyond its end; use a whole copy of it"
-            )
+            raise ArchiveError(f"{path}: cut short or damaged: {name!r} goes on beyond its end; use a whole copy of it")
         if info.file_size > max(_SMALL, LARGEST_RATIO * info.compress_size):
             refuse(name, f"unpacks from {info.compress_size} to {info.file_size} bytes, a zip bomb")
         if info.compress_type not in _METHODS:
