@@ -108,13 +108,17 @@ rule publish_edit:
         report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "{suffix}"}),
     wildcard_constraints:
         suffix="csv|png|mp4",
+    params:
+        code=code("publish.py"),
     localrule: True
     log:
         f"results/{RUN}/logs/publish_edit/{{edit}}.{{suffix}}.log",
     message:
         "Publishing {output}"
-    shell:
-        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/publish.py"
 
 
 rule edits:

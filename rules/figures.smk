@@ -304,13 +304,17 @@ rule publish_figure:
         ),
     wildcard_constraints:
         figure=r"[^/]+",
+    params:
+        code=code("publish.py"),
     localrule: True
     log:
         f"results/{RUN}/logs/publish_figure/{{figure}}.log",
     message:
         "Publishing {output}"
-    shell:
-        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/publish.py"
 
 
 # A figure whose variants or edits are not configured is left out.

@@ -99,7 +99,7 @@ def targets() -> dict[str, Target]:
 
 
 def pickle_seeds() -> list[bytes]:
-    from said.synthetic.release import python2_pickle
+    from release import python2_pickle
 
     content = {"a": np.arange(6.0).reshape(2, 3), "b": [1, 2.5, "x", None, (2, {3})], "c": np.float32(1), "d": 2**70}
     rows = {"A": {"sentence01": {0: 0, 1: 1}}}

@@ -123,10 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(key, str(value))
         self.end_headers()
         if "hold" in fault:
-            fault["hold"].wait(20)
+            fault["hold"].wait(600)
         part = body[: fault["cut"]] if "cut" in fault else body
+        self.publisher.sent += len(part)  # before whoever asked has it
         self.wfile.write(part)
-        self.publisher.sent += len(part)
         fault.get("then", lambda: None)()
         if "cut" in fault or "announce" in fault:
             self.close_connection = True

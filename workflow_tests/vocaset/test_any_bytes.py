@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from release import python2_pickle
 
-from said.synthetic.release import python2_pickle
 from said.vocaset import archives, tables, unpickle
 from said.vocaset.archives import ArchiveError, LimitError
 from said.vocaset.unpickle import UnpickleError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from release import Recording, Speaker, training_tables, write_ply_tree, write_training_archive
 
-from said.synthetic.release import Recording, Speaker, training_tables, write_ply_tree, write_training_archive
 from said.vocaset import audit, release
 from said.vocaset.archives import ArchiveError
 from said.vocaset.defects import DefectError
