@@ -1,5 +1,6 @@
 """Sound files: mono waveforms in, 16-bit wav out. `said.files.sound` decodes them."""
 
+import os
 from typing import BinaryIO
 
 import numpy as np
@@ -50,13 +51,16 @@ def read_samples(file: PathLike | BinaryIO) -> tuple[NDArray[np.int16], int]:
     """Mono samples (T,) as 16-bit files hold them, and their rate in Hz. Other formats are converted.
 
     Raises:
-        AudioError: the file is cut off, in no known format, or its channels cancel.
+        AudioError: the file is cut off, in no known format, or its channels cancel; it names a path that was given.
     """
-    sound = decode(file)
-    exact = sound.samples.dtype == np.int16
-    if exact and sound.samples.shape[1] == 1:
-        return sound.samples[:, 0], sound.rate
-    scaled = mix(sound.samples.astype(np.float64)) * (1 if exact else 2**15)
+    try:
+        sound = decode(file)
+        exact = sound.samples.dtype == np.int16
+        if exact and sound.samples.shape[1] == 1:
+            return sound.samples[:, 0], sound.rate
+        scaled = mix(sound.samples.astype(np.float64)) * (1 if exact else 2**15)
+    except AudioError as error:
+        raise (AudioError(f"{file}: {error}") if isinstance(file, str | os.PathLike) else error) from None
     return np.clip(np.round(scaled), -(2**15), 2**15 - 1).astype(np.int16), sound.rate
 
 
