@@ -56,6 +56,7 @@ def record_unseen(killed_with):
 rule verify:
     params:
         folder="results",
+        code=code("verify.py"),
     log:
         f"results/{RUN}/logs/verify.log",
     message:

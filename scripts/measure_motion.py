@@ -8,23 +8,23 @@ from said import corpus, motion
 from said.files.arrays import read_arrays
 from said.files.meshes import read_mesh
 from said.files.text import write_json
-from said.rig import reconstruct
+from said.rig import read_rig, reconstruct
 from said.running.console import progress, start
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
-params, inputs = snakemake.params, snakemake.input
+inputs = snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
 skin = read_arrays(inputs.regions)["face"]
 
 
 def measure(speaker, template, blendshapes, sequences, generated):
     """Every clip of one speaker, by name."""
-    speaker_shapes = read_arrays(blendshapes)
+    rig = read_rig(blendshapes)
     lips, upper = motion.face_regions(read_mesh(template), landmarks, skin)
     seen = np.concatenate([lips, upper])
-    place = np.searchsorted(speaker_shapes["vertices"], seen)
-    shapes = speaker_shapes["template"][place], speaker_shapes["blendshapes"][:, place]
-    for sentence, samples in progress(read_arrays(generated).items(), f"clips of {speaker}"):
+    place = np.searchsorted(rig.vertices, seen)
+    shapes = rig.template[place], rig.blendshapes[:, place]
+    for sentence, samples in progress(corpus.read_samples(generated).items(), f"clips of {speaker}"):
         truth = corpus.read_frames(sequences, sentence)[:, seen]
         meshes = np.stack([reconstruct(*shapes, sample) for sample in samples])
         speech = corpus.read_speech(sequences, sentence)
@@ -34,6 +34,6 @@ def measure(speaker, template, blendshapes, sequences, generated):
 clips = {}
 for files in zip(inputs.templates, inputs.blendshapes, inputs.sequences, inputs.generated, strict=True):
     clips |= measure(Path(files[-1]).stem, *files)
-summary = motion.summarise(clips, params.bootstrap, params.seed)
+summary = motion.summarise(clips)
 write_json(snakemake.output[0], summary)
 print(summary)

@@ -10,7 +10,7 @@ start(snakemake.log[0], snakemake.input, snakemake.output)
 settings, seed = snakemake.params.settings, snakemake.params.seed
 
 if settings["source"] == "pretrained":
-    encoder = speech.fetch_pretrained(settings["name"], settings["revision"])
+    encoder = speech.fetch_pretrained(settings["name"], settings["revision"], seed)
 else:
     utterances = [
         (speech.prepare_waveform(waveform, rate), labels)

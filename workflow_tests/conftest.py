@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import copy
 import json
 import os
 import re
@@ -55,6 +56,12 @@ def golden(official):
 def authors(official):
     """The model that gave them."""
     return load_official(official / "golden" / "said_denoiser.pth")
+
+
+@pytest.fixture(scope="module")
+def exact(authors):
+    """The same model in double precision, which is the same on every processor and shows the authors' own rounding."""
+    return copy.deepcopy(authors).double()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What we replace in pinned packages, or use though it is theirs alone: a pin that lacks it fails here, by name."""
+"""What we replace in pinned packages, or call though it is private there: a new pin without it fails by name."""
 
 import asyncio
 import inspect

@@ -261,6 +261,16 @@ def state() -> TrainingState:
     return TrainingState(model, torch.optim.AdamW(model.parameters()), average)
 
 
+@pytest.mark.parametrize("part", ["model", "average"])
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path, part):
+    one = state()
+    tensors = one.tensors()
+    tensors[f"{part}/third"] = tensors.pop(f"{part}/bias")
+    with pytest.raises(ValueError, match=r"(?s)old\.safetensors: not the .*missing: bias .*unexpected: third") as error:
+        one.restore(tensors, one.metadata(), tmp_path / "old.safetensors")
+    assert "wrong shape" not in str(error.value)
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(tmp_path, observed):
     lines = []
     with pytest.raises(KeyboardInterrupt), Checkpoint(tmp_path / "checkpoint.safetensors") as checkpoint:

@@ -20,7 +20,7 @@ takeover.take_over(sys.argv[1])
 print("held", flush=True)
 {then}
 """
-ORPHAN = "import signal, sys, time; {handler}; print('at work', flush=True); time.sleep(60)"
+ORPHAN = "import signal, sys, time; {handler}; print('at work', flush=True); time.sleep(600)"
 
 
 def python(code: str, *arguments, **environment: str) -> subprocess.Popen:
@@ -51,7 +51,7 @@ def started():
 
 
 def test_a_second_run_is_refused_and_told_who_is_at_work(started, tmp_path):
-    holder = started(HOLDER.format(then="time.sleep(60)"), tmp_path)
+    holder = started(HOLDER.format(then="time.sleep(600)"), tmp_path)
     with pytest.raises(takeover.TakeoverError) as error:
         locks.acquire(tmp_path)
     assert f"{tmp_path}: another run is at work here: process {holder.pid} on " in str(error.value)
@@ -60,14 +60,14 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(started, tmp_path):
 
 
 def test_a_killed_run_leaves_no_lock(started, tmp_path):
-    holder = started(HOLDER.format(then="time.sleep(60)"), tmp_path)
+    holder = started(HOLDER.format(then="time.sleep(600)"), tmp_path)
     holder.kill()
     holder.wait()
     locks.acquire(tmp_path).release()
 
 
 def test_a_run_that_ends_leaves_no_trace(started, tmp_path):
-    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=30) == 0
+    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=600) == 0
     assert not (tmp_path / ".snakemake/run.json").exists()
     locks.acquire(tmp_path).release()
 
@@ -76,17 +76,17 @@ def test_the_children_of_a_killed_run_are_ended_before_the_next_begins(started, 
     """The main process alone is killed: its child, a shell's child, works on until the next run starts."""
     child = f"""
 import subprocess
-shell = "trap '' INT; {sys.executable} -c 'import time; time.sleep(60)' & echo $!; wait"
+shell = "trap '' INT; {sys.executable} -c 'import time; time.sleep(600)' & echo $!; wait"
 child = subprocess.Popen(["bash", "-c", shell], stdout=subprocess.PIPE, text=True)
 print(child.pid, child.stdout.readline(), flush=True)
-time.sleep(60)"""
+time.sleep(600)"""
     holder = started(HOLDER.format(then=child), tmp_path)
     left = [int(pid) for pid in holder.stdout.readline().split()]
     assert len(left) == 2
     holder.kill()
     holder.wait()
     assert all(alive(pid) for pid in left)
-    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=30) == 0
+    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=600) == 0
     assert not any(alive(pid) for pid in left)
 
 
@@ -96,14 +96,14 @@ def test_a_leftover_process_may_save_before_it_ends(started, tmp_path):
     orphan = started(ORPHAN.format(handler=save), **{takeover.VARIABLE: str(tmp_path)})
     asked = f"A run that was killed has left processes at work: process {orphan.pid}. They are asked to save and end"
     assert end_processes(tmp_path) == [asked]
-    assert saved.exists() and orphan.wait(timeout=5) == 0
+    assert saved.exists() and orphan.wait(timeout=600) == 0
 
 
 def test_a_leftover_process_that_ignores_the_request_is_killed(started, tmp_path):
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     orphan = started(ORPHAN.format(handler=ignore), **{takeover.VARIABLE: str(tmp_path)})
     lines = end_processes(tmp_path, patience=1)
-    assert orphan.wait(timeout=5) == -signal.SIGKILL
+    assert orphan.wait(timeout=600) == -signal.SIGKILL
     assert lines[1] == f"Still at work after 1 s, killed now: process {orphan.pid}"
 
 
@@ -115,7 +115,7 @@ def test_processes_of_other_folders_and_one_s_own_are_left_alone(started, tmp_pa
 import subprocess, sys
 from pathlib import Path
 from said.workflow import takeover
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 takeover.end_processes(Path(sys.argv[1]), patience=0.1)
 print(child.poll(), flush=True)
 child.kill()
@@ -126,7 +126,7 @@ child.kill()
         env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), takeover.VARIABLE: str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert relatives.stdout.strip() == "None", relatives.stderr
     assert other.poll() is None and plain.poll() is None
@@ -139,7 +139,7 @@ from said.running.atomic import atomic
 with atomic(sys.argv[1] + "/results/run/table.csv") as temporary:
     temporary.write_text("half")
     print(temporary, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
     holder = started(HOLDER.format(then=write), tmp_path)
     partial = Path(holder.stdout.readline().strip())
@@ -147,7 +147,7 @@ with atomic(sys.argv[1] + "/results/run/table.csv") as temporary:
     holder.wait()
     assert partial.exists()
     (results / "whole.csv").write_text("kept")
-    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=30) == 0
+    assert started(HOLDER.format(then=""), tmp_path).wait(timeout=600) == 0
     assert [path.name for path in results.glob("[!.]*")] == ["whole.csv"] and not partial.exists()
 
 
@@ -303,7 +303,7 @@ def end_processes(folder: Path, **settings) -> list[str]:
     code = f"import sys; from pathlib import Path; from said.workflow import takeover; {call}"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(
-        [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True, timeout=600, check=True
     )
     return done.stdout.splitlines()
 

@@ -69,6 +69,19 @@ def reading(path: PathLike) -> Iterator[None]:
         raise UnreadableError(path, text.splitlines()[0] if text else type(error).__name__) from error
 
 
+@contextlib.contextmanager
+def reading_own() -> Iterator[None]:
+    """A block that reads a file of the user's: nobody but the user can mend it.
+
+    Raises:
+        ValueError: in place of an UnreadableError.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        raise ValueError(f"{error.path}: cannot be used ({error.problem}); save or export it again") from error
+
+
 def write_sums(path: PathLike) -> None:
     """Note what a result, a file or a folder, is now."""
     path = Path(path)
@@ -121,19 +134,6 @@ def changed_below(folder: PathLike) -> Iterator[ChangedError]:
                 _compare(result)
             except ChangedError as error:
                 yield error
-
-
-def require_whole_wav(path: PathLike) -> None:
-    """Refuse a wav that is shorter than it says: libsndfile reads what there is of it, and says nothing.
-
-    Raises:
-        ValueError: bytes are missing.
-    """
-    with Path(path).open("rb") as file:
-        head = file.read(8)
-    size = int.from_bytes(head[4:], "little") + 8
-    if head[:4] == b"RIFF" and Path(path).stat().st_size < size < 2**31:  # more: of a stream, which knew no size
-        raise ValueError(f"{size} bytes were written")
 
 
 def _compare(path: Path) -> None:
