@@ -13,7 +13,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.files import cells
 from said.running.atomic import PathLike, atomic
 from said.running.console import nearest
-from said.running.integrity import UnreadableError
+from said.running.integrity import reading
 
 
 def read_coefficients(path: PathLike) -> NDArray[np.float64]:
@@ -97,12 +97,13 @@ def _numbers(table: cells.Cells, path: PathLike) -> NDArray[np.float64]:
 
 def _cells(path: PathLike) -> cells.Cells:
     content = Path(path).read_bytes()
-    if not content.strip():
-        raise UnreadableError(path, "it is empty")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
-    if content[-1:] not in (b"\n", b"\r"):
-        raise UnreadableError(path, "its last line has no end; if it is whole, add one")
+    with reading(path):
+        if not content.strip():
+            raise ValueError("it is empty")
+        if content[-1:] not in (b"\n", b"\r"):
+            raise ValueError("its last line has no end; if it is whole, add one")
     try:
         return cells.parse(content)
     except ValueError as error:
