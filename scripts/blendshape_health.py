@@ -3,8 +3,8 @@
 import pandas as pd
 
 from said import corpus
-from said.cleanup import CHIN
 from said.files.tables import write_table
+from said.landmarks import CHIN
 from said.rig import read_rigs
 from said.running.console import start
 from said.transfer_report import health

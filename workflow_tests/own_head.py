@@ -9,7 +9,7 @@ from said.files import gltf
 from said.files.meshes import read_indices, read_mesh
 from said.files.tables import write_coefficients
 
-# ARKit's face: Neutral.obj, an OBJ per expression, landmarks.txt. Your head: any mesh, and the 68 iBUG landmarks on it.
+# ARKit's face: Neutral.obj, an OBJ per expression, landmarks.txt. Your head: OBJ, PLY or GLB, its 68 iBUG landmarks.
 source, expressions, source_landmarks = corpus.read_source("arkit")
 template, landmarks = read_mesh("head.ply"), read_indices("head_landmarks.txt")
 

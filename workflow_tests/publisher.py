@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +16,10 @@ class Publisher:
     """Files by name, asked for with a form at /download.php, or by anyone at /public/<name>.
 
     Faults are taken one per request, from the front; None is none. Each is a dict with some of: status (and headers,
-    body), cut (bytes after which the connection breaks), announce (bytes, a false length), plain (ignores ranges),
-    hold (an event that must be set before the body is sent).
+    body), cut (bytes after which the connection breaks), announce (bytes, a false length; None: none is announced),
+    plain (ignores ranges), hold (an event that must be set before the body is sent), then (called after the body).
+
+    `etag` makes the validator of a content; None sends none. `heeds` is whether If-Range is.
     """
 
     files: dict[str, bytes]
@@ -26,6 +28,8 @@ class Publisher:
     faults: list[dict | None] = field(default_factory=list)
     requests: list[tuple[str, str, dict, dict]] = field(default_factory=list)  # method, path, headers, form
     sent: int = 0  # bytes of bodies
+    etag: Callable[[bytes], str | None] = lambda content: f'"{hashlib.md5(content).hexdigest()}"'  # noqa: E731
+    heeds: bool = True
     scheme: str = "http"
     port: int = 0
 
@@ -97,9 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_file(publisher.files[name], fault)
 
     def _send_file(self, content: bytes, fault: dict):
-        headers = {"Content-Type": "application/octet-stream", "ETag": f'"{hashlib.md5(content).hexdigest()}"'}
-        asked = self.headers.get("Range")
-        if asked and not fault.get("plain") and self.headers.get("If-Range", headers["ETag"]) == headers["ETag"]:
+        headers, tag = {"Content-Type": "application/octet-stream"}, self.publisher.etag(content)
+        if tag is not None:
+            headers["ETag"] = tag
+        asked, heeds = self.headers.get("Range"), self.publisher.heeds
+        if asked and not fault.get("plain") and (not heeds or self.headers.get("If-Range", tag) == tag):
             begin = int(asked.removeprefix("bytes=").rstrip("-"))
             if begin >= len(content):
                 self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
@@ -113,12 +119,14 @@ class _Handler(BaseHTTPRequestHandler):
         fault = fault or {}
         self.send_response(status)
         for key, value in {"Content-Length": fault.get("announce", len(body)), **headers}.items():
-            self.send_header(key, str(value))
+            if value is not None:
+                self.send_header(key, str(value))
         self.end_headers()
         if "hold" in fault:
             fault["hold"].wait(600)
         part = body[: fault["cut"]] if "cut" in fault else body
+        self.publisher.sent += len(part)  # before whoever asked has it
         self.wfile.write(part)
-        self.publisher.sent += len(part)
+        fault.get("then", lambda: None)()
         if "cut" in fault or "announce" in fault:
             self.close_connection = True

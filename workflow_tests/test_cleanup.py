@@ -6,7 +6,7 @@ import pytest
 import trimesh
 
 from said.cleanup import Regions, crop, find_regions, head_axes, reattach
-from said.correspondence import unique_edges
+from said.meshes import unique_edges
 
 
 @pytest.fixture(scope="module")

@@ -184,6 +184,23 @@ def test_refuses_values_that_are_not_finite(shapes, bad):
         fit.fit_coefficients(template, broken, frames)
 
 
+@pytest.mark.parametrize("unit", [1000.0, 0.001, 100.0, 25.4])
+def test_refuses_units_that_differ(shapes, unit):
+    """Millimetres beside metres would give coefficients of 1 throughout, certified."""
+    template, blendshapes = shapes
+    frames = np.repeat(template[None], 9, axis=0)
+    mixed = frames.copy()
+    mixed[7] *= unit
+    with pytest.raises(ValueError, match="^frame 7, beside the template, is .* times as large"):
+        fit.fit_coefficients(template, blendshapes, mixed)
+    with pytest.raises(ValueError, match="^frame 0, beside the template, is .* times as large"):
+        fit.fit_coefficients(template, blendshapes, unit * frames)
+    with pytest.raises(ValueError, match="^blendshape 0, beside the template, is .* times as large"):
+        fit.fit_coefficients(template, unit * blendshapes, frames)
+    with pytest.raises(ValueError, match="^blendshape 0, beside the template, is .* times as large"):
+        fit.fit_coefficients(unit * template, blendshapes, frames)
+
+
 def test_names_the_blendshapes_at_fault(shapes):
     template, blendshapes = shapes
     frames = np.repeat(template[None], 3, axis=0)

@@ -2,8 +2,9 @@
 
 Pure functions on arrays, meshes and tensors. On top lies the paper, a module per stage, in its order:
 
-    arkit landmarks seeds                                       words that everything uses
-    corpus rig meshes cleanup correspondence deformation        data and geometry (Section 4.1)
+    arkit landmarks seeds units                                 words that everything uses
+    corpus rig meshes plausibility cleanup correspondence deformation
+                                                                data and geometry (Section 4.1)
     transfer_report coefficients quadratic_program quality      coefficients (Eq. 2)
     speech attention denoiser model diffusion guidance          the model (Section 4.2)
     sampling edits editing compute                              samples and edits (Eq. 9 and 10)

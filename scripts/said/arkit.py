@@ -23,9 +23,6 @@ OTHER_BLENDSHAPES = (
 BLENDSHAPES = SPEECH_BLENDSHAPES + OTHER_BLENDSHAPES
 """All 52 names of ARKit: the 32 of the paper first."""
 
-LANDMARKS = 68
-"""Number of landmarks of the iBUG scheme (Sagonas et al. 2013)."""
-
 
 def mirrored_name(name: str) -> str:
     """The left/right partner of a blendshape; the name itself where it has none."""

@@ -17,15 +17,10 @@ from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
 
-from said.arkit import LANDMARKS
-from said.correspondence import boundary_vertices, edge_graph, geodesic_distance, unique_edges
-
-RIGHT_EAR, CHIN, LEFT_EAR, NASION = 0, 8, 16, 27
-"""iBUG indices of the landmarks that span the head's own axes."""
-
-RIMS = (np.arange(36, 42), np.arange(42, 48), np.arange(60, 68))
-MOUTH_CORNERS = (48, 54)
-"""iBUG indices of the rims of the face's openings, each once around, and of the mouth's ends."""
+from said.landmarks import CHIN, LANDMARKS, LEFT_EAR, MOUTH_CORNERS, NASION, RIGHT_EAR, RIMS
+from said.meshes import boundary_vertices, edge_graph, geodesic_distance, unique_edges
+from said.plausibility import landmark_fault, require_finite, require_outward
+from said.units import size_fault, size_of
 
 FACE_REACH = 0.5  # of the height from chin to nasion: how far beyond the landmarks the face extends
 CAVITY_DEPTH = 0.1  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
@@ -56,15 +51,21 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
         head: vertex indices to keep as the head, such as a published list; None derives them.
 
     Raises:
-        ValueError: landmarks of the wrong number, out of range, repeated or on several components; a head
-            without some landmark; a face that comes apart.
+        ValueError: landmarks of the wrong number, out of range, repeated, on several components or in the wrong
+            places or order; vertices that are not finite; triangles of the skin that face inwards; a head without
+            some landmark; a face that comes apart.
     """
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     landmarks = _checked_landmarks(landmarks, len(vertices))
     labels = connected_component_labels(faces_to_edges(faces), len(vertices))
+    require_finite(vertices, "", landmarks)
+    faults = [landmark_fault(vertices, landmarks)]
     if len(np.unique(labels[landmarks])) > 1:
-        raise ValueError("the landmarks lie on several components of the mesh; all belong on the skin")
+        faults.append("the landmarks lie on several components of the mesh; all belong on the skin")
+    if any(faults):
+        raise ValueError("; ".join(filter(None, faults)))
     skin = labels == labels[landmarks[0]]
+    require_outward(vertices, faces[skin[faces].all(axis=1)], landmarks)
     used = np.zeros(len(vertices), bool)
     used[faces] = True
 
@@ -126,6 +127,10 @@ def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray
     faces_moved = np.asarray(faces_moved, float)
     if faces_moved.ndim != 3 or faces_moved.shape[1:] != (len(regions.face), 3):
         raise ValueError(f"faces_moved must be (E, {len(regions.face)}, 3) as the face, got {faces_moved.shape}")
+    expected = size_of(mesh.vertices[regions.face])
+    for expression, size in enumerate(size_of(faces_moved)):
+        if fault := size_fault(size, expected):
+            raise ValueError(f"expression {expression}, beside the template, {fault}")
     head, old_to_new = crop(mesh, regions.head)
     vertices, faces = np.asarray(head.vertices, float), np.asarray(head.faces)
     face, eyeballs = old_to_new[regions.face], old_to_new[regions.eyeballs]

@@ -12,6 +12,7 @@ import numpy as np
 
 from said.quadratic_program import SOLVERS, Problem, UncertifiedError, solve
 from said.rig import reconstruct
+from said.units import size_fault, size_of
 
 __all__ = ["UncertifiedError", "fit_coefficients", "reconstruct", "standard_deviation", "vertex_rms"]
 _CHUNK_BYTES = 4 * 2**20  # of frames held in float64 at a time: about what a processor caches
@@ -36,8 +37,9 @@ def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded
         (N, K) float64 in [0, 1], certified to lie within 1e-6 of the optimum and usually within 1e-10.
 
     Raises:
-        ValueError: wrong shapes, values that are not finite, max_step or ridge out of range, blendshapes that
-            are zero, equal or linearly dependent (the optimum is then not unique), unknown solver.
+        ValueError: wrong shapes, values that are not finite, blendshapes or frames in another unit of length than
+            the template, max_step or ridge out of range, blendshapes that are zero, equal or linearly dependent (the
+            optimum is then not unique), unknown solver.
         UncertifiedError: the solver's answer fails the optimality check.
     """
     if solver not in SOLVERS:
@@ -104,6 +106,8 @@ def _checked_basis(template, blendshapes, names):
     for index, shape in enumerate(blendshapes):
         if not np.isfinite(shape).all():
             raise ValueError(f"{_name(index, names)}: vertex {_first_bad(shape)} is not finite")
+        if fault := size_fault(size_of(shape), size_of(template)):
+            raise ValueError(f"{_name(index, names)}, beside the template, {fault}")
     return template, blendshapes
 
 
@@ -136,15 +140,21 @@ def _smallest_curvature(hessian, names):
 
 
 def _project(template, offsets, frames):
-    """(N, K) B'(b0 - p^n), reading the frames in pieces and refusing values that are not finite."""
-    linear = np.empty((len(frames), len(offsets)))
+    """(N, K) B'(b0 - p^n), reading the frames in pieces and refusing values that are not finite or in another unit."""
+    linear, expected = np.empty((len(frames), len(offsets))), size_of(template)
     for part in _chunks(frames):
+        piece = np.asarray(frames[part], float)
         # Subtracting before multiplying keeps the result exact to rounding where the face hardly moves.
-        motion = (template - np.asarray(frames[part], float)).reshape(-1, template.size)
+        motion = (template - piece).reshape(-1, template.size)
         linear[part] = motion @ offsets.T
         if not np.isfinite(linear[part]).all():
             bad = part.start + int(np.nonzero(~np.isfinite(motion).all(axis=1))[0][0])
             raise ValueError(f"frame {bad}: vertex {_first_bad(np.asarray(frames[bad]))} is not finite")
+        # A frame this close to the template is neither a fifth nor five times as large; that saves a pass over all.
+        moved = np.sqrt(np.einsum("nc,nc->n", motion, motion) / len(template)) > 0.8 * expected
+        for frame in np.flatnonzero(moved):
+            if fault := size_fault(float(size_of(piece[frame])), float(expected)):
+                raise ValueError(f"frame {part.start + frame}, beside the template, {fault}")
     return linear
 
 

@@ -23,6 +23,7 @@ from said.files.audio import read_audio
 from said.files.meshes import read_indices, read_mesh
 from said.running.atomic import PathLike, atomic_folder
 from said.running.console import nearest
+from said.units import size_fault, size_of
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -141,17 +142,35 @@ def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
         the neutral mesh, the (32, Vs, 3) expressions in the paper's order, and the (68,) landmarks.
 
     Raises:
-        ValueError: an expression has another topology than the neutral face.
+        ValueError: an expression has other vertices or triangles than the neutral face, or another unit of length;
+            a vertex is not finite; a landmark is no vertex.
     """
     folder = Path(folder)
     expressions = []
     neutral = read_mesh(folder / "Neutral.obj")
     for name in SPEECH_BLENDSHAPES:
         mesh = read_mesh(folder / f"{name}.obj")
-        if not np.array_equal(mesh.faces, neutral.faces):
-            raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
+        _check_expression(f"{folder}/{name}.obj", mesh, neutral)
         expressions.append(mesh.vertices)
-    return neutral, np.stack(expressions), read_indices(folder / "landmarks.txt")
+    landmarks = read_indices(folder / "landmarks.txt")
+    if landmarks.size and landmarks.max() >= len(neutral.vertices):
+        raise ValueError(
+            f"{folder}/landmarks.txt: names vertex {landmarks.max()}, but Neutral.obj has {len(neutral.vertices)}, "
+            "counted from 0"
+        )
+    return neutral, np.stack(expressions), landmarks
+
+
+def _check_expression(path: str, mesh: trimesh.Trimesh, neutral: trimesh.Trimesh) -> None:
+    if len(mesh.vertices) != len(neutral.vertices):
+        raise ValueError(f"{path}: has {len(mesh.vertices)} vertices, but Neutral.obj has {len(neutral.vertices)}")
+    if not np.array_equal(mesh.faces, neutral.faces):
+        raise ValueError(f"{path}: its triangles are not those of Neutral.obj")
+    bad = np.flatnonzero(~np.isfinite(mesh.vertices).all(axis=1))
+    if len(bad):
+        raise ValueError(f"{path}: vertex {bad[0]} (from 0) is not finite")
+    if fault := size_fault(float(size_of(mesh.vertices)), float(size_of(neutral.vertices))):
+        raise ValueError(f"{path}: beside Neutral.obj, it {fault}")
 
 
 def read_samples(path: PathLike) -> dict[str, NDArray[np.float32]]:

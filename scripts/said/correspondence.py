@@ -10,12 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
-from scipy.sparse.csgraph import dijkstra
+import trimesh
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-UPPER_INNER_LIP, LOWER_INNER_LIP, MOUTH_CORNERS = (61, 62, 63), (65, 66, 67), (48, 54)
-"""iBUG indices that tell the upper lip from the lower where the two nearly touch."""
+from said.landmarks import LANDMARKS, LOWER_INNER_LIP, MOUTH_CORNERS, UPPER_INNER_LIP
+from said.meshes import (
+    Similarity,
+    boundary_vertices,
+    fit_similarity,
+    geodesic_distance,
+    unique_edges,
+    vertex_normals,
+)  # fmt: skip
+from said.plausibility import (
+    require_finite,
+    require_landmarks,
+    require_one_winding,
+    require_outward,
+    require_same_side,
+    require_similar_landmarks,
+)  # fmt: skip
 
 _SMOOTHNESS, _IDENTITY = 1.0, 1e-3
 _CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, distances in mean edges
@@ -23,60 +38,6 @@ _NEIGHBOURS = 24  # candidates among which a compatible normal is sought
 _PARTNERS, _PARTNER_REACH = 6, 0.7  # at most so many source faces within so many mean edges share a target face
 _PARTNER_RATIO, _EXACT = 4.0, 1e-6  # and this many times as far as the nearest
 _BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """x -> scale * rotation @ x + translation."""
-
-    scale: float
-    rotation: np.ndarray
-    translation: np.ndarray
-
-    def __call__(self, points):
-        return self.scale * points @ self.rotation.T + self.translation
-
-
-def fit_similarity(points, onto, weights=None) -> Similarity:
-    """Least-squares similarity (Umeyama 1991, without reflections) that carries (n, 3) points onto (n, 3)."""
-    weights = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
-    centre, onto_centre = weights @ points, weights @ onto
-    spread, onto_spread = points - centre, onto - onto_centre
-    left, singular, right = np.linalg.svd(onto_spread.T @ (weights[:, None] * spread))
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    rotation = left * signs @ right
-    scale = (singular * signs).sum() / (weights @ (spread**2).sum(axis=1))
-    return Similarity(float(scale), rotation, onto_centre - scale * rotation @ centre)
-
-
-def edge_graph(vertices, faces) -> sparse.csr_matrix:
-    """(V, V) symmetric matrix of edge lengths of a triangle mesh."""
-    edges = unique_edges(faces)
-    lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
-    # A zero length would read as "no edge".
-    lengths = np.maximum(lengths, 1e-9 * lengths.mean())
-    half = sparse.coo_matrix((lengths, edges.T), shape=(len(vertices), len(vertices)))
-    return (half + half.T).tocsr()
-
-
-def unique_edges(faces) -> np.ndarray:
-    """(E, 2) int edges of a triangle mesh, each once, lower vertex first."""
-    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    return np.unique(np.sort(directed, axis=1), axis=0)
-
-
-def geodesic_distance(vertices, faces, sources) -> np.ndarray:
-    """(V,) length of the shortest path along edges from the nearest of the source vertices; inf where none."""
-    return dijkstra(edge_graph(vertices, faces), directed=False, indices=np.asarray(sources), min_only=True)
-
-
-def nearest_source(vertices, faces, sources) -> tuple[np.ndarray, np.ndarray]:
-    """(V,) `geodesic_distance` and (V,) the source vertex it leads to; the vertex itself where none."""
-    graph = edge_graph(vertices, faces)
-    distance, _, nearest = dijkstra(
-        graph, directed=False, indices=np.asarray(sources), min_only=True, return_predecessors=True
-    )
-    return distance, np.where(nearest < 0, np.arange(len(vertices)), nearest)
 
 
 def find_correspondence(source, target, source_landmarks, target_landmarks) -> np.ndarray:
@@ -93,7 +54,8 @@ def find_correspondence(source, target, source_landmarks, target_landmarks) -> n
         the same but for a similarity are paired one to one.
 
     Raises:
-        ValueError: landmarks that differ in number, are repeated or out of range; meshes that are not finite.
+        ValueError: landmarks that differ in number, are repeated, out of range or in the wrong places or order;
+            meshes that are not finite, or whose triangles face inwards.
     """
     source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
     registered, scene = _register(source, target, source_landmarks, target_landmarks)
@@ -136,14 +98,30 @@ def _checked_landmarks(source, target, source_landmarks, target_landmarks):
             f"got {source_landmarks.shape} and {target_landmarks.shape}"
         )
     for name, mesh, marks in (("source", source, source_landmarks), ("target", target, target_landmarks)):
-        if not np.isfinite(mesh.vertices).all():
-            raise ValueError(f"the {name} has vertices that are not finite")
         if not np.issubdtype(marks.dtype, np.integer) or marks.min() < 0 or marks.max() >= len(mesh.vertices):
             raise ValueError(f"the {name}'s landmarks must be vertex indices in [0, {len(mesh.vertices)})")
         if len(np.unique(marks)) < len(marks):
             repeated = np.nonzero(np.bincount(marks) > 1)[0]
             raise ValueError(f"the {name}'s landmarks name vertex {repeated[0]} twice")
+        require_finite(mesh.vertices, f"{name}: ", marks)
+        if len(marks) == LANDMARKS:
+            require_landmarks(mesh.vertices, marks, f"{name}: ")
+            require_outward(mesh.vertices, np.asarray(mesh.faces), marks, f"{name}: ")
+        require_one_winding(np.asarray(mesh.faces), f"{name}: ")
+    if len(source_landmarks) != LANDMARKS:
+        _check_alike(source, target, source_landmarks, target_landmarks)
     return source_landmarks, target_landmarks
+
+
+def _check_alike(source, target, source_landmarks, target_landmarks):
+    """What can be told of landmarks of no known scheme: whether both meshes have them in the same places."""
+    source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
+    source_points, target_points = source_vertices[source_landmarks], target_vertices[target_landmarks]
+    require_similar_landmarks(source_points, target_points)
+    turn = fit_similarity(source_points, target_points).rotation
+    source_normals = vertex_normals(source_vertices, np.asarray(source.faces))[source_landmarks]
+    target_normals = vertex_normals(target_vertices, np.asarray(target.faces))[target_landmarks]
+    require_same_side(source_normals @ turn.T, target_normals)
 
 
 def _register(source, target, source_landmarks, target_landmarks):
@@ -210,7 +188,7 @@ def _mouth_side(mesh, landmarks):
     Distance through space ties the upper lip to the lower where they touch; this keeps them apart.
     """
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
-    if len(landmarks) != 68:
+    if len(landmarks) != LANDMARKS:
         return np.zeros(len(vertices))
     width = np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]]))
     upper = geodesic_distance(vertices, faces, landmarks[list(UPPER_INNER_LIP)])
@@ -280,28 +258,6 @@ def _face_differences(faces):
     return sparse.kron(pairs, sparse.eye(3), format="csr")
 
 
-def face_normals(vertices, faces) -> np.ndarray:
-    """(F, 3) unit normals; zero where a face is collapsed."""
-    normals = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-
-
-def vertex_normals(vertices, faces) -> np.ndarray:
-    """(V, 3) unit normals, weighted by the area of the adjoining faces."""
-    normals = np.zeros_like(vertices)
-    weighted = np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]])
-    for corner in range(3):
-        np.add.at(normals, faces[:, corner], weighted)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-
-
-def boundary_vertices(faces) -> np.ndarray:
-    """Vertices of edges that belong to one face only."""
-    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges, uses = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
-    return np.unique(edges[uses == 1])
-
-
 # ------------------------------------------------------------------------------------------ pairing
 
 
@@ -309,8 +265,8 @@ def _pair_faces(registered, scene, source_faces, target_faces):
     source_faces, target_faces = np.asarray(source_faces), np.asarray(target_faces)
     source = _face_features(registered, scene.source_side, source_faces)
     target = _face_features(scene.target, scene.target_side, target_faces)
-    source_normals = face_normals(registered, source_faces)
-    target_normals = face_normals(scene.target, target_faces)
+    source_normals = trimesh.Trimesh(registered, source_faces, process=False).face_normals
+    target_normals = trimesh.Trimesh(scene.target, target_faces, process=False).face_normals
 
     partner, _ = _nearest_compatible(target, target_normals, source, source_normals)
     nearest = np.stack([partner, np.arange(len(target_faces))], axis=1)

@@ -16,7 +16,10 @@ from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
 
-from said.correspondence import Similarity, find_correspondence, fit_similarity, register
+from said.correspondence import find_correspondence, register
+from said.meshes import Similarity, fit_similarity
+from said.plausibility import require_finite
+from said.units import size_fault, size_of
 
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 
@@ -41,7 +44,8 @@ def transfer(source, deformed, target, correspondence) -> np.ndarray:
         (E, Vt, 3) float64 absolute vertices of the target's expressions, in the target's unit.
 
     Raises:
-        ValueError: wrong shapes, faces out of range or without a partner, values that are not finite.
+        ValueError: wrong shapes, faces out of range or without a partner, values that are not finite, expressions
+            in another unit of length than the source.
     """
     deformed, correspondence = _checked(source, deformed, target, correspondence)
     source_vertices, source_faces = np.asarray(source.vertices, float), np.asarray(source.faces)
@@ -98,11 +102,14 @@ def _checked(source, deformed, target, correspondence):
     if not np.isfinite(deformed).all():
         expression, vertex, _ = (int(i[0]) for i in np.nonzero(~np.isfinite(deformed)))
         raise ValueError(f"expression {expression}: vertex {vertex} is not finite")
+    expected = size_of(source.vertices)
+    for expression, size in enumerate(size_of(deformed)):
+        if fault := size_fault(size, expected):
+            raise ValueError(f"expression {expression}, beside the neutral source, {fault}")
     if correspondence.ndim != 2 or correspondence.shape[1] != 2:
         raise ValueError(f"correspondence must be (P, 2) pairs of faces, got {correspondence.shape}")
     for column, (name, mesh) in enumerate((("source", source), ("target", target))):
-        if not np.isfinite(mesh.vertices).all():
-            raise ValueError(f"the {name} has vertices that are not finite")
+        require_finite(mesh.vertices, f"{name}: ")
         faces = correspondence[:, column]
         if len(faces) and (faces.min() < 0 or faces.max() >= len(mesh.faces)):
             raise ValueError(f"correspondence names a {name} face outside [0, {len(mesh.faces)})")

@@ -12,16 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from said.cleanup import MOUTH_CORNERS
-from said.correspondence import nearest_source
 from said.intervals import jackknife_interval
+from said.landmarks import LIPS, MOUTH_CORNERS, UPPER_FACE
+from said.meshes import nearest_source
 
 MEASURES = ("lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency")
 _RANGES = {"lip_vertex_error_mm": (0, np.inf), "beat_consistency": (0, 1)}
-
-LIPS = np.arange(48, 68)
-UPPER_FACE = np.r_[17:31, 36:48]
-"""iBUG indices of the landmarks of the lips; of brows, bridge of the nose and eyes."""
 
 _LIP_REACH = 0.2  # of the mouth's width: how far around their landmarks the lips extend
 _SMOOTHING = 2.0  # frames: standard deviation of the filter before extrema are looked for

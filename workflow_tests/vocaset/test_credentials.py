@@ -39,3 +39,14 @@ def test_credentials_show_and_pickle_nothing():
     assert AWKWARD not in f"{credentials} {credentials!r} {[credentials]}"
     with pytest.raises(TypeError, match="not written"):
         pickle.dumps(credentials)
+
+
+def test_a_file_in_another_encoding_is_named_and_shows_nothing(tmp_path):
+    file = tmp_path / "voca"
+    file.write_bytes("me\npa\xdf\n".encode("latin1"))
+    file.chmod(0o600)
+    with pytest.raises(CredentialsError, match=f"{file}: is not encoded as UTF-8") as caught:
+        read_credentials(file, {})
+    assert caught.value.__cause__ is None and caught.value.__context__ is None
+    file.write_text("me\npa\u2028ss\x0bword\n", encoding="utf-8")  # not ends of lines to anybody who types them
+    assert read_credentials(file, {}) == Credentials("me", "pa\u2028ss\x0bword")

@@ -57,3 +57,10 @@ def test_a_large_file_is_read_again_if_its_size_or_date_changed(received, monkey
     require_unchanged([receipt])  # which a look at every byte alone would tell
     file.write_bytes(CONTENT)
     require_unchanged([receipt])  # copied elsewhere and back
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{}", '[{"path": "x"}]', "null", '[{"path": "x", "size": 1}]'])
+def test_a_damaged_receipt_is_named(tmp_path, content):
+    (tmp_path / "receipt.json").write_text(content)
+    with pytest.raises(ValueError, match=r"receipt\.json"):
+        require_unchanged([tmp_path / "receipt.json"])

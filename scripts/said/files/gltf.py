@@ -20,7 +20,8 @@ def write_morph_targets(
         colours: (V, 3) sRGB in [0, 1], kept to 8 bits.
     """
     rgb = None if colours is None else np.round(255 * _linear(np.asarray(colours))).astype(np.uint8)
-    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=rgb, process=False)
+    normals = _normals(vertices, faces)
+    mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, vertex_colors=rgb, process=False)
 
     def add(buffers: dict, tree: dict) -> None:
         def accessor(name: str, values: NDArray) -> int:
@@ -35,7 +36,7 @@ def write_morph_targets(
         root["primitives"][0]["targets"] = [
             {
                 "POSITION": accessor(f"{name} position", target - vertices),
-                "NORMAL": accessor(f"{name} normal", _normals(target, faces) - mesh.vertex_normals),
+                "NORMAL": accessor(f"{name} normal", _normals(target, faces) - normals),
             }
             for name, target in targets.items()
         ]
@@ -49,7 +50,9 @@ def write_morph_targets(
 
 
 def _normals(vertices: NDArray, faces: NDArray) -> NDArray:
-    return trimesh.Trimesh(vertices, faces, process=False).vertex_normals
+    """(V, 3) unit normals, weighted by area as those of `said.meshes` and `said.render`."""
+    vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
+    return trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
 
 
 def _linear(colours: NDArray) -> NDArray:

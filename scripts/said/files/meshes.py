@@ -1,22 +1,30 @@
 """Triangle meshes, vertex for vertex as their files have them, and vertex indices."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from said.files import glb, obj, ply
 from said.files.text import write_text
 from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
+_READERS = {".obj": obj.parse, ".ply": ply.parse, ".glb": glb.parse, ".gltf": glb.parse}
+
 
 def read_mesh(path: PathLike) -> trimesh.Trimesh:
-    """A triangle mesh with the file's vertices in the file's order, none merged.
+    """A triangle mesh, vertex for vertex: the file's vertices in the file's order, none merged, doubled or left out.
+
+    Faces of more than three corners become fans of triangles around their first corner, in the file's order.
+
+    Args:
+        path: an OBJ, a PLY, or a GLB or glTF of one mesh with one material, by the suffix.
 
     Raises:
-        ValueError: the file is not a triangle mesh.
+        ValueError: another format, or a file that holds no triangle mesh, cannot be read vertex for vertex or is cut
+            off.
     """
     path = Path(path)
     return parse_mesh(path.read_bytes(), path)
@@ -24,14 +32,23 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
 
 def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
     """As `read_mesh`, from a file's content; `name` tells its format by the suffix, and messages where it is."""
-    kind = Path(name).suffix[1:]
-    with reading(name):
-        mesh = trimesh.load(
-            io.BytesIO(content), kind, process=False, maintain_order=True, force="mesh", skip_materials=True
+    suffix = Path(name).suffix.lower()
+    if suffix not in _READERS:
+        cause = "; the triangles of an STL share no vertices" if suffix == ".stl" else ""
+        raise ValueError(
+            f"{name}: meshes are read from {', '.join(_READERS)}, which number their vertices{cause}; save it as PLY "
+            "or OBJ"
         )
-    if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
+    try:
+        vertices, faces, colours = _READERS[suffix](content)
+    except EOFError:  # cut off
+        with reading(name):
+            raise
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if len(faces) == 0:
         raise ValueError(f"{name}: holds no triangle mesh")
-    return mesh
+    return trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
 
 
 def read_colours(mesh: trimesh.Trimesh) -> NDArray | None:
@@ -53,12 +70,18 @@ def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArr
 
 
 def read_indices(path: PathLike) -> NDArray[np.int64]:
-    """(n,) int: vertex indices, separated by any white space, as the published landmark files have them."""
-    text = Path(path).read_text(encoding="utf-8").split()
-    try:
-        return np.array([int(word) for word in text], dtype=np.int64)
-    except ValueError as error:
-        raise ValueError(f"{path}: expected vertex indices, {error}") from None
+    """(n,) int: vertex indices from 0, separated by any white space, as the published landmark files have them.
+
+    Raises:
+        ValueError: something else is in the file.
+    """
+    content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+    for number, line in enumerate(content.splitlines(), 1):
+        for word in line.split():
+            if not word.isdigit() or len(word) > 18:
+                shown = word[:40].decode("utf-8", "replace")
+                raise ValueError(f"{path}: line {number}: expected vertex indices, counted from 0, found {shown!r}")
+    return np.array(content.split(), dtype=np.int64)
 
 
 def write_indices(path: PathLike, indices: NDArray) -> None:

@@ -96,14 +96,15 @@ def _numbers(table: cells.Cells, path: PathLike) -> NDArray[np.float64]:
 
 
 def _cells(path: PathLike) -> cells.Cells:
-    content = Path(path).read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
     with reading(path):
+        content = Path(path).read_bytes()
         if not content.strip():
             raise ValueError("it is empty")
-        if content[-1:] not in (b"\n", b"\r"):
+        utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        if not utf16 and content[-1:] not in (b"\n", b"\r"):
             raise ValueError("its last line has no end; if it is whole, add one")
+    if utf16:
+        raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
     try:
         return cells.parse(content)
     except ValueError as error:

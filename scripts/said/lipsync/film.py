@@ -7,19 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.corpus import FRAME_RATE
+from said.landmarks import BROWS, CHIN, JAW, LIPS, MOUTH_CORNERS
 from said.lipsync import syncnet
 from said.lipsync.syncnet import SyncNet
 from said.render import Framing, Renderer, triangles_in_view
 from said.rig import Rig
 
-_CHIN, _BROWS, _JAW, _LIPS, _MOUTH_CORNERS = 8, slice(17, 27), slice(0, 17), slice(48, 68), (48, 54)
-
 
 def mouth_in_view(rig: Rig) -> Framing:
     """The lower face: a square of 1.8 widths of the mouth at rest, its centre a quarter width below the lips'."""
     points = rig.template[rig.landmarks]
-    width = np.linalg.norm(np.subtract(*points[list(_MOUTH_CORNERS)]))
-    x, y, z = points[_LIPS].mean(0)
+    width = np.linalg.norm(np.subtract(*points[list(MOUTH_CORNERS)]))
+    x, y, z = points[LIPS].mean(0)
     return Framing((float(x), float(y - 0.25 * width), float(z)), float(0.9 * width))
 
 
@@ -30,10 +29,10 @@ def face_in_view(rig: Rig) -> Framing:
     longer side is s; the picture spans 1.4 s to either side, s above and 1.8 s below the box's centre.
     """
     points = rig.template[rig.landmarks]
-    chin, brows = points[_CHIN, 1], points[_BROWS, 1].mean()
+    chin, brows = points[CHIN, 1], points[BROWS, 1].mean()
     top = brows + 0.5 * (brows - chin)
-    s = max(top - chin, np.ptp(points[_JAW, 0])) / 2
-    x, y, z = points[_JAW, 0].mean(), (top + chin) / 2 - 0.4 * s, points[:, 2].mean()
+    s = max(top - chin, np.ptp(points[JAW, 0])) / 2
+    x, y, z = points[JAW, 0].mean(), (top + chin) / 2 - 0.4 * s, points[:, 2].mean()
     return Framing((float(x), float(y), float(z)), float(1.4 * s))
 
 

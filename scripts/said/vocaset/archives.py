@@ -1,20 +1,25 @@
 """Folders and zip archives that others made: read in place, as trees of files, and checked before they are trusted.
 
 Nothing is ever unpacked to disk. An archive is refused whole if a member could not be meant honestly: a path that leads
-outside, a link, a size out of proportion.
+outside, a link, a size out of proportion. Archives beyond 4 GiB are read whether or not they have the Zip64 records
+that they should have, see `said.vocaset.zip64`.
 """
 
+import contextlib
+import errno
+import io
 import os
 import posixpath
 import stat
 import zipfile
-import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from said.running.atomic import PathLike
 from said.running.console import progress
+from said.vocaset import zip64
 
 LARGEST_RATIO = 100
 """Unpacked over packed size of a member; meshes and speech stay under 10, zip bombs begin near 1000."""
@@ -22,7 +27,10 @@ DEFAULT_LIMIT = 2**30
 """Bytes that an archive may unpack to where nothing else is said."""
 _SMALL = 2**20  # bytes; a member that unpacks to less harms nobody, whatever its ratio
 _CHUNK = 2**20
-_JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+_DEEPEST = 100  # folders in a path; the release has four
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
+"""What packers and file servers add; also whatever begins with a dot, as macOS's `._name` beside each file."""
 
 
 class ArchiveError(ValueError):
@@ -45,7 +53,10 @@ class Tree(Protocol):
         """Names of the folders directly in a folder, sorted; empty where there is no such folder."""
 
     def open(self, path: str) -> BinaryIO:
-        """The file, for reading and seeking. Raises FileNotFoundError where there is none."""
+        """The file, for reading and for seeking from its beginning.
+
+        Raises FileNotFoundError where there is none, and, when it is read, ArchiveError where the archive is damaged.
+        """
 
     def where(self, path: str) -> str:
         """The path as messages name it."""
@@ -89,51 +100,73 @@ def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
     path = Path(path)
     with _open(path) as archive:
         members = check_members(archive, path, limit)
+        total = 0
         for member in progress(members, f"members of {path.name}"):
-            try:
-                with archive.open(member) as file:
-                    while file.read(_CHUNK):
-                        pass
-            except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-                raise ArchiveError(
-                    f"{path}: {member.filename} is damaged ({error}); delete the archive and fetch it again"
-                ) from None
+            with _naming(path, member), archive.open(zip64.unbounded(member, LARGEST_RATIO)) as file:
+                while chunk := file.read(_CHUNK):
+                    total += len(chunk)
+            _require_limit(path, total, limit)
 
 
 def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[zipfile.ZipInfo]:
     """The files in an archive, by its own list, if all of them may be trusted.
 
     Raises:
-        ArchiveError: a path is absolute or leads outside, a member is a link or no plain file, is encrypted or listed
-            twice, or unpacks to more than `LARGEST_RATIO` times its size.
+        ArchiveError: a path is absolute or leads outside, a member is a link or no plain file, is encrypted, packed by
+            a method that is not read, or listed twice, or unpacks to more than `LARGEST_RATIO` times its size.
         LimitError: all unpack to more than `limit` bytes.
     """
 
     def refuse(member, reason):
         raise ArchiveError(f"{path}: member {member!r} {reason}; this archive is not what was published, do not use it")
 
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     for info in archive.infolist():
         name = info.orig_filename
-        if "\\" in name or "\0" in name or name.startswith("/") or ":" in name.split("/")[0] or ".." in name.split("/"):
-            refuse(name, "leads outside")
+        for given in (name, info.filename):  # which may come from another field
+            parts = given.split("/")
+            if "\\" in given or "\0" in given or given.startswith("/") or ":" in parts[0] or ".." in parts:
+                refuse(name, "leads outside")
+            if not given:
+                refuse(name, "has no name")
+            if len(parts) > _DEEPEST:
+                refuse(f"{name[:60]}...", f"lies {len(parts) - 1} folders deep")
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             refuse(name, "is a link or no plain file")
         if info.flag_bits & 1:
             refuse(name, "is encrypted")
+        if not 0 <= info.header_offset <= archive.start_dir - info.compress_size:
+            raise ArchiveError(f"{path}: cut short or damaged: {name!r} goes on beyond its end; use a whole copy of it")
         if info.file_size > max(_SMALL, LARGEST_RATIO * info.compress_size):
             refuse(name, f"unpacks from {info.compress_size} to {info.file_size} bytes, a zip bomb")
-    names = [info.filename for info in members]
-    if len(set(names)) < len(names):
-        refuse(next(name for name in names if names.count(name) > 1), "is listed twice")
-    total = sum(info.file_size for info in members)
+        if info.compress_type not in _METHODS:
+            raise ArchiveError(
+                f"{path}: member {name!r} is packed by the method {info.compress_type}, which is not read here; unpack "
+                "the archive beside it, or pack its content again with the method deflate"
+            )
+    name, count = max(Counter(_plain(info) for info in members).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        refuse(name, "is listed twice")
+    _require_limit(path, sum(info.file_size for info in members), limit)
+    return members
+
+
+def _require_limit(path: Path, total: int, limit: int) -> None:
     if total > limit:
         raise LimitError(
             f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB are allowed; if it is what was published, "
             "raise vocaset.unpacked_gigabytes in config.yaml and run again"
         )
-    return members
+
+
+def _plain(info: zipfile.ZipInfo) -> str:
+    """A member's path without the `./` that some packers begin it with."""
+    return posixpath.normpath(info.filename)
+
+
+def _is_junk(path: str) -> bool:
+    return any(part.startswith(".") or part in _JUNK for part in path.split("/"))
 
 
 class _Folder:
@@ -164,7 +197,7 @@ class _Folder:
         if not (self.root / folder).is_dir():
             return []
         with os.scandir(self.root / folder) as entries:
-            return sorted(entry.name for entry in entries if kind(entry))
+            return sorted(entry.name for entry in entries if kind(entry) and not _is_junk(entry.name))
 
     def _part(self, path: str) -> tuple[Tree, str]:
         """The archive that stands for the path's first folder and the path in it, or this folder and the path."""
@@ -182,14 +215,11 @@ class _Zip:
     def __init__(self, root: Path, limit: int):
         self.root = root
         self._zip = _open(root)
-        members = [
-            info
-            for info in check_members(self._zip, root, limit)
-            if not info.filename.startswith(_JUNK) and not info.filename.endswith(_JUNK)
-        ]
+        members = {_plain(info): info for info in check_members(self._zip, root, limit)}
+        members = {path: info for path, info in members.items() if not _is_junk(path)}
         around = f"{root.stem}/"
-        prefix = around if members and all(info.filename.startswith(around) for info in members) else ""
-        self._infos = {info.filename.removeprefix(prefix): info for info in members}
+        prefix = around if members and all(path.startswith(around) for path in members) else ""
+        self._infos = {path.removeprefix(prefix): info for path, info in members.items()}
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         for path in self._infos:
@@ -208,14 +238,92 @@ class _Zip:
     def open(self, path: str) -> BinaryIO:
         if path not in self._infos:
             raise FileNotFoundError(f"{self.where(path)} is not there")
-        return self._zip.open(self._infos[path])
+        info = self._infos[path]
+        with _naming(self.root, info):
+            file = self._zip.open(zip64.unbounded(info, LARGEST_RATIO))
+        return io.BufferedReader(_Member(file, self.root, info), _CHUNK)
 
     def where(self, path: str) -> str:
         return f"{self.root}:{path}"
 
 
-def _open(path: Path) -> zipfile.ZipFile:
+class _Member(io.RawIOBase):
+    """A member of an archive as a file; whatever goes wrong in it names both."""
+
+    def __init__(self, file: BinaryIO, path: Path, info: zipfile.ZipInfo):
+        self._file, self._names = file, (path, info)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        with _naming(*self._names):
+            content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def readall(self) -> bytes:
+        with _naming(*self._names):
+            return self._file.read()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _naming(*self._names):
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def _naming(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
+    """A block that reads a member: what any decoder raises on its content becomes an ArchiveError that names it."""
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise ArchiveError(f"{path}: cut short, or no zip archive ({error}); delete it and fetch it again") from None
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        if _is_of_the_disk(error):
+            raise
+        raise ArchiveError(
+            f"{path}: {info.filename} is damaged ({error or type(error).__name__}): this copy of the archive is not "
+            "whole, use another"
+        ) from None
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether it is not the content's fault; to look for a place that cannot be in a file is."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    """An archive, with every place and size as it is, whatever the archive says of those beyond 4 GiB.
+
+    Raises:
+        ArchiveError: it is cut short, damaged or none.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged list of members may raise anything
+        if _is_of_the_disk(error):
+            raise
+        raise ArchiveError(
+            f"{path}: cut short, or no zip archive ({error or type(error).__name__}); use a whole copy of it"
+        ) from None
+    try:
+        zip64.restore(archive)
+    except LookupError as error:
+        archive.close()
+        raise ArchiveError(
+            f"{path}: is larger than 4 GiB without the Zip64 records for it, and {error.args[0]} was not found in it; "
+            "7z may be able to unpack it (`7z x`); then use the folder in its place"
+        ) from None
+    return archive

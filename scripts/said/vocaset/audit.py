@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from said.corpus import FRAME_RATE
 from said.files.pages import page
 from said.running.console import progress
-from said.vocaset.release import DefectError, Release, require_finite
+from said.vocaset.defects import DefectError, require_counted, require_finite
+from said.vocaset.release import Release
 
 SAMPLE_RATE = 22000
 """Hz, of all speech in the release."""
@@ -25,6 +26,7 @@ CHECKS = {
     "unreadable": "a file is damaged",
     "frames": "frames are missing within the sentence",
     "topology": "the triangles are not the template's",
+    "unit": "the size is not that of a head in metres, or a frame's not the template's",
     "not_finite": "a coordinate is not finite",
     "empty": "the speech has no samples",
     "first_frames": "frames are missing at the beginning; the speech before them is cut off",
@@ -36,7 +38,7 @@ CHECKS = {
     "unexpected": "no such sentence is known",
 }
 """What is looked for, from the gravest to the lightest."""
-UNUSABLE = ("missing", "unreadable", "frames", "topology", "not_finite", "empty")
+UNUSABLE = ("missing", "unreadable", "frames", "topology", "unit", "not_finite", "empty")
 """Checks after which a sentence, once accepted, is left out; after the others it is used as it is."""
 KNOWN = (
     "FaceTalk_170811_03274_TA/sentence24/missing",
@@ -44,6 +46,10 @@ KNOWN = (
     "FaceTalk_170809_00138_TA/sentence26/first_frames",
 )
 """Gaps of VOCASET as it was released."""
+_HEAD = (0.05, 5.0)  # metres across, by far: a head in millimetres, centimetres or inches lies beyond
+_USUAL = 0.4  # metres, from corner to corner
+_OTHER_HEAD = 3.0  # times the template's size or a third of it: another unit, since no face moves like that
+_UNITS = {1000.0: "millimetres", 100.0: "centimetres", 39.37: "inches", 1.0: "metres"}
 _RATE_TOLERANCE = 0.1  # of 60 frames per second; beyond it the rate is wrong, not the length
 _SILENCE = 33  # root mean square, of 32768: -60 dB
 _CLIPPED_SHARE = 1e-3  # of all samples at full scale
@@ -97,8 +103,12 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
     def found(sentence, check, detail):
         inspection.findings.append(Finding(speaker, sentence, check, detail))
 
+    size = None
     try:
-        require_finite(release.template(speaker)[None], f"template of {speaker}")
+        template = release.template(speaker)
+        require_finite(template[None], f"template of {speaker}")
+        size = float(_sizes(template[None])[0])
+        _require_head(size, f"template of {speaker}")
     except DefectError as error:
         found("template", error.check, str(error))
     numbers, spoken = release.frame_numbers(speaker), release.spoken(speaker)
@@ -112,7 +122,9 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
             found(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
             continue
         try:
-            inspection.sentences[sentence], remarks = _look(release, speaker, sentence, numbers[sentence], tolerance)
+            inspection.sentences[sentence], remarks = _look(
+                release, speaker, sentence, numbers[sentence], tolerance, size
+            )
         except DefectError as error:
             found(sentence, error.check, str(error))
         else:
@@ -121,16 +133,53 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
     return inspection
 
 
-def _look(release: Release, speaker: str, sentence: str, numbers: NDArray, tolerance: float):
-    """Measurements of a sentence, and (check, detail) of what is wrong with it but does not prevent reading it."""
+def _sizes(frames: NDArray) -> NDArray[np.float64]:
+    """(N,) how far (N, V, 3) vertices reach, from corner to corner."""
+    return np.linalg.norm(np.ptp(np.asarray(frames, dtype=np.float64), axis=1), axis=1)
+
+
+def _require_head(size: float, name: str) -> None:
+    """Raise DefectError where a size is not that of a head in metres."""
+    if not _HEAD[0] <= size <= _HEAD[1]:
+        raise DefectError("unit", f"{name}: is {size:.4g} m across; are these {_unit(size / _USUAL)}?")
+
+
+def _require_same_size(frames: NDArray, size: float | None, name: str) -> None:
+    """Raise DefectError where a frame of (N, V, 3) is not about as large as the template or, without one, a head."""
+    sizes = _sizes(frames)
+    if size is None or size == 0:
+        odd = int(np.argmax(np.abs(np.log(np.maximum(sizes, 1e-300)))))
+        _require_head(float(sizes[odd]), f"{name}: frame {odd + 1}")
+        return
+    far = (sizes > _OTHER_HEAD * size) | (sizes < size / _OTHER_HEAD)
+    if far.any():
+        frame = int(np.argmax(far))
+        times = sizes[frame] / size
+        unit = f"{_unit(times)} beside metres" if times > 1 else f"metres beside {_unit(1 / max(times, 1e-300))}"
+        raise DefectError(
+            "unit",
+            f"{name}: frame {frame + 1} is {times:.4g} times as large as the template; {unit}?",
+        )
+
+
+def _unit(times: float) -> str:
+    """The unit of which a metre has about that many."""
+    return _UNITS[min(_UNITS, key=lambda count: abs(np.log(times / count)))]
+
+
+def _look(release: Release, speaker: str, sentence: str, numbers: NDArray, tolerance: float, size: float | None):
+    """Measurements of a sentence, and (check, detail) of what is wrong with it but does not prevent reading it.
+
+    `size` is the template's, in metres, where there is one.
+    """
     findings = []
+    require_counted(numbers, f"{speaker}/{sentence}")
     first, last = int(numbers[0]), int(numbers[-1])
-    if last - first + 1 != len(numbers):
-        absent = sorted({*range(first, last + 1)} - {*numbers.tolist()})
-        raise DefectError("frames", f"lacks {len(absent)} frames, the first of them {absent[0] + 1}")
     if first:
         findings.append(("first_frames", f"begins with frame {first + 1}"))
-    require_finite(release.motion(speaker, sentence), f"{speaker}/{sentence}")
+    motion = release.motion(speaker, sentence)
+    require_finite(motion, f"{speaker}/{sentence}")
+    _require_same_size(motion, size, f"{speaker}/{sentence}")
     samples, rate = release.speech(speaker, sentence)
     if len(samples) == 0:
         raise DefectError("empty", "the speech has no samples")

@@ -5,9 +5,9 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from said.running.atomic import PathLike
+from said.vocaset.addresses import is_private, shown
 
 REMEDY = (
     "VOCASET is free for research after registration at https://voca.is.tue.mpg.de. Then set VOCA_USERNAME and "
@@ -67,9 +67,8 @@ def require_private_channel(url: str) -> None:
     Raises:
         CredentialsError: the address is plain http to another machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
-        raise CredentialsError(f"{url}: a password is sent over https only; correct vocaset.url in config.yaml")
+    if not is_private(url):
+        raise CredentialsError(f"{shown(url)}: a password is sent over https only; correct the address in config.yaml")
 
 
 def _read_file(path: Path) -> Credentials:
@@ -79,7 +78,12 @@ def _read_file(path: Path) -> Credentials:
             raise CredentialsError(f"{path}: others may read it, it was not used; chmod 600 {path}")
         if status.st_uid != os.getuid():
             raise CredentialsError(f"{path}: belongs to somebody else, it was not used")
-        lines = file.read().splitlines()
+        try:
+            lines = file.read().removesuffix("\n").split("\n")
+        except UnicodeDecodeError:
+            lines = None
+    if lines is None:
+        raise CredentialsError(f"{path}: is not encoded as UTF-8, it was not used; save it anew")
     if len(lines) != 2 or not all(lines):
         raise CredentialsError(f"{path}: must hold two lines, name and password; it has {len(lines)}")
     return Credentials(*lines)

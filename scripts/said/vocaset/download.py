@@ -5,6 +5,7 @@ that was put in its place by hand is taken as it is and recorded likewise.
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import filelock
 
 from said.files.text import write_text
 from said.running.atomic import PathLike
+from said.vocaset.addresses import shown, split_login
 from said.vocaset.credentials import Credentials, require_private_channel
+from said.vocaset.part import Part
 from said.vocaset.receipts import Receipt, describe
-from said.vocaset.transfer import DownloadError, Part, require_space, transfer
+from said.vocaset.transfer import DownloadError, Source, require_space, transfer
 
 __all__ = ["DownloadError", "fetch", "verify"]
 
@@ -32,14 +35,16 @@ def fetch(
     """Bring a published file to a path, once, whoever else tries the same at the same time.
 
     Args:
-        url: its address.
+        url: its address. A name and a password in it, as mirrors may want them, are sent as HTTP has it, over TLS or to
+            this machine alone, and shown nowhere.
         path: its place here. A file that is there already is verified, and the network left alone.
         sha256: its checksum, where known; else the one recorded here before; else it is recorded now.
-        size: bytes, where roughly known, to see before the transfer that the disk has room.
+        size: bytes, where roughly known, to see before the transfer that the disk has room; more than twice as many
+            are not taken.
         credentials: gives what is sent as a form (POST), over TLS or to this machine alone; asked only if needed.
         check: raises ValueError if the content is not what it should be; asked before a file is first recorded. Of
             anything else that it raises, what has arrived is kept.
-        pause: seconds before the second try; doubled before each further one.
+        pause: seconds before the third try in a row; doubled before each further one. The second comes at once.
 
     Raises:
         DownloadError: the login is refused, a page arrives in place of the file, the checksum is another, the check
@@ -52,21 +57,28 @@ def fetch(
     with _alone(path):
         if path.exists():
             return verify(path, url, sha256, check)
-        if credentials is not None:
-            require_private_channel(url)
-        part = Part(path, url)
+        address, login = _split(url)
+        if credentials is not None or login is not None:
+            require_private_channel(address)
+        part = Part(path, shown(url))
         require_space(part, size)
-        digest = transfer(url, part, size, None if credentials is None else credentials(), pause)
+        source = Source(address, login, None if credentials is None else credentials(), size, bool(sha256 or check))
+        digest, resumed = transfer(source, part, pause)
         problem = _objection(part.path, digest, sha256, _recorded(path), check)
+        if problem and resumed:  # it may be halves of two files
+            print(f"{shown(url)}: what arrived in pieces {problem}; beginning anew", flush=True)
+            part.discard()
+            digest, _ = transfer(source, part, pause)
+            problem = _objection(part.path, digest, sha256, _recorded(path), check)
         if problem:
             part.discard()
             raise DownloadError(
-                f"{url}: what arrived {problem}; it was deleted. If the publisher has changed the file, correct "
+                f"{shown(url)}: what arrived {problem}; it was deleted. If the publisher has changed the file, correct "
                 f"config.yaml or delete {_sidecar(path)}"
             )
         _record(path, digest)
         part.finish()
-    return describe(path, url, digest)
+    return describe(path, shown(url), digest)
 
 
 def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable | None = None) -> Receipt:
@@ -76,13 +88,15 @@ def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable 
         DownloadError: a checksum is another, or the check fails.
     """
     path = Path(path)
-    found, recorded = describe(path, url), _recorded(path)
+    found, recorded = describe(path, shown(url)), _recorded(path)
     problem = _objection(path, found.sha256, sha256, recorded, None if recorded else check)
     if problem:
-        raise DownloadError(
-            f"{path}: {problem}. Delete the file to have it fetched again; if you replaced it on purpose, delete "
-            f"{_sidecar(path)}"
+        remedy = (
+            "If it is yours, put another in its place, or move it elsewhere to have it fetched"
+            if recorded is None
+            else f"Delete the file to have it fetched again; if you replaced it on purpose, delete {_sidecar(path)}"
         )
+        raise DownloadError(f"{path}: {problem}. {remedy}")
     if recorded is None:
         _record(path, found.sha256)
     return found
@@ -90,7 +104,7 @@ def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable 
 
 def _objection(path: Path, digest: str, published: str | None, recorded: str | None, check) -> str | None:
     """Why a file is not the one it should be."""
-    if published and digest != published:
+    if published and digest != published.lower():
         return f"has the sha256 {digest}, published is {published}"
     if recorded and digest != recorded:
         return f"has the sha256 {digest}, recorded when it was first here is {recorded}"
@@ -122,9 +136,22 @@ def _sidecar(path: Path) -> Path:
 
 
 def _recorded(path: Path) -> str | None:
-    with contextlib.suppress(FileNotFoundError):
-        return _sidecar(path).read_text(encoding="utf-8").split()[0]
-    return None
+    sidecar = _sidecar(path)
+    try:
+        words = sidecar.read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return None
+    if not words or not re.fullmatch(r"[0-9a-f]{64}", words[0], re.ASCII | re.IGNORECASE):
+        raise DownloadError(f"{sidecar}: holds no sha256; remove it, and what lies beside it is recorded anew")
+    return words[0].lower()
+
+
+def _split(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
+    try:
+        return split_login(url)
+    except ValueError:  # it holds the address, and whatever is in that
+        failure = DownloadError(f"{shown(url)}: correct it in config.yaml")
+    raise failure
 
 
 def _record(path: Path, digest: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from said.files.text import read_json, write_json
 from said.running.atomic import PathLike
+from said.running.integrity import reading
 
 LARGE = 100_000_000
 """Bytes from which on a file is read again only if its size or its date changed: many jobs use the same archive."""
@@ -43,16 +44,19 @@ def write_receipts(path: PathLike, receipts: Iterable[Receipt]) -> None:
 
 
 def require_unchanged(paths: Iterable[PathLike]) -> None:
-    """Compare the files that receipts tell of with what they tell.
+    """Check that every file still matches its receipt.
 
     Args:
         paths: of what `write_receipts` wrote.
 
     Raises:
         ChangedFileError: a file is missing, or its content is another.
+        DamagedError: a receipt cannot be read.
     """
     for path in paths:
-        for then in (Receipt(**receipt) for receipt in read_json(path)):
+        with reading(path):
+            receipts = [Receipt(**receipt) for receipt in list.copy(read_json(path))]
+        for then in receipts:
             file = Path(then.path)
             if not file.exists():
                 raise ChangedFileError(f"{file} is not there, though {path} tells of it: remove {path} and run again")

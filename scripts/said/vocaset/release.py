@@ -12,9 +12,9 @@ sentence at a time.
 import io as bytesio
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import trimesh
@@ -23,25 +23,14 @@ from numpy.typing import NDArray
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
 from said.files.arrays import write_frames
-from said.files.audio import AudioError, read_samples, write_audio
+from said.files.audio import read_samples, write_audio
 from said.files.meshes import parse_mesh, read_mesh
 from said.running.atomic import PathLike
-from said.vocaset import archives, unpickle
+from said.vocaset import archives, tables
 from said.vocaset.credentials import REMEDY
+from said.vocaset.defects import NUMBERS_END, DefectError, require_counted, require_finite
 
 _TRAINING_FOLDERS = ("", "trainingdata")
-
-
-class DefectError(ValueError):
-    """Part of the release cannot be used.
-
-    Attributes:
-        check: name of the check that it fails, see `said.vocaset.audit.CHECKS`.
-    """
-
-    def __init__(self, check: str, message: str):
-        super().__init__(message)
-        self.check = check
 
 
 class Release(Protocol):
@@ -50,7 +39,10 @@ class Release(Protocol):
     faces: NDArray
 
     def frame_numbers(self, speaker: str) -> dict[str, NDArray[np.int64]]:
-        """By sentence, the numbers from 0 of the frames that are there, ascending; in the order of storage."""
+        """By sentence, the numbers from 0 of the frames that are there, ascending; in the order of storage.
+
+        Where frames are counted from 0, which `require_counted` refuses, they begin with -1.
+        """
 
     def spoken(self, speaker: str) -> set[str]:
         """The sentences that have speech."""
@@ -127,8 +119,9 @@ def read_arkit(path: PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[
     folder = posixpath.dirname(neutral)
     there = {posixpath.splitext(name)[0] for name in tree.files(folder)}
     for name in ("Neutral", *SPEECH_BLENDSHAPES, *(name for name in OTHER_BLENDSHAPES if name in there)):
-        with tree.open(posixpath.join(folder, f"{name}.obj")) as file:
-            yield name, parse_mesh(file.read(), f"{name}.obj")
+        file_name = posixpath.join(folder, f"{name}.obj")
+        with tree.open(file_name) as file:
+            yield name, parse_mesh(file.read(), tree.where(file_name))
 
 
 def require(path: PathLike) -> Path:
@@ -158,16 +151,12 @@ def convert(release: Release, speaker: str, sentence: str, folder: PathLike) -> 
     require_finite(frames, f"{speaker}/{sentence}")
     samples, rate = release.speech(speaker, sentence)
     first = int(release.frame_numbers(speaker)[sentence][0])
+    samples = samples[round(first * rate / FRAME_RATE) :]
+    if len(samples) == 0:
+        raise DefectError("empty", f"{speaker}/{sentence}: the speech ends before its first frame, {first + 1}")
     write_frames(Path(folder) / f"{sentence}.npy", frames)
-    write_audio(Path(folder) / f"{sentence}.wav", samples[round(first * rate / FRAME_RATE) :], rate)
+    write_audio(Path(folder) / f"{sentence}.wav", samples, rate)
     return len(frames)
-
-
-def require_finite(vertices: NDArray, name: str) -> None:
-    """Raise DefectError, naming the frame and the vertex, where a coordinate of (N, V, 3) is not finite."""
-    if not np.isfinite(vertices).all():
-        frame, vertex, _ = np.argwhere(~np.isfinite(vertices))[0]
-        raise DefectError("not_finite", f"{name}: vertex {vertex} of frame {frame + 1} is not finite")
 
 
 class PlyTree:
@@ -195,7 +184,12 @@ class PlyTree:
     def motion(self, speaker: str, sentence: str) -> NDArray[np.float32]:
         folder = f"unposedcleaneddata/{speaker}/{sentence}"
         numbers = self._numbers(folder, sentence)
-        return np.stack([self._read(f"{folder}/{sentence}.{number + 1:06d}.ply") for number in numbers])
+        require_counted(numbers, f"{speaker}/{sentence}")
+        paths = [f"{folder}/{sentence}.{number + 1:06d}.ply" for number in numbers]
+        try:
+            return np.stack([self._read(path) for path in paths])
+        except FileNotFoundError as error:
+            raise DefectError("frames", f"{error}: its number has more or fewer than six digits") from None
 
     def speech(self, speaker: str, sentence: str) -> tuple[NDArray[np.int16], int]:
         path = f"audio/{speaker}/{sentence}.wav"
@@ -203,13 +197,14 @@ class PlyTree:
             content = bytesio.BytesIO(file.read())
         try:
             return read_samples(content)
-        except AudioError as error:
+        except ValueError as error:
             raise DefectError("unreadable", f"{self._tree.where(path)}: {error}") from None
 
     def _numbers(self, folder: str, sentence: str) -> NDArray[np.int64]:
         prefix = f"{sentence}."
         names = (name[len(prefix) : -4] for name in self._tree.files(folder) if name.endswith(".ply"))
-        return np.array(sorted(int(number) - 1 for number in names if number.isdecimal()), dtype=np.int64)
+        numbers = sorted(min(int(number), NUMBERS_END) - 1 for number in names if re.fullmatch(r"\d{1,99}", number))
+        return np.array(numbers, dtype=np.int64)
 
     def _read(self, path: str) -> NDArray[np.float32]:
         with self._tree.open(path) as file:
@@ -225,7 +220,7 @@ class _MeshReader:
 
     def __init__(self, faces: NDArray):
         self._faces = faces
-        self._header = self._tail = None
+        self._count = self._header = self._tail = None
 
     def vertices(self, content: bytes, name: str) -> NDArray[np.float32]:
         """(V, 3). Raises DefectError where the triangles are others or the file is damaged."""
@@ -243,6 +238,9 @@ class _MeshReader:
                 f"{len(self._faces)} of vocaset.topology",
             )
         vertices = np.asarray(mesh.vertices, dtype=np.float32)
+        if len(vertices) != (self._count or len(vertices)):
+            raise DefectError("topology", f"{name}: has {len(vertices)} vertices, others have {self._count}")
+        self._count = len(vertices)
         self._learn(content, vertices)
         return vertices
 
@@ -258,15 +256,12 @@ class _MeshReader:
 
 
 class TrainingArchive:
-    """The training archive. A file of its own holds each kind of data; vertices are read where they lie.
-
-    Its pickles name speakers and sentences, which become names of files: of letters, digits and _ alone.
-    """
+    """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
 
     def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
         self.faces = np.asarray(faces)
         self._tree, self._folder = tree, folder
-        self._rows = self._load("subj_seq_to_idx.pkl")
+        self._rows = self._load(tables.rows, "subj_seq_to_idx.pkl")
         self._audio = None
         self._file = tree.open(self._path("data_verts.npy"))
         self._dtype, self._shape, self._start = self._header()
@@ -281,20 +276,24 @@ class TrainingArchive:
         return set(self._speeches().get(speaker, {}))
 
     def template(self, speaker: str) -> NDArray[np.float32]:
-        templates = self._load("templates.pkl")
+        templates = self._load(tables.templates, "templates.pkl")
         name = self._where("templates.pkl")
         if speaker not in templates:
             raise DefectError("missing", f"{name}: has no {speaker}; {REMEDY}")
-        template = np.asarray(templates[speaker], dtype=np.float32)
+        template = templates[speaker].astype(np.float32)
         if template.shape != self._shape[1:]:
             raise DefectError("topology", f"{name}: {speaker} has the shape {template.shape}, frames {self._shape[1:]}")
         return template
 
     def motion(self, speaker: str, sentence: str) -> NDArray[np.float32]:
         rows = self._rows[speaker][sentence]
-        rows = np.array([rows[number] for number in sorted(rows)], dtype=np.int64)
-        if rows.min() < 0 or rows.max() >= self._shape[0]:
+        require_counted(np.array(sorted(rows), dtype=np.int64), f"{speaker}/{sentence}")
+        rows = [rows[number] for number in sorted(rows)]
+        if min(rows) < 0 or max(rows) >= self._shape[0]:
             raise DefectError("frames", f"{speaker}/{sentence}: a row of it is not among the {self._shape[0]}")
+        if len(set(rows)) < len(rows):
+            raise DefectError("frames", f"{speaker}/{sentence}: several frames of it are the same row")
+        rows = np.array(rows, dtype=np.int64)
         frames = np.empty((len(rows), *self._shape[1:]), dtype=np.float32)
         for begin, end in _runs(rows):
             frames[begin:end] = self._read(rows[begin], end - begin)
@@ -302,7 +301,7 @@ class TrainingArchive:
 
     def speech(self, speaker: str, sentence: str) -> tuple[NDArray[np.int16], int]:
         recording = self._speeches()[speaker][sentence]
-        samples, rate = np.asarray(recording["audio"]), int(recording["sample_rate"])
+        samples, rate = recording["audio"], recording["sample_rate"]
         if samples.ndim != 1 or samples.dtype != np.int16:
             raise DefectError(
                 "unreadable", f"{self._where('raw_audio_fixed.pkl')}: {speaker}/{sentence} is {samples.dtype} "
@@ -316,12 +315,15 @@ class TrainingArchive:
             major = np.lib.format.read_magic(self._file)[0]
             read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(self._file)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+        except (archives.ArchiveError, OSError):
+            raise
+        except Exception as error:  # a damaged header may raise anything
+            raise ValueError(f"{name}: is damaged or no array: {error}") from None
         if dtype.kind != "f" or fortran or len(shape) != 3 or shape[2] != 3:
             raise ValueError(f"{name}: holds {dtype} {shape}, expected vertices (F, V, 3)")
-        if self.faces.max() >= shape[1]:
-            raise ValueError(f"{name}: frames have {shape[1]} vertices, vocaset.topology has {self.faces.max() + 1}")
+        expected = self.faces.max() + 1
+        if not expected <= shape[1] <= 2 * expected:  # some may be in no triangle, but not most
+            raise ValueError(f"{name}: frames have {shape[1]} vertices, vocaset.topology has {expected}")
         return dtype, shape, self._file.tell()
 
     def _read(self, row: int, count: int) -> NDArray:
@@ -335,23 +337,15 @@ class TrainingArchive:
 
     def _speeches(self) -> dict:
         if self._audio is None:
-            self._audio = self._load("raw_audio_fixed.pkl")
+            self._audio = self._load(tables.speech, "raw_audio_fixed.pkl")
         return self._audio
 
-    def _load(self, name: str) -> dict:
+    def _load(self, read: Callable[[BinaryIO, str], dict], name: str) -> dict:
         try:
             with self._tree.open(self._path(name)) as file:
-                table = unpickle.load(file, self._where(name))
+                return read(file, self._where(name))
         except FileNotFoundError:
             raise FileNotFoundError(f"{self._where(name)} is not there; {REMEDY}") from None
-        for speaker, sentences in table.items():
-            for given in (speaker, *(sentences if isinstance(sentences, dict) else ())):
-                if not (isinstance(given, str) and re.fullmatch(r"\w+", given, re.ASCII)):
-                    raise archives.ArchiveError(
-                        f"{self._where(name)}: {given!r} is no name of a speaker or a sentence; this is not what was "
-                        "published, do not use it"
-                    )
-        return table
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._folder, name)

@@ -1,24 +1,27 @@
 """One file over HTTP, from where a broken connection left it.
 
-What has arrived lies as a hidden `.part` beside the file's place, with what the server said of the whole beside it.
+What has arrived lies as a hidden `.part` beside the file's place, with what the server said of the whole beside it. It
+is gone on with only where the server shows that the file is still the same, or where the whole can be proved.
 """
 
 import contextlib
 import errno
-import json
+import itertools
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 from tqdm import tqdm
 
-from said.files.text import write_json
+from said.vocaset.addresses import is_on_this_machine, origin, shown
 from said.vocaset.credentials import Credentials
+from said.vocaset.part import Part
 from said.vocaset.receipts import digest_of
 
 ATTEMPTS = 6
@@ -30,6 +33,11 @@ _LONGEST_WAIT = 120.0  # seconds
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = 5
 _SNIFFED = 2**16  # bytes of a page that are searched for a login
+_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"  # and what marks the encoding of a text
+_MOST_BLANKS = 2**24  # bytes after which what has only blanks is no file
+_MOST_UNANNOUNCED = 2**31  # bytes that are taken of what nobody has said the size of
+_PAGE = re.compile(rb"(\s|<\?xml.*?\?>|<!--.*?-->)*<(!doctype\s+html|(html|head|body|title|meta|script)\b)", re.DOTALL)
+_NO_PROXY = {"http": None, "https": None, "all": None}
 
 
 class DownloadError(RuntimeError):
@@ -37,69 +45,69 @@ class DownloadError(RuntimeError):
 
 
 class _TransientError(Exception):
-    """Worth another try, after `wait` seconds where the server asks for it."""
+    """Worth another try, when the `answer` says, where there is one."""
 
-    def __init__(self, message: str, wait: float | None = None):
+    def __init__(self, message: str, answer: requests.Response | None = None):
         super().__init__(message)
-        self.wait = wait
+        self.answer = None if answer is None else answer.raw
 
 
-class Part:
-    """The bytes of a file that have arrived so far, and what the server said of the whole."""
+@dataclass(frozen=True, repr=False)
+class Source:
+    """Where a file comes from.
 
-    def __init__(self, path: Path, url: str):
-        self.target, self.url = path, url
-        self.path = path.with_name(f".{path.name}.part")
-        self._facts = path.with_name(f".{path.name}.part.json")
+    Attributes:
+        url: its address, without name and password.
+        login: those of the address, for HTTP's own way; None without.
+        credentials: what is sent as a form; None without.
+        size: bytes, where roughly known.
+        provable: whether what arrives can be told from halves of two files.
+    """
 
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
+    url: str
+    login: tuple[bytes, bytes] | None = None
+    credentials: Credentials | None = None
+    size: int | None = None
+    provable: bool = False
 
-    def facts(self) -> dict:
-        """Total size and validator (ETag or date) of the file that the part belongs to; empty: begin anew."""
-        try:
-            facts = json.loads(self._facts.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return facts if self.size and facts.get("url") == self.url else {}
-
-    def begin(self, total: int | None, validator: str | None) -> None:
-        self.path.write_bytes(b"")
-        write_json(self._facts, {"url": self.url, "total": total, "validator": validator})
-
-    def finish(self) -> None:
-        self.path.replace(self.target)
-        self._facts.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._facts.unlink(missing_ok=True)
+    def __str__(self) -> str:
+        return shown(self.url)
 
 
-def transfer(url: str, part: Part, size: int | None, credentials: Credentials | None, pause: float) -> str:
-    """Let the part grow until it is whole, through broken connections; its sha256."""
+class _EndlessError(Exception):
+    pass
+
+
+def transfer(source: Source, part: Part, pause: float) -> tuple[str, bool]:
+    """Let the part grow until it is whole, through broken connections; its sha256, and whether it came in pieces."""
+    fresh = retries = urllib3.Retry(
+        ATTEMPTS - 1, backoff_factor=pause / 2, backoff_max=_LONGEST_WAIT, retry_after_max=_LONGEST_WAIT
+    )
+    furthest, pieces = part.size, bool(part.size)
     with requests.Session() as session:
         session.auth = lambda request: request  # else it would send what ~/.netrc has for the host, over plain http too
-        failures, furthest = 0, part.size
         while True:
             try:
-                return _attempt(session, url, part, size, credentials)
+                return _attempt(session, source, part), pieces
             except _TransientError as error:
-                problem, asked = str(error), error.wait
-            failures = 1 if part.size > furthest else failures + 1
-            furthest = max(furthest, part.size)
-            if failures >= ATTEMPTS:
+                problem, answer = str(error), error.answer
+            if part.size > furthest:
+                retries = fresh
+            furthest, pieces = max(furthest, part.size), True
+            if not retries.total:
                 raise DownloadError(
-                    f"{url}: {problem}; gave up after {ATTEMPTS} tries without a byte gained. The {part.size} bytes "
+                    f"{source}: {problem}; gave up after {ATTEMPTS} tries without a byte gained. The {part.size} bytes "
                     f"that arrived are kept: run again to go on from there, or put the file at {part.target} by hand"
                 )
-            wait = min(_LONGEST_WAIT, pause * 2 ** (failures - 1) if asked is None else asked)
-            print(f"{url}: {problem}; trying again in {wait:.0f} s", flush=True)
-            time.sleep(wait)
+            retries = retries.increment()
+            print(f"{source}: {problem}; trying again", flush=True)
+            try:
+                retries.sleep(answer)
+            except urllib3.exceptions.InvalidHeader:  # it says when, but not so that anybody understands it
+                retries.sleep()
 
 
-def _attempt(session: requests.Session, url: str, part: Part, size: int | None, credentials: Credentials | None) -> str:
+def _attempt(session: requests.Session, source: Source, part: Part) -> str:
     """One request, from where the part ends.
 
     Raises:
@@ -107,43 +115,64 @@ def _attempt(session: requests.Session, url: str, part: Part, size: int | None, 
         DownloadError: it will not pass.
     """
     facts = part.facts()
-    offset = part.size if facts else 0
+    if facts and facts["total"] == part.size:  # all had arrived
+        return digest_of(part.path).hexdigest()
+    offset = part.size if facts and (facts["validator"] or source.provable) else 0
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
         if facts["validator"]:
             headers["If-Range"] = facts["validator"]
-    with contextlib.closing(_ask(session, url, headers, credentials)) as response:
-        if response.status_code == 416 and offset:  # nothing after the part's end
-            if _total(response) in (offset, None) and facts["total"] in (offset, None):
-                return digest_of(part.path).hexdigest()
+    elif facts:
+        print(f"{source}: cannot show that the file is still the same; beginning anew", flush=True)
+    with contextlib.closing(_ask(session, source, headers)) as response:
+        if response.status_code == 416 and offset:  # the file is shorter now, or never was what arrived
             part.discard()
-            raise _TransientError(f"{offset} bytes had arrived, which the server does not know of", wait=0)
-        _require_data(response, url, credentials)
-        chunks = _chunks(response)
-        first = next(chunks, b"")
-        _require_no_page(response, first, chunks, url, credentials)
+            raise _TransientError(f"{offset} bytes had arrived, which the server does not know of")
+        _require_data(response, source)
+        chunks, total = _chunks(response), _total(response, offset)
         if response.status_code == 206:
-            if not offset or _start(response) != offset or facts["total"] not in (None, _total(response)):
+            first = next(chunks, b"")
+            _require_no_page(response, first, chunks, source)
+            if not offset or not _goes_on(response, offset, facts):
                 part.discard()
-                raise _TransientError("the file changed between two requests", wait=0)
-        elif offset:
-            print(f"{url}: the server does not resume; beginning anew", flush=True)
-        total = _total(response)
-        require_space(part, total or size)
+                raise _TransientError("the file changed between two requests")
+            total = facts["total"] or total
+        else:
+            first = _beginning(chunks)
+            _require_no_page(response, first, chunks, source)
+            if offset:
+                print(f"{source}: the server does not resume; beginning anew", flush=True)
+        if not first:
+            raise _TransientError("an empty answer arrived")
+        if source.size and total and total > 2 * source.size:
+            raise DownloadError(
+                f"{source}: announces {total} bytes, where about {source.size} are expected; if it is the right file, "
+                "correct gigabytes in config.yaml"
+            )
+        require_space(part, total or source.size)
         if response.status_code != 206:
             part.begin(total, _validator(response))
-        return _append(part, first, chunks, total)
+        return _append(part, first, chunks, total, source)
 
 
-def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None) -> str:
+def _goes_on(response: requests.Response, offset: int, facts: dict) -> bool:
+    """Whether a partial answer is the rest of the file whose beginning is here."""
+    same = facts["validator"] is None or _validator(response) == facts["validator"]
+    return same and _start(response) == offset and _total(response, offset) in (facts["total"], None)
+
+
+def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None, source: Source) -> str:
     """Write what arrives, and say every few seconds how far it is; the sha256 of the whole."""
     digest = digest_of(part.path)
     begin = last = time.monotonic()
     offset = done = part.size
+    most = total or 2 * (source.size or 0) or _MOST_UNANNOUNCED
     try:
-        with part.path.open("ab") as file:
-            for chunk in (c for source in ([first], chunks) for c in source):
+        with part.append() as file:
+            for chunk in itertools.chain([first], chunks):
+                if done + len(chunk) > most:
+                    raise _EndlessError
                 file.write(chunk)
                 digest.update(chunk)
                 done += len(chunk)
@@ -153,6 +182,11 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
                     last = now
             file.flush()
             os.fsync(file.fileno())
+    except _EndlessError:
+        part.discard()
+        expected = "were announced" if total else "are expected" if source.size else "are taken of what announces none"
+        reason = f"does not end after {done} bytes, where at most {most} {expected}; what arrived was deleted"
+        raise DownloadError(f"{source}: {reason}. Put the file at {part.target} by hand, or use a mirror") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -169,27 +203,33 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
     return digest.hexdigest()
 
 
-def _ask(session, url: str, headers: dict, credentials: Credentials | None) -> requests.Response:
-    """The answer to a request, its body still to come; redirections are followed, but never with the password.
+def _ask(session: requests.Session, source: Source, headers: dict) -> requests.Response:
+    """The answer to a request, its body still to come; redirections are followed, but never with a password.
 
-    An exception of `requests` holds the request and its body: none is let out, or chained to what is raised.
+    An exception of `requests` holds the request and its body: none is let out, or chained to what is raised. Nor are
+    their texts shown, which hold the address as it is.
     """
-    form = None if credentials is None else credentials.form()
+    form = None if source.credentials is None else source.credentials.form()
+    url = source.url
     for _ in range(_REDIRECTS):
+        known = source.login is not None and origin(url) == origin(source.url)
         try:
             response = session.request(
                 "GET" if form is None else "POST",
                 url,
                 data=form,
                 headers=headers,
+                auth=source.login if known else None,
+                proxies=_NO_PROXY if is_on_this_machine(url) else None,
                 stream=True,
                 allow_redirects=False,
                 timeout=TIMEOUT,
             )
         except requests.exceptions.SSLError as error:
-            failure = DownloadError(f"{url}: the certificate is not valid: {error.args[0]}")
-        except requests.exceptions.InvalidURL as error:
-            failure = DownloadError(f"{url}: no usable address: {error}")
+            reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+            failure = DownloadError(f"{shown(url)}: the certificate is not valid: {reason}")
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+            failure = DownloadError(f"{shown(url)}: no usable address; correct it in config.yaml")
         except requests.exceptions.RequestException as error:
             failure = _TransientError(f"no connection: {type(error).__name__}")
         else:
@@ -199,15 +239,18 @@ def _ask(session, url: str, headers: dict, credentials: Credentials | None) -> r
         if not response.is_redirect:
             return response
         response.close()
-        target = urljoin(url, response.headers["Location"])
-        if response.status_code in (307, 308) and form is not None and _origin(target) != _origin(url):
-            raise DownloadError(f"{url}: wants the password sent on to {_origin(target)[1]}; it was not")
+        try:
+            target = urljoin(url, response.headers["Location"])
+        except ValueError:
+            raise DownloadError(f"{shown(url)}: leads to what is no address") from None
+        if response.status_code in (307, 308) and form is not None and origin(target) != origin(url):
+            raise DownloadError(f"{shown(url)}: wants the password sent on to {origin(target)[1]}; it was not")
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-            raise DownloadError(f"{url}: leads to {target}, which is not encrypted")
+            raise DownloadError(f"{shown(url)}: leads to {shown(target)}, which is not encrypted")
         if response.status_code not in (307, 308):
             form = None
         url = target
-    raise DownloadError(f"{url}: redirected {_REDIRECTS} times")
+    raise DownloadError(f"{source}: redirected {_REDIRECTS} times")
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
@@ -226,42 +269,55 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def _require_data(response: requests.Response, url: str, credentials: Credentials | None) -> None:
+def _require_data(response: requests.Response, source: Source) -> None:
     """Refuse answers that are no file, by their status."""
     status = response.status_code
     if status in _TRANSIENT:
-        after = response.headers.get("Retry-After", "")
-        raise _TransientError(f"the server answered {status}", float(after) if after.isdecimal() else None)
+        raise _TransientError(f"the server answered {status}", response)
     if status in (401, 403):
-        login = "name or password is wrong, or the licence was not accepted" if credentials else "access is refused"
-        raise DownloadError(f"{url}: {login} (status {status})")
+        known = source.credentials or source.login
+        login = "name or password is wrong, or the licence was not accepted" if known else "access is refused"
+        raise DownloadError(f"{source}: {login} (status {status})")
     if status in (404, 410):
-        raise DownloadError(f"{url}: the publisher has no file of this name (status {status}); see config.yaml")
+        raise DownloadError(f"{source}: the publisher has no file of this name (status {status}); see config.yaml")
     if status not in (200, 206):
-        raise DownloadError(f"{url}: answered with status {status}, {response.reason}")
+        raise DownloadError(f"{source}: answered with status {status}, {response.reason}")
     coding = response.headers.get("Content-Encoding", "identity")
     if coding != "identity":
         raise DownloadError(
-            f"{url}: arrived in the coding {coding}, though it was asked for as it is: a proxy's doing?"
+            f"{source}: arrived in the coding {coding}, though it was asked for as it is: a proxy's doing?"
         )
 
 
-def _require_no_page(
-    response: requests.Response, first: bytes, chunks: Iterator[bytes], url: str, credentials: Credentials | None
-) -> None:
+def _beginning(chunks: Iterator[bytes]) -> bytes:
+    """What arrives up to the first thing in it that is not blank; empty where there is none."""
+    found = bytearray()
+    for chunk in chunks:
+        found += chunk
+        if chunk.strip(_BLANKS):
+            return bytes(found)
+        if len(found) > _MOST_BLANKS:
+            break
+    return b""
+
+
+def _require_no_page(response: requests.Response, first: bytes, chunks: Iterator[bytes], source: Source) -> None:
     """Refuse a page for people in place of a file, whatever status it came with."""
-    head = first.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    kind = response.headers.get("Content-Type", "")
-    if not kind.startswith("text/html") and not head.startswith((b"<!doctype html", b"<html")):
+    head = first.lstrip(_BLANKS)[:_SNIFFED].replace(b"\0", b"").lower()  # as in UTF-16
+    kind = response.headers.get("Content-Type", "").lower()
+    begins = response.status_code == 206 or _PAGE.match(head) is None
+    if begins and not kind.startswith(("text/html", "application/xhtml")):
         return
     while len(head) < _SNIFFED and (more := next(chunks, b"")):
-        head += more.lower()
-    if credentials is not None and b"password" in head:
+        head += more.replace(b"\0", b"").lower()
+    if source.credentials is not None and b"password" in head:
         raise DownloadError(
-            f"{url}: the login page arrived in place of the file: name or password is wrong, or the licence was "
+            f"{source}: the login page arrived in place of the file: name or password is wrong, or the licence was "
             "not accepted"
         )
-    raise DownloadError(f"{url}: a page (HTML) arrived in place of the file; open the address in a browser to see it")
+    raise DownloadError(
+        f"{source}: a page (HTML) arrived in place of the file; open the address in a browser to see it"
+    )
 
 
 def require_space(part: Part, total: int | None) -> None:
@@ -275,30 +331,28 @@ def require_space(part: Part, total: int | None) -> None:
         )
 
 
-def _total(response: requests.Response) -> int | None:
-    """Bytes of the whole file, by Content-Range or Content-Length."""
-    after = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if after.isdecimal():
-        return int(after)
+def _total(response: requests.Response, offset: int) -> int | None:
+    """Bytes of the whole file, by Content-Range or Content-Length; None where neither tells."""
     length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() and response.status_code == 200 else None
+    announced = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+    if response.status_code != 206:
+        return announced
+    after = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if re.fullmatch("[0-9]{1,18}", after):
+        return int(after)
+    return None if announced is None else offset + announced
 
 
 def _start(response: requests.Response) -> int | None:
     """First byte of a partial answer."""
-    begin = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-    return int(begin) if begin.isdecimal() else None
+    begin = re.match("bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
+    return int(begin[1]) if begin else None
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells a later request that the file is still the same."""
+    """What shows a later request that the file is the same byte for byte: a strong ETag, no weak one and no date."""
     tag = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified")
-
-
-def _origin(url: str) -> tuple:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return tag if re.fullmatch('"[^"]+"', tag) else None
 
 
 def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:

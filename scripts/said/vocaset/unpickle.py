@@ -2,12 +2,14 @@
 
 A pickle is a program: it may name any function of any module and have it called. This reader lets it name what
 arrays, scalars and plain containers are made of, and nothing else; NumPy's own constructors are replaced by checked
-ones. It reads Python 2's pickles (protocol 2, byte strings) as well as today's.
+ones. Before any of it is run, the program is walked through once, so that a few bytes cannot claim gigabytes or hours.
+It reads Python 2's pickles (protocol 2, byte strings) as well as today's.
 """
 
-import collections
+import io
 import pickle
-from collections.abc import Callable
+import pickletools
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -15,10 +17,22 @@ import numpy as np
 _NUMERIC = frozenset("biufcSU")
 """Kinds of dtype that hold values in their own bytes: no objects, no structures."""
 _CONTAINERS = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): dict,  # nothing can be set on a plain one
     **{(module, name): kind for module in ("builtins", "__builtin__")
        for name, kind in {"set": set, "frozenset": frozenset, "complex": complex}.items()},
 }  # fmt: skip
+_DEEPEST = 100
+"""Containers within containers; data has a handful, and from some 10,000 on comparing them overruns Python's stack."""
+_SHARED = 100
+"""How often, on average, an object may occur in others: a dozen tuples that hold each other twice take for ever to
+hash once they are hundreds."""
+_LENGTHS = {
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+}
+"""Bytes of the count that goes before an argument of any length."""
 
 
 class UnpickleError(ValueError):
@@ -33,23 +47,105 @@ def load(file: BinaryIO, name: str):
         name: what messages call it.
 
     Returns:
-        its content; Python 2's byte strings as text of the same code points (latin1).
+        its content; Python 2's byte strings as text of the same code points (latin1), an OrderedDict as a dict.
 
     Raises:
-        UnpickleError: it names anything else, which is then not called, or it ends early.
+        UnpickleError: it names anything else, which is then not called, keeps data outside itself, ends early, or
+            claims more memory or time than its size explains.
     """
     try:
-        return _Unpickler(file, encoding="latin1").load()
+        content = file.read()
+        _require_modest(content)
+        return _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except UnpickleError as error:
         raise UnpickleError(f"{name}: {error}") from None
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # a damaged pickle may raise anything
         raise UnpickleError(f"{name}: is damaged or no pickle: {type(error).__name__}: {error}") from None
+
+
+def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]]:
+    """The operations of a pickle up to its end, each with its argument as it is written, or at least its last line."""
+    place = 0
+    while True:
+        operation = pickletools.code2op.get(content[place : place + 1].decode("latin1"))
+        if operation is None:
+            raise ValueError(f"no operation at byte {place} of {len(content)}")
+        begin, place = place + 1, place + 1
+        size = operation.arg.n if operation.arg else 0
+        if size == pickletools.UP_TO_NEWLINE:
+            for _ in range(1 + operation.arg.name.endswith("_pair")):
+                place = content.find(b"\n", place) + 1 or len(content) + 1
+            size = place - begin
+        elif size < 0:
+            begin += _LENGTHS[size]
+            size = int.from_bytes(content[place:begin], "little")
+        place = begin + size
+        if place > len(content):
+            raise ValueError(f"{operation.name} goes on for {size} bytes at byte {begin} of {len(content)}")
+        yield operation, content[begin : min(place, begin + 32)]
+        if operation.name == "STOP":
+            return
+
+
+def _require_modest(content: bytes) -> None:
+    """Refuse a pickle that would take more memory or time than its size explains; it is followed, but not run.
+
+    Raises:
+        UnpickleError: it numbers its memory far beyond what is in it, nests or repeats objects beyond any use, or keeps
+            data elsewhere.
+        ValueError: it is none.
+    """
+    stack: list[tuple[int, int]] = []  # of each object, how many it holds with repetitions, and how deep
+    marks, memory = [0], {}
+    for count, (operation, argument) in enumerate(_operations(content), start=1):
+        name, before = operation.name, operation.stack_before
+        if name in ("NEXT_BUFFER", "READONLY_BUFFER"):
+            raise UnpickleError(f"keeps data outside itself ({name}); pickle it again without a buffer_callback")
+        if name == "POP" and len(marks) > 1 and len(stack) == marks[-1]:
+            marks.pop()
+            continue
+        if name == "MARK":
+            marks.append(len(stack))
+            continue
+        if pickletools.markobject in before:
+            if len(marks) == 1:
+                raise ValueError(f"{name} without a mark")
+            start = marks.pop() - before.index(pickletools.markobject)
+        else:
+            start = len(stack) - len(before)
+        if start < marks[-1]:
+            raise ValueError(f"{name} lacks its operands")
+        taken = stack[start:]
+        del stack[start:]
+        if name in ("MEMOIZE", "DUP"):
+            stack += taken * len(operation.stack_after)
+        elif name.endswith("GET"):
+            stack.append(memory[_number(name, argument)])
+        elif operation.stack_after:
+            size, depth = 1 + sum(size for size, _ in taken), max((1 + depth for _, depth in taken), default=0)
+            if depth > _DEEPEST or size > _SHARED * (count + _SHARED):
+                raise UnpickleError(f"nests objects {depth} deep, with repetitions {size} of them; no data does so")
+            stack.append((size, depth))
+        if name == "MEMOIZE" or name.endswith("PUT"):
+            number = len(memory) if name == "MEMOIZE" else _number(name, argument)
+            if number > count:
+                raise UnpickleError(f"numbers an object {number} where there can be {count}; it was not read")
+            memory[number] = stack[-1]
+
+
+def _number(name: str, argument: bytes) -> int:
+    """Of an object in a pickle's memory: in decimal on a line, or in bytes."""
+    return int(argument) if name in ("GET", "PUT") else int.from_bytes(argument, "little")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if (module, name) in _CONTAINERS:
-            return _CONTAINERS[module, name]
+            return _Constructor(_CONTAINERS[module, name])
+        if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array, before protocol 3
+            return _Constructor(_no_bytes)
         if module.split(".")[0] == "numpy":
             numpy_part = (module.removeprefix("numpy").lstrip(".").replace("_core", "core"), name)
             match numpy_part:
@@ -59,6 +155,8 @@ class _Unpickler(pickle.Unpickler):
                     return _Constructor(_Dtype)
                 case ("core.multiarray", "_reconstruct"):
                     return _Constructor(_empty_array)
+                case ("core.numeric", "_frombuffer"):  # of protocol 5
+                    return _Constructor(_array_from_buffer)
                 case ("core.multiarray", "scalar"):
                     return _Constructor(_scalar)
         if (module, name) == ("_codecs", "encode"):
@@ -90,6 +188,11 @@ def _empty_array(kind, *_) -> "_Array":
     return np.empty(0, dtype=np.uint8).view(_Array)
 
 
+def _array_from_buffer(buffer, dtype, shape, order, axes=None) -> np.ndarray:
+    array = np.frombuffer(_bytes(buffer), dtype=_checked(dtype))
+    return array.reshape(shape, order=order) if axes is None else array.reshape(shape).transpose(axes)
+
+
 def _scalar(dtype, data=b"") -> np.generic:
     return np.frombuffer(_bytes(data), dtype=_checked(dtype), count=1)[0]
 
@@ -98,6 +201,12 @@ def _latin1_bytes(text, encoding="latin1") -> bytes:
     if encoding != "latin1":
         raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
     return text.encode("latin1")
+
+
+def _no_bytes(*arguments) -> bytes:
+    if arguments:
+        raise UnpickleError("names builtins.bytes for more than none; it was not run")
+    return b""
 
 
 _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed out
@@ -137,10 +246,10 @@ def _text(value) -> str:
     return value
 
 
-def _bytes(data) -> bytes:
+def _bytes(data) -> bytes | bytearray:
     """The content of an array, which Python 2 wrote as a string; objects in a list are refused."""
     if isinstance(data, str):
         return data.encode("latin1")
-    if isinstance(data, bytes):
+    if isinstance(data, bytes | bytearray):
         return data
     raise UnpickleError(f"fills an array from {type(data).__name__}; only bytes are read")

@@ -1,0 +1,105 @@
+"""Distances, edges and normals of triangle meshes, as far as trimesh does not offer them for arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sparse
+import trimesh
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import dijkstra
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """x -> scale * rotation @ x + translation."""
+
+    scale: float
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+
+    def __call__(self, points: NDArray) -> NDArray[np.float64]:
+        return self.scale * points @ self.rotation.T + self.translation
+
+
+def fit_similarity(points: NDArray, onto: NDArray, weights: NDArray | None = None) -> Similarity:
+    """Least-squares similarity (Umeyama 1991, without reflections) that carries (n, 3) points onto (n, 3)."""
+    weights = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
+    centre, onto_centre = weights @ points, weights @ onto
+    spread, onto_spread = points - centre, onto - onto_centre
+    left, singular, right = np.linalg.svd(onto_spread.T @ (weights[:, None] * spread))
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    rotation = left * signs @ right
+    scale = (singular * signs).sum() / (weights @ (spread**2).sum(axis=1))
+    return Similarity(float(scale), rotation, onto_centre - scale * rotation @ centre)
+
+
+def unique_edges(faces: NDArray) -> NDArray[np.int64]:
+    """(E, 2) edges of a triangle mesh, each once, lower vertex first, in ascending order."""
+    edges = np.sort(trimesh.geometry.faces_to_edges(faces), axis=1)
+    edges = edges[trimesh.grouping.unique_rows(edges)[0]]
+    return edges[np.lexsort(edges.T[::-1])]
+
+
+def boundary_vertices(faces: NDArray) -> NDArray[np.int64]:
+    """Vertices of edges that belong to one face only, ascending."""
+    edges = np.sort(trimesh.geometry.faces_to_edges(faces), axis=1)
+    return np.unique(edges[trimesh.grouping.group_rows(edges, require_count=1)])
+
+
+def vertex_normals(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
+    """(V, 3) unit normals, weighted by the area of the adjoining faces; zero where a vertex has none."""
+    return trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+
+
+def edge_graph(vertices: NDArray, faces: NDArray) -> sparse.csr_matrix:
+    """(V, V) symmetric matrix of edge lengths of a triangle mesh."""
+    edges = unique_edges(faces)
+    lengths = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    # A zero length would read as "no edge".
+    lengths = np.maximum(lengths, 1e-9 * lengths.mean())
+    half = sparse.coo_matrix((lengths, edges.T), shape=(len(vertices), len(vertices)))
+    return (half + half.T).tocsr()
+
+
+def geodesic_distance(vertices: NDArray, faces: NDArray, sources: ArrayLike) -> NDArray[np.float64]:
+    """(V,) length of the shortest path along edges from the nearest of the source vertices; inf where none."""
+    return dijkstra(edge_graph(vertices, faces), directed=False, indices=np.asarray(sources), min_only=True)
+
+
+def nearest_source(vertices: NDArray, faces: NDArray, sources: ArrayLike) -> tuple[NDArray, NDArray]:
+    """(V,) `geodesic_distance` and (V,) the source vertex it leads to; the vertex itself where none."""
+    graph = edge_graph(vertices, faces)
+    distance, _, nearest = dijkstra(
+        graph, directed=False, indices=np.asarray(sources), min_only=True, return_predecessors=True
+    )
+    return distance, np.where(nearest < 0, np.arange(len(vertices)), nearest)
+
+
+def winding(faces: NDArray) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which triangles are wound alike, so that the surface has one outside.
+
+    Triangles that meet at an edge that no third shares belong to one patch.
+
+    Args:
+        faces: (F, 3) vertex indices.
+
+    Returns:
+        (F,) number of each triangle's patch from 0; (F,) whether it is wound against the first of its patch; (F,)
+        whether that can be told, which it cannot on a one-sided patch such as a Moebius strip.
+    """
+    count = len(faces)
+    directed = trimesh.geometry.faces_to_edges(faces)
+    pairs = trimesh.grouping.group_rows(np.sort(directed, axis=1), require_count=2).reshape(-1, 2)
+    pairs = pairs[directed[pairs[:, 0], 0] != directed[pairs[:, 0], 1]]
+    against = (directed[pairs[:, 0]] == directed[pairs[:, 1]]).all(axis=1)
+    one, two = (pairs // 3).T
+    # Each triangle stands twice in the graph, as it is and turned round; what is reached is wound alike.
+    rows = np.r_[one, one + count]
+    columns = np.r_[np.where(against, two + count, two), np.where(against, two, two + count)]
+    doubled = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), (2 * count, 2 * count))
+    labels = sparse.csgraph.connected_components(doubled, directed=False)[1]
+    single = sparse.coo_matrix((np.ones(len(one)), (one, two)), (count, count))
+    patches = sparse.csgraph.connected_components(single, directed=False)[1]
+    first = np.unique(patches, return_index=True)[1][patches]
+    told = labels[:count] != labels[count:]
+    return patches.astype(np.int64), told & (labels[:count] != labels[first]), told

@@ -1,0 +1,53 @@
+"""What has arrived of a file that is not here yet."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from said.files.text import write_json
+
+
+class Part:
+    """The bytes of a file that have arrived so far, and what the server said of the whole.
+
+    Others may write in its folder: a link in its place is never followed, but removed.
+    """
+
+    def __init__(self, path: Path, name: str):
+        self.target, self.name = path, name
+        self.path = path.with_name(f".{path.name}.part")
+        self._facts = path.with_name(f".{path.name}.part.json")
+
+    @property
+    def size(self) -> int:
+        try:
+            status = self.path.lstat()
+        except FileNotFoundError:
+            return 0
+        return status.st_size if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
+
+    def facts(self) -> dict:
+        """Total size and validator (strong ETag) of the file that the part belongs to; empty: begin anew."""
+        try:
+            facts = json.loads(self._facts.read_text(encoding="utf-8"))
+            return facts if self.size and facts["url"] == self.name and {"total", "validator"} < {*facts} else {}
+        except (OSError, ValueError, TypeError, LookupError):
+            return {}
+
+    def begin(self, total: int | None, validator: str | None) -> None:
+        self.discard()
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
+        write_json(self._facts, {"url": self.name, "total": total, "validator": validator})
+
+    def append(self) -> BinaryIO:
+        return open(self.path, "ab", opener=lambda path, _: os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW))
+
+    def finish(self) -> None:
+        self.path.replace(self.target)
+        self._facts.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._facts.unlink(missing_ok=True)
