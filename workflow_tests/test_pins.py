@@ -28,10 +28,7 @@ def test_slurm_s_executor_asks_submits_and_excludes_by_the_names_that_are_mended
     source = inspect.getsource(slurm_plugin.Executor)
     assert "await query_job_status(" in source and "get_submit_command(" in source
     assert "self._failed_nodes.add(" in source and "_failed_nodes" in inspect.getsource(slurm_plugin.Executor.run_job)
-    assert (
-        parameters(slurm_plugin.query_job_status)[:2] == ["command", "logger"]
-        or len(parameters(slurm_plugin.query_job_status)) == 2
-    )
+    assert len(parameters(slurm_plugin.query_job_status)) == 2
     answers = iter([(None, 1.0), ({"7": "CANCELLED by 0", "8": "RUNNING"}, 2.0)])
 
     async def query(command, logger):
@@ -145,8 +142,4 @@ def test_torch_has_a_precision_for_each_backend_and_forgets_what_it_compiled():
         backend.fp32_precision = before
     module = torch.nn.Linear(2, 2)
     assert module._compiled_call_impl is None
-    assert (
-        "_compiled_call_impl" in inspect.getsource(torch.nn.Module.__call__.__wrapped__)
-        if hasattr(torch.nn.Module.__call__, "__wrapped__")
-        else "_compiled_call_impl" in inspect.getsource(torch.nn.Module._wrapped_call_impl)
-    )
+    assert "self._compiled_call_impl" in inspect.getsource(torch.nn.Module._wrapped_call_impl)
