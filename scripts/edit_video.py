@@ -6,7 +6,7 @@ from said.figures.video import side_by_side
 from said.files.arrays import read_arrays
 from said.rig import read_rig
 from said.running.console import progress, start
-from said.speech import SAMPLE_RATE
+from said.waveforms import SAMPLE_RATE
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params, rig = snakemake.params, read_rig(snakemake.input.blendshapes)

@@ -5,7 +5,8 @@ from said.corpus import find_sentence, read_samples
 from said.figures.attention import draw_attention, listen
 from said.files.images import write_figure
 from said.running.console import start
-from said.speech import load_encoder, prepare_waveform
+from said.speech import load_encoder
+from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 truth, encoder = read_samples(snakemake.input.truth), load_encoder(snakemake.input.encoder)

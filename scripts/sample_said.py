@@ -5,7 +5,8 @@ from said.compute import find_device
 from said.files.finished import Finished
 from said.running.console import start
 from said.sampling import Sampler, Speech, sample_speech
-from said.speech import frame_count, load_encoder, prepare_waveform
+from said.speech import load_encoder
+from said.waveforms import frame_count, prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params

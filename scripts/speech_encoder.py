@@ -5,6 +5,7 @@ from said.compute import find_device
 from said.running.console import start
 from said.synthetic.transcribed import transcribed_speech
 from said.training.stand_in import train_stand_in
+from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 settings, seed = snakemake.params.settings, snakemake.params.seed
@@ -13,7 +14,7 @@ if settings["source"] == "pretrained":
     encoder = speech.fetch_pretrained(settings["name"], settings["revision"], seed)
 else:
     utterances = [
-        (speech.prepare_waveform(waveform, rate), labels)
+        (prepare_waveform(waveform, rate), labels)
         for waveform, rate, labels in transcribed_speech(settings["stand_in"]["utterances"], seed)
     ]
     device = find_device(snakemake.params.device)

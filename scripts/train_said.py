@@ -7,10 +7,11 @@ from said.files.text import write_jsonl
 from said.rig import read_rigs
 from said.running.console import start
 from said.running.interruption import job_deadline
-from said.speech import load_encoder, prepare_waveform
+from said.speech import load_encoder
 from said.training.checkpoint import Checkpoint
 from said.training.said import train_said
 from said.training.windows import Clip
+from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params

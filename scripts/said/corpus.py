@@ -11,19 +11,21 @@ A sentence exists if both of its files do; which sentences a speaker has is read
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files import arrays, tables
 from said.files.arrays import read_arrays, write_arrays
 from said.files.audio import read_audio
-from said.files.meshes import read_indices, read_mesh
 from said.running.atomic import PathLike, atomic_folder
 from said.running.console import nearest
 from said.units import size_fault, size_of
+
+if TYPE_CHECKING:
+    import trimesh
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -132,7 +134,7 @@ def read_frames(folder: PathLike, sentence: str, vertices: int | None = None) ->
     return frames
 
 
-def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
+def read_source(folder: PathLike) -> "tuple[trimesh.Trimesh, NDArray, NDArray]":
     """The source face of the deformation transfer.
 
     Args:
@@ -145,6 +147,8 @@ def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
         ValueError: an expression has other vertices or triangles than the neutral face, or another unit of length;
             a vertex is not finite; a landmark is no vertex.
     """
+    from said.files.meshes import read_indices, read_mesh  # trimesh: slow to import, and few who read a corpus need it
+
     folder = Path(folder)
     expressions = []
     neutral = read_mesh(folder / "Neutral.obj")

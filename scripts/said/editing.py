@@ -20,7 +20,7 @@ from said.files.tables import read_columns
 from said.running.atomic import PathLike
 from said.running.integrity import reading_own
 from said.sampling import Sampler, Speech, one_thread
-from said.speech import frame_count, prepare_waveform, require_encodable
+from said.waveforms import frame_count, prepare_waveform, require_encodable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "ex
         paths: `wav`, or `sequences`, the folder of a speaker's speech; where the edit needs a reference `reference`, a
             CSV, or `coefficients`, the folder of the speaker's; `mask`, a CSV, where there is one.
         entry: the edit.
-        rounding: how the speech's frames are counted, see `said.speech.frame_count`.
+        rounding: how the speech's frames are counted, see `said.waveforms.frame_count`.
 
     Raises:
         ValueError: the sentence does not exist, the reference has another length than the speech or values outside

@@ -152,7 +152,7 @@ def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]
     from said.files.audio import read_recording
     from said.files.tables import read_coefficient_text, read_columns
     from said.running.integrity import reading_own
-    from said.speech import frame_count, require_encodable
+    from said.waveforms import frame_count, require_encodable
 
     frames = None
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ def jackknife_interval(
         return None
     without = [statistic(*([*column[:k], *column[k + 1 :]] for column in columns)) for k in range(count)]
     middle, error = statistic(*columns), np.sqrt((count - 1) * np.var(without))
-    half = stats.t.ppf((1 + level) / 2, count - 1) * error
+    half = stdtrit(count - 1, (1 + level) / 2) * error
     return np.clip([middle - half, middle + half], lowest, highest).tolist()

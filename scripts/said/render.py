@@ -104,8 +104,9 @@ def _shaded(
     image = np.zeros((height, width, 3))
     halfway = lights.copy()
     for light in range(lights.shape[0]):
-        halfway[light, 2] += 1.0
-        halfway[light] /= np.sqrt((halfway[light] ** 2).sum())
+        x, y, z = lights[light, 0], lights[light, 1], lights[light, 2] + 1.0
+        length = np.sqrt(x * x + y * y + z * z)  # written out: numba takes seconds to compile the same on arrays
+        halfway[light, 0], halfway[light, 1], halfway[light, 2] = x / length, y / length, z / length
     samples = supersample * supersample
     for row in range(height):
         for column in range(width):

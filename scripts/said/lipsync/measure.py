@@ -14,7 +14,7 @@ from said.lipsync.film import Camera, at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
-from said.speech import prepare_waveform
+from said.waveforms import prepare_waveform
 
 _SEEN = ("template", "blendshapes", "faces", "landmarks")
 """What a film shows of a rig."""

@@ -21,11 +21,11 @@ from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
-from said.speech import prepare_waveform
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.waveforms import prepare_waveform
 
 _MARGIN = 1.125
 """Pictures are rendered that much wider than the model sees, so that they can be shifted."""

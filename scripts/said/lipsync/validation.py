@@ -12,7 +12,7 @@ from said.lipsync.measure import embed_lips, embed_speech, synchrony
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
-from said.speech import prepare_waveform
+from said.waveforms import prepare_waveform
 
 SHIFTS = range(-5, 6)
 """Video frames by which the speech is moved ahead."""

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.corpus import FRAME_RATE
-from said.speech import SAMPLE_RATE, encode, encode_clip, fit_length, normalise
+from said.speech import encode, encode_clip, normalise
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.waveforms import SAMPLE_RATE, fit_length
 
 
 def build_stand_in(settings: dict) -> Wav2Vec2Model:

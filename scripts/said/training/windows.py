@@ -13,7 +13,8 @@ from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.model import CHANNELS
-from said.speech import SAMPLE_RATE, encode, encode_clip, normalise
+from said.speech import encode, encode_clip, normalise
+from said.waveforms import SAMPLE_RATE
 
 
 @dataclass(frozen=True)
