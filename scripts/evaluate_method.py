@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from said import extractor, io
+from said import extractor
 from said.compute import find_device
-from said.console import start
 from said.evaluation import evaluate_method
+from said.files.arrays import read_arrays
+from said.files.text import write_json
+from said.running.console import start
 
 start(snakemake.log[0])
 params = snakemake.params
@@ -13,7 +15,7 @@ params = snakemake.params
 
 def clips(paths):
     """Samples (S, N, 32) by "<speaker>/<sentence>"."""
-    return {f"{Path(p).stem}/{name}": samples for p in paths for name, samples in io.read_arrays(p).items()}
+    return {f"{Path(p).stem}/{name}": samples for p in paths for name, samples in read_arrays(p).items()}
 
 
 measured = evaluate_method(
@@ -24,5 +26,5 @@ measured = evaluate_method(
     params.seed,
     snakemake.threads,
 )
-io.write_json(snakemake.output[0], measured)
+write_json(snakemake.output[0], measured)
 print(measured)

@@ -1,14 +1,17 @@
 """Fit the coefficients of every sentence of one speaker, and say how well they explain it."""
 
-from said import corpus, io, quality
+from said import corpus, quality
 from said.arkit import SPEECH_BLENDSHAPES
 from said.coefficients import fit_coefficients, vertex_rms
-from said.console import naming, progress, start
+from said.files.arrays import read_arrays, write_arrays
+from said.files.meshes import read_mesh
+from said.files.tables import write_table
+from said.running.console import naming, progress, start
 
 start(snakemake.log[0])
 params, sequences = snakemake.params, snakemake.input.sequences
-vertices = len(io.read_mesh(snakemake.input.template).vertices)
-speaker = io.read_arrays(snakemake.input.blendshapes)
+vertices = len(read_mesh(snakemake.input.template).vertices)
+speaker = read_arrays(snakemake.input.blendshapes)
 shapes = (speaker["template"], speaker["blendshapes"])
 settings = {"max_step": params.max_step, "solver": params.solver, "ridge": params.ridge, "names": SPEECH_BLENDSHAPES}
 
@@ -21,5 +24,5 @@ for sentence in progress(names, "sentences"):
 corpus.write_coefficients(snakemake.output.coefficients, fitted)
 
 residuals = quality.collect(names, errors)
-io.write_arrays(snakemake.output.residuals, vars(residuals))
-io.write_table(snakemake.output.quality, quality.table(residuals), float_format="%.6f")
+write_arrays(snakemake.output.residuals, vars(residuals))
+write_table(snakemake.output.quality, quality.table(residuals), float_format="%.6f")

@@ -1,12 +1,14 @@
 """Draw how well one speaker's blendshapes explain the recorded frames."""
 
-from said import corpus, io, quality
-from said.console import start
-from said.quality_sheet import sheet
+from said import corpus, quality
+from said.figures.quality import sheet
+from said.files.arrays import read_arrays
+from said.files.images import write_figure
+from said.running.console import start
 
 start(snakemake.log[0])
-residuals = quality.Residuals(**io.read_arrays(snakemake.input.residuals))
-speaker = io.read_arrays(snakemake.input.blendshapes)
+residuals = quality.Residuals(**read_arrays(snakemake.input.residuals))
+speaker = read_arrays(snakemake.input.blendshapes)
 sequences = list(corpus.read_coefficients(snakemake.input.coefficients).values())
 figure = sheet(
     snakemake.wildcards.speaker,
@@ -16,4 +18,4 @@ figure = sheet(
     speaker["faces"],
     corpus.FRAME_RATE,
 )
-io.write_figure(snakemake.output[0], figure)
+write_figure(snakemake.output[0], figure)

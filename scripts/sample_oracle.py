@@ -4,17 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from said import io
 from said.coefficients import fit_coefficients
-from said.console import progress, start
+from said.files.arrays import read_arrays, write_arrays
+from said.files.tables import read_table
+from said.running.console import progress, start
 from said.synthetic.actor import act, cast, face_of, phones_of
 
 start(snakemake.log[0])
 params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 
-face = face_of(io.read_arrays(snakemake.input.face))
-speaker = io.read_arrays(snakemake.input.blendshapes)
+face = face_of(read_arrays(snakemake.input.face))
+speaker = read_arrays(snakemake.input.blendshapes)
 
 
 def take_again(phones, take):
@@ -26,7 +27,7 @@ def take_again(phones, take):
 
 samples = {}
 for path in progress(sorted(Path(snakemake.input.truth, "phones").glob("*.csv")), "sentences"):
-    phones = phones_of(io.read_table(path))
+    phones = phones_of(read_table(path))
     takes = [take_again(phones, take) for take in range(1, params.samples + 1)]
     samples[path.stem] = np.stack(takes).astype("float32")
-io.write_arrays(snakemake.output[0], samples)
+write_arrays(snakemake.output[0], samples)

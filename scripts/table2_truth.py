@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from said import corpus, io
-from said.console import start
+from said import corpus
 from said.evaluation import jitter_ratio, truth_correlation
+from said.files.arrays import read_arrays
+from said.files.tables import write_table
+from said.files.text import read_json, write_text
+from said.running.console import start
 from said.tables import Comparison, tabulate_truth
 
 start(snakemake.log[0])
@@ -19,14 +22,14 @@ truth, generated = {}, {method: {} for method in methods}
 for folder in map(Path, snakemake.input.truth):
     truth |= named(folder.name, corpus.read_coefficients(folder))
 for path in map(Path, snakemake.input.generated):
-    generated[path.parent.name] |= named(path.stem, io.read_arrays(path))
+    generated[path.parent.name] |= named(path.stem, read_arrays(path))
 
 table = tabulate_truth(
-    {Path(path).stem: io.read_json(path) for path in snakemake.input.evaluations},
+    {Path(path).stem: read_json(path) for path in snakemake.input.evaluations},
     {method: truth_correlation(generated[method], truth) for method in methods},
     {method: jitter_ratio(generated[method], truth) for method in methods},
     blendshapes=("jawOpen", "mouthPucker"),
 )
-io.write_table(snakemake.output.csv, table, float_format="%.4f")
-io.write_text(snakemake.output.html, Comparison(table.round(3), [], []).html())
+write_table(snakemake.output.csv, table, float_format="%.4f")
+write_text(snakemake.output.html, Comparison(table.round(3), [], []).html())
 print(table.to_string(index=False))

@@ -1,17 +1,19 @@
 """Give one speaker the 32 blendshapes: the second phase of deformation transfer, and the removed parts put back."""
 
-from said import corpus, io
+from said import corpus
 from said.cleanup import Regions, crop, reattach
-from said.console import start
 from said.deformation import transfer
+from said.files.arrays import read_arrays, write_arrays
+from said.files.meshes import read_colours, read_mesh
+from said.running.console import start
 
 start(snakemake.log[0])
 source, expressions, _ = corpus.read_source(snakemake.input.source)
-regions = Regions(**io.read_arrays(snakemake.input.regions))
-template = io.read_mesh(snakemake.input.template)
+regions = Regions(**read_arrays(snakemake.input.regions))
+template = read_mesh(snakemake.input.template)
 face, _ = crop(template, regions.face)
 
-moved = transfer(source, expressions, face, io.read_arrays(snakemake.input.correspondence)["pairs"])
+moved = transfer(source, expressions, face, read_arrays(snakemake.input.correspondence)["pairs"])
 head, _ = crop(template, regions.head)
 arrays = {
     "template": head.vertices,
@@ -19,6 +21,6 @@ arrays = {
     "faces": head.faces,
     "vertices": regions.head,
 }
-if (colours := io.read_colours(template)) is not None:
+if (colours := read_colours(template)) is not None:
     arrays["colours"] = colours[regions.head]
-io.write_arrays(snakemake.output[0], arrays)
+write_arrays(snakemake.output[0], arrays)

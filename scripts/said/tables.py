@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from said.page import page
+from said.files.pages import page
 
 COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
 """Columns of Tables 1 and 2, in the paper's order."""

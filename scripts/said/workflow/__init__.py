@@ -1,0 +1,1 @@
+"""What starts, costs, records and takes over runs: the only part that knows Snakemake and Slurm."""
