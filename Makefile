@@ -1,16 +1,19 @@
-# make demo: the whole paper on the embedded dataset.  make test: all tests.  make clean: results and environment.
+# make demo: the whole paper on the embedded dataset.  make test: all tests.  make docs: the pages, in site/.
+# make coverage: the tests, and what of the library they miss.  make picture: README's moving picture, after make demo.
+# make clean: results and environment.
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 # One more than two cores: some tests wait for Slurm.
 WORKERS ?= 3
 BIN := $(VENV)/bin
+DOCS := $(VENV)-docs
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help demo test clean environment
+.PHONY: help demo test docs picture coverage clean environment
 
 help:
-	@head -1 Makefile | cut -c3-
+	@sed -n "1,3s/^# //p" Makefile
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES) all
@@ -19,6 +22,11 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check scripts workflow_tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+docs: $(VENV)/.installed $(DOCS)/.installed
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "Done: site/index.html"
 
 environment: $(VENV)/.installed
 
@@ -32,6 +40,11 @@ $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@
 
+$(DOCS)/.installed: requirements-docs.txt
+	@$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .snakemake
+	rm -rf $(VENV) $(DOCS) .snakemake site
 	find results -mindepth 1 ! -name README.md -delete
