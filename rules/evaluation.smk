@@ -198,7 +198,6 @@ if config["dataset"] == "synthetic":
             ),
         params:
             methods=[*VARIANTS, "oracle"],
-            speakers=SPLIT["test"],
             code=code("table2_truth.py"),
         log:
             f"results/{RUN}/logs/table2_truth.log",

@@ -6,15 +6,16 @@ import pandas as pd
 
 from said.files.arrays import read_arrays
 from said.files.tables import write_table
+from said.rig import read_rig
 from said.running.console import start
 from said.transfer_report import truth_error
 
 start(snakemake.log[0])
 reports = {}
 for path, truth in zip(snakemake.input.blendshapes, snakemake.input.truth, strict=True):
-    speaker = read_arrays(path)
-    true_shapes = read_arrays(truth)["blendshapes"][:, speaker["vertices"]]
-    reports[Path(path).stem] = truth_error(speaker["template"], speaker["blendshapes"], true_shapes)
+    rig = read_rig(path)
+    true_shapes = read_arrays(truth)["blendshapes"][:, rig.vertices]
+    reports[Path(path).stem] = truth_error(rig.template, rig.blendshapes, true_shapes)
 
 table = pd.concat(reports, names=["speaker"]).reset_index(level="speaker")
 write_table(snakemake.output[0], table, float_format="%.6g")

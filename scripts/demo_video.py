@@ -4,17 +4,16 @@ from said import corpus
 from said.corpus import find_sentence
 from said.figures import video
 from said.figures.video import side_by_side
-from said.files.arrays import read_arrays
-from said.rig import reconstruct
+from said.rig import read_rig
 from said.running.console import progress, start
 
 start(snakemake.log[0])
-params, speaker = snakemake.params, read_arrays(snakemake.input.blendshapes)
-methods = [read_arrays(path) for path in snakemake.input.generated]
+params, rig = snakemake.params, read_rig(snakemake.input.blendshapes)
+methods = [corpus.read_samples(path) for path in snakemake.input.generated]
 sentence = find_sentence(list(methods[0]), params.sentence, snakemake.input.generated[0])
 
-sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker["vertices"]]]
-sequences += [reconstruct(speaker["template"], speaker["blendshapes"], samples[sentence][0]) for samples in methods]
-look = (speaker["faces"], speaker.get("colours"), params.size, params.columns)
+sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, rig.vertices]]
+sequences += [rig.move(samples[sentence][0]) for samples in methods]
+look = (rig.faces, rig.colours, params.size, params.columns)
 images = progress(side_by_side(sequences, params.captions, *look), "frames", min(map(len, sequences)))
 video.write(snakemake.output[0], images, corpus.FRAME_RATE, *corpus.read_speech(snakemake.input.sequences, sentence))

@@ -8,7 +8,7 @@ from said import corpus, motion
 from said.files.arrays import read_arrays
 from said.files.meshes import read_mesh
 from said.files.text import write_json
-from said.rig import reconstruct
+from said.rig import read_rig, reconstruct
 from said.running.console import progress, start
 
 start(snakemake.log[0])
@@ -19,12 +19,12 @@ skin = read_arrays(inputs.regions)["face"]
 
 def measure(speaker, template, blendshapes, sequences, generated):
     """Every clip of one speaker, by name."""
-    speaker_shapes = read_arrays(blendshapes)
+    rig = read_rig(blendshapes)
     lips, upper = motion.face_regions(read_mesh(template), landmarks, skin)
     seen = np.concatenate([lips, upper])
-    place = np.searchsorted(speaker_shapes["vertices"], seen)
-    shapes = speaker_shapes["template"][place], speaker_shapes["blendshapes"][:, place]
-    for sentence, samples in progress(read_arrays(generated).items(), f"clips of {speaker}"):
+    place = np.searchsorted(rig.vertices, seen)
+    shapes = rig.template[place], rig.blendshapes[:, place]
+    for sentence, samples in progress(corpus.read_samples(generated).items(), f"clips of {speaker}"):
         truth = corpus.read_frames(sequences, sentence)[:, seen]
         meshes = np.stack([reconstruct(*shapes, sample) for sample in samples])
         speech = corpus.read_speech(sequences, sentence)

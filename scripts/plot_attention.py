@@ -1,15 +1,14 @@
 """Draw the cross-attention of the variants with and without alignment bias."""
 
 from said import corpus, model
-from said.corpus import find_sentence
+from said.corpus import find_sentence, read_samples
 from said.figures.attention import draw_attention, listen
-from said.files.arrays import read_arrays
 from said.files.images import write_figure
 from said.running.console import start
 from said.speech import load_encoder, prepare_waveform
 
 start(snakemake.log[0])
-truth, encoder = read_arrays(snakemake.input.truth), load_encoder(snakemake.input.encoder)
+truth, encoder = read_samples(snakemake.input.truth), load_encoder(snakemake.input.encoder)
 sentence = find_sentence(list(truth), snakemake.params.sentence, snakemake.input.truth)
 waveform = prepare_waveform(*corpus.read_speech(snakemake.input.sequences, sentence))
 weights = dict(zip(snakemake.params.titles, snakemake.input.weights, strict=True))

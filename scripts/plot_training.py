@@ -7,8 +7,6 @@ from said.running.console import start
 
 start(snakemake.log[0])
 histories = map(read_jsonl, snakemake.input.variants)
-figure = training(
-    read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True))
-)
+figure = training(read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True)))
 for path in snakemake.output:
     write_figure(path, figure)

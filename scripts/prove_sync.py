@@ -6,7 +6,7 @@ from said.figures.lipsync import draw
 from said.files.images import write_figure
 from said.files.tables import write_table
 from said.lipsync import syncnet, validation
-from said.rig import read_faces
+from said.rig import read_rigs
 from said.running.console import start
 
 start(snakemake.log[0])
@@ -16,8 +16,8 @@ clips, speech = {}, {}
 for name, coefficients, waveform, rate in corpus.read_clips(files.coefficients, files.sequences):
     clips[name], speech[name] = coefficients, (waveform, rate)
 
-faces = read_faces(files.blendshapes, corpus.read_topology(files.topology))
-measured = validation.prove(model, faces, clips, speech)
+rigs = read_rigs(files.blendshapes, corpus.read_topology(files.topology))
+measured = validation.prove(model, rigs, clips, speech)
 summary = validation.summarise(measured)
 write_table(snakemake.output.table, summary, float_format="%.4f")
 for path in snakemake.output.figures:

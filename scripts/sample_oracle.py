@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from said import corpus
 from said.coefficients import fit_coefficients
-from said.files.arrays import read_arrays, write_arrays
+from said.files.arrays import read_arrays
 from said.files.tables import read_table
+from said.rig import read_rig
 from said.running.console import progress, start
 from said.synthetic.actor import act, cast, face_of, phones_of
 
@@ -15,14 +17,13 @@ params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 
 face = face_of(read_arrays(snakemake.input.face))
-speaker = read_arrays(snakemake.input.blendshapes)
+rig = read_rig(snakemake.input.blendshapes)
 
 
 def take_again(phones, take):
     """Coefficients of another take, fitted to its meshes as those of the corpus are."""
     _, frames = act(actor, face, phones, take=take, noise=params.noise)
-    shapes = (speaker["template"], speaker["blendshapes"])
-    return fit_coefficients(*shapes, frames[:, speaker["vertices"]], params.max_step, params.solver)
+    return fit_coefficients(rig.template, rig.blendshapes, frames[:, rig.vertices], params.max_step, params.solver)
 
 
 samples = {}
@@ -30,4 +31,4 @@ for path in progress(sorted(Path(snakemake.input.truth, "phones").glob("*.csv"))
     phones = phones_of(read_table(path))
     takes = [take_again(phones, take) for take in range(1, params.samples + 1)]
     samples[path.stem] = np.stack(takes).astype("float32")
-write_arrays(snakemake.output[0], samples)
+corpus.write_samples(snakemake.output[0], samples)

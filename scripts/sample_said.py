@@ -2,7 +2,6 @@
 
 from said import corpus, model
 from said.compute import find_device
-from said.files.arrays import write_arrays
 from said.files.finished import Finished
 from said.running.console import start
 from said.sampling import Sampler, Speech, sample_speech
@@ -29,4 +28,4 @@ sampler = Sampler(
 )
 with Finished(params.finished, [params.code, sampler.identity()]) as finished:
     samples = sample_speech(sampler, speeches, threads=snakemake.threads, finished=finished)
-    write_arrays(snakemake.output[0], dict(samples))
+    corpus.write_samples(snakemake.output[0], dict(samples))

@@ -1,7 +1,5 @@
 """Train the VAE whose latent mean is the feature of the metrics."""
 
-from pathlib import Path
-
 from said import corpus, extractor
 from said.compute import Compute, find_device
 from said.files.tables import read_coefficients
@@ -15,19 +13,11 @@ start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
 
 
-def sequences(folders):
-    return {
-        f"{Path(folder).name}/{sentence}": sequence
-        for folder in folders
-        for sentence, sequence in corpus.read_coefficients(folder).items()
-    }
-
-
-train = sequences(files.train)
+train = corpus.read_sequences(files.train)
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
     vae, history = train_extractor(
         list(train.values()),
-        list(sequences(files.validation).values()),
+        list(corpus.read_sequences(files.validation).values()),
         read_coefficients(files.std)[0],
         params.settings,
         params.seed,

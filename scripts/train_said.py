@@ -1,12 +1,10 @@
 """Train one variant of SAiD."""
 
-from pathlib import Path
-
 from said import corpus, model
 from said.compute import Compute, find_device
 from said.files.tables import read_coefficients
 from said.files.text import write_jsonl
-from said.rig import read_displacements
+from said.rig import read_rigs
 from said.running.console import start
 from said.running.interruption import job_deadline
 from said.speech import load_encoder, prepare_waveform
@@ -16,12 +14,12 @@ from said.training.windows import Clip
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
-faces = {Path(path).stem: read_displacements(path) for path in files.blendshapes}
+moved = {name: rig.displacements.astype("float32") for name, rig in read_rigs(files.blendshapes).items()}
 
 
 def clips(coefficients, sequences):
     return [
-        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), faces.get(Path(name).parent.name))
+        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), moved.get(name.split("/")[0]))
         for name, values, waveform, rate in corpus.read_clips(coefficients, sequences)
     ]
 

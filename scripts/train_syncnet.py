@@ -5,7 +5,7 @@ from said.compute import find_device
 from said.files.text import write_jsonl
 from said.lipsync import syncnet
 from said.lipsync.training import Recording, train_syncnet
-from said.rig import read_faces
+from said.rig import read_rigs
 from said.running.console import start
 from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ def recordings(coefficients, sequences):
 
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
     model, history = train_syncnet(
-        read_faces(files.blendshapes, corpus.read_topology(files.topology)),
+        read_rigs(files.blendshapes, corpus.read_topology(files.topology)),
         recordings(files.train, files.train_sequences),
         recordings(files.validation, files.validation_sequences),
         params.settings,

@@ -3,8 +3,9 @@
 from said import corpus
 from said.cleanup import Regions, crop, reattach
 from said.deformation import transfer
-from said.files.arrays import read_arrays, write_arrays
+from said.files.arrays import read_arrays
 from said.files.meshes import read_colours, read_mesh
+from said.rig import Rig, write_rig
 from said.running.console import start
 
 start(snakemake.log[0])
@@ -15,12 +16,12 @@ face, _ = crop(template, regions.face)
 
 moved = transfer(source, expressions, face, read_arrays(snakemake.input.correspondence)["pairs"])
 head, _ = crop(template, regions.head)
-arrays = {
-    "template": head.vertices,
-    "blendshapes": reattach(template, regions, moved),
-    "faces": head.faces,
-    "vertices": regions.head,
-}
-if (colours := read_colours(template)) is not None:
-    arrays["colours"] = colours[regions.head]
-write_arrays(snakemake.output[0], arrays)
+colours = read_colours(template)
+rig = Rig(
+    head.vertices,
+    reattach(template, regions, moved),
+    head.faces,
+    regions.head,
+    None if colours is None else colours[regions.head],
+)
+write_rig(snakemake.output[0], rig)

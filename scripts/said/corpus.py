@@ -8,7 +8,7 @@
 A sentence exists if both of its files do; which sentences a speaker has is read from the folder.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,21 @@ def sentences(folder: PathLike) -> list[str]:
     return sorted(frames)
 
 
+def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
+    """The sentence of a name or of a number from 0.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(wanted, int):
+        if wanted >= len(sentences):
+            raise ValueError(f"{source}: sentence {wanted}: there are {len(sentences)}, counted from 0")
+        return sentences[wanted]
+    if wanted not in sentences:
+        raise ValueError(f"{source}: no sentence {wanted!r}{nearest(wanted, sentences)}")
+    return wanted
+
+
 def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
     """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence."""
     paths = sorted(Path(folder).glob("*.csv"))
@@ -76,6 +91,15 @@ def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
     with reading_from(folder):
         verify_checksums(folder)
         return {path.stem: tables.read_coefficients(path) for path in paths}
+
+
+def read_sequences(folders: Iterable[PathLike]) -> dict[str, NDArray[np.float64]]:
+    """The sequences (N, 32) of several speakers' folders of coefficients, by "<speaker>/<sentence>"."""
+    return {
+        f"{Path(folder).name}/{sentence}": values
+        for folder in folders
+        for sentence, values in read_coefficients(folder).items()
+    }
 
 
 def write_coefficients(folder: PathLike, sequences: Mapping[str, NDArray]) -> None:
@@ -91,6 +115,13 @@ def read_speech(folder: PathLike, sentence: str) -> tuple[NDArray[np.float32], i
     """Waveform (T,) and its rate in Hz."""
     with reading_from(folder):
         return read_audio(Path(folder) / f"{sentence}.wav")
+
+
+def read_speeches(folders: Iterable[PathLike], names: Iterable[str]) -> dict[str, tuple[NDArray[np.float32], int]]:
+    """Waveform (T,) and rate of the clips "<speaker>/<sentence>"; each folder of sequences bears a speaker's name."""
+    by_speaker = {Path(folder).name: folder for folder in folders}
+    clips = {name: name.split("/") for name in names}
+    return {name: read_speech(by_speaker[speaker], sentence) for name, (speaker, sentence) in clips.items()}
 
 
 def read_frames(folder: PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
@@ -131,6 +162,21 @@ def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
     return neutral, np.stack(expressions), read_indices(folder / "landmarks.txt")
 
 
+def read_samples(path: PathLike) -> dict[str, NDArray[np.float32]]:
+    """The samples (S, N, 32) of a method for one speaker, by sentence."""
+    return read_arrays(path)
+
+
+def write_samples(path: PathLike, samples: Mapping[str, NDArray]) -> None:
+    """What `read_samples` reads, as methods/<method>/<speaker>.npz."""
+    write_arrays(path, samples)
+
+
+def read_method(paths: Iterable[PathLike]) -> dict[str, NDArray[np.float32]]:
+    """The samples (S, N, 32) of a method, by "<speaker>/<sentence>"; each speaker's file bears the speaker's name."""
+    return {f"{Path(path).stem}/{name}": values for path in paths for name, values in read_samples(path).items()}
+
+
 def read_clips(coefficients: Sequence[PathLike], sequences: Sequence[PathLike]) -> Iterator[tuple]:
     """Coefficients with their speech, speaker by speaker.
 
@@ -146,18 +192,3 @@ def read_clips(coefficients: Sequence[PathLike], sequences: Sequence[PathLike]) 
             raise ValueError(f"{folder} and {speech} are of different speakers")
         for sentence, values in read_coefficients(folder).items():
             yield f"{folder.name}/{sentence}", values, *read_speech(speech, sentence)
-
-
-def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
-    """The sentence of a name or of a number from 0.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if isinstance(wanted, int):
-        if wanted >= len(sentences):
-            raise ValueError(f"{source}: sentence {wanted}: there are {len(sentences)}, counted from 0")
-        return sentences[wanted]
-    if wanted not in sentences:
-        raise ValueError(f"{source}: no sentence {wanted!r}{nearest(wanted, sentences)}")
-    return wanted

@@ -105,6 +105,8 @@ def read_reference(path: PathLike, frames: int) -> NDArray[np.str_]:
             "cut one of them so that they are of the same moment"
         )
     return text
+
+
 KEEPING = ("frames", "blendshapes", "mask")
 """Keys of an edit that keep something of the reference."""
 

@@ -1,18 +1,48 @@
-"""A speaker with blendshapes: what moves a face by coefficients."""
+"""A speaker's face with the blendshapes that move it: what deformation transfer makes and later stages animate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from said.corpus import Topology
-from said.files.arrays import read_arrays
+from said.files.arrays import read_arrays, write_arrays
 from said.running.atomic import PathLike
 
 
-def reconstruct(template, blendshapes, coefficients) -> np.ndarray:
+@dataclass(frozen=True)
+class Rig:
+    """A face and its blendshapes.
+
+    Attributes:
+        template: (V, 3) the neutral face b0: metres, x to the subject's left, y up, z forward.
+        blendshapes: (K, V, 3) b1..bK, absolute positions in the template's unit; the paper's 32 in its order.
+        faces: (F, 3) int, vertex indices.
+        vertices: (V,) int, ascending: which vertices of the corpus's topology these are; None for a mesh of its own.
+        colours: (V, 3) in [0, 1], or None.
+        landmarks: (68,) int, vertices of the iBUG landmarks, or None where nothing asked for them.
+    """
+
+    template: NDArray
+    blendshapes: NDArray
+    faces: NDArray
+    vertices: NDArray | None = None
+    colours: NDArray | None = None
+    landmarks: NDArray | None = None
+
+    @property
+    def displacements(self) -> NDArray:
+        """(K, 3 V) what each blendshape adds to the template: the rows of B' in Eq. 2."""
+        return (self.blendshapes - self.template).reshape(len(self.blendshapes), -1)
+
+    def move(self, coefficients: ArrayLike) -> NDArray[np.float64]:
+        """(N, K) coefficients -> (N, V, 3) vertices, b0 + B u."""
+        return reconstruct(self.template, self.blendshapes, coefficients)
+
+
+def reconstruct(template: ArrayLike, blendshapes: ArrayLike, coefficients: ArrayLike) -> NDArray[np.float64]:
     """(N, V, 3) vertices b0 + B u of (N, K) coefficients; template (V, 3), blendshapes (K, V, 3) absolute."""
     template = np.asarray(template, float)
     blendshapes = np.asarray(blendshapes, float)
@@ -25,44 +55,28 @@ def reconstruct(template, blendshapes, coefficients) -> np.ndarray:
     return (coefficients @ offsets).reshape(-1, *template.shape) + template
 
 
-def read_displacements(path: PathLike) -> NDArray[np.float32]:
-    """What each blendshape of a speaker moves, (32, 3 V), from the npz of template and blendshapes."""
-    arrays = read_arrays(path)
-    moved = arrays["blendshapes"] - arrays["template"]
-    return moved.reshape(len(moved), -1).astype(np.float32)
+def write_rig(path: PathLike, rig: Rig) -> None:
+    """A rig as npz; its landmarks are the topology's and are not written."""
+    arrays = {key: value for key, value in vars(rig).items() if value is not None and key != "landmarks"}
+    write_arrays(path, arrays)
 
 
-@dataclass(frozen=True)
-class Face:
-    """A speaker's face and how it moves.
-
-    Attributes:
-        template: (V, 3) metres, x to the subject's left, y up, z forward.
-        blendshapes: (32, V, 3), absolute.
-        faces: (F, 3) vertex indices.
-        landmarks: (68,) vertex indices.
-    """
-
-    template: NDArray
-    blendshapes: NDArray
-    faces: NDArray
-    landmarks: NDArray
-
-
-def read_faces(blendshapes: Iterable[PathLike], topology: Topology) -> dict[str, Face]:
-    """Speakers' faces from the files of their blendshapes, by name.
+def read_rig(path: PathLike, topology: Topology | None = None) -> Rig:
+    """What `write_rig` wrote; with the topology of its corpus, the landmarks too.
 
     Raises:
-        ValueError: a mesh that blendshapes are of lacks a landmark.
+        ValueError: the mesh lacks the vertex of a landmark.
     """
-    return {Path(path).stem: _read_face(path, topology) for path in blendshapes}
+    rig = Rig(**read_arrays(path))
+    if topology is None:
+        return rig
+    present = np.isin(topology.landmarks, rig.vertices)
+    if not present.all():
+        missing = np.flatnonzero(~present).tolist()
+        raise ValueError(f"{path}: the mesh lacks the vertices of the landmarks {missing}")
+    return Rig(**vars(rig) | {"landmarks": np.searchsorted(rig.vertices, topology.landmarks)})
 
 
-def _read_face(blendshapes: PathLike, topology: Topology) -> Face:
-    arrays = read_arrays(blendshapes)
-    place = {int(vertex): index for index, vertex in enumerate(arrays["vertices"])}
-    missing = [number for number, vertex in enumerate(topology.landmarks) if int(vertex) not in place]
-    if missing:
-        raise ValueError(f"{blendshapes}: the mesh lacks the vertices of the landmarks {missing}")
-    landmarks = np.array([place[int(vertex)] for vertex in topology.landmarks])
-    return Face(arrays["template"], arrays["blendshapes"], arrays["faces"], landmarks)
+def read_rigs(paths: Iterable[PathLike], topology: Topology | None = None) -> dict[str, Rig]:
+    """Rigs by speaker, after whom their files are named."""
+    return {Path(path).stem: read_rig(path, topology) for path in paths}

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,13 @@ import torch
 from said import corpus
 from said.files.arrays import write_arrays
 from said.files.text import read_json
-from said.lipsync import measure as lipsync
-from said.lipsync import syncnet, validation
+from said.lipsync import measure, syncnet, validation
 from said.lipsync.film import at_video_rate, camera_for, face_in_view, mouth_in_view
 from said.lipsync.measure import embed_lips
 from said.lipsync.syncnet import SyncNet
 from said.lipsync.training import Film, Recording, between, matching_loss, segment, train_syncnet
 from said.render import Renderer
-from said.rig import Face, read_faces
+from said.rig import Rig, read_rigs
 from said.sampling import one_thread
 from said.synthetic import speech, trajectories
 from said.synthetic.actor import cast
@@ -36,7 +36,7 @@ def faces():
     head = build_head(0)
     made = [make_face(head, identity) for identity in sample_identities(SPEAKERS, 0)[:3]]
     return {
-        f"face{number}": Face(face.template, face.blendshapes, head.faces, head.landmarks)
+        f"face{number}": Rig(face.template, face.blendshapes, head.faces, landmarks=head.landmarks)
         for number, face in enumerate(made)
     }
 
@@ -98,7 +98,7 @@ def test_training_says_what_it_was_trained_on_and_learns(trained):
     assert min(record["validation"] for record in history) < history[0]["validation"] - 0.3
 
 
-def measure(model, faces, generated, heard, samples=None):
+def measured(model, faces, generated, heard, samples=None):
     return measure.measure_method(model, faces, generated, heard, samples)
 
 
@@ -107,8 +107,8 @@ def test_a_method_is_measured_sample_by_sample(faces, spoken, trained):
     still = np.tile(clip.coefficients[:1], (len(clip.coefficients), 1))
     samples = np.stack([clip.coefficients, still])
     heard = {"face2/one": (clip.waveform, clip.sample_rate)}
-    both = measure(trained[0], faces, {"face2/one": samples}, heard)
-    first = measure(trained[0], faces, {"face2/one": samples}, heard, samples=1)
+    both = measured(trained[0], faces, {"face2/one": samples}, heard)
+    first = measured(trained[0], faces, {"face2/one": samples}, heard, samples=1)
     moving, frozen = both["clips"]["face2/one"]["confidences"]
     assert moving > 3 * frozen  # a face that does not move goes with no moment of the speech
     assert both["av_confidence"] == pytest.approx((moving + frozen) / 2) and first["av_confidence"] == moving
@@ -120,7 +120,7 @@ def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken
     generated = {name: clip.coefficients[None] for name, clip in clips.items()}
     speech = {name: (clip.waveform, clip.sample_rate) for name, clip in clips.items()}
     generated["face2/0"] = np.repeat(generated["face2/0"], 2, axis=0)  # more samples than the others
-    whole = measure(trained[0], faces, generated, speech)
+    whole = measured(trained[0], faces, generated, speech)
     assert whole["notes"] == {} and whole["av_confidence"] == pytest.approx(
         np.mean([np.mean(clip["confidences"]) for clip in whole["clips"].values()])
     )
@@ -131,12 +131,12 @@ def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken
 
     generated["face2/1"] = np.full_like(generated["face2/1"], np.nan)
     generated["face2/2"] = generated["face2/2"][:, :14]  # five video frames
-    left = measure(trained[0], faces, generated, speech)
+    left = measured(trained[0], faces, generated, speech)
     assert left["clips"] == {"face2/0": whole["clips"]["face2/0"]}
     assert left["av_confidence"] == pytest.approx(np.mean(left["clips"]["face2/0"]["confidences"]))
     assert left["notes"]["av"] == "no value for 2 of 3 clips; face2/1: samples hold values that are not finite"
 
-    short = measure(trained[0], faces, {"face2/2": generated["face2/2"]}, speech)
+    short = measured(trained[0], faces, {"face2/2": generated["face2/2"]}, speech)
     for key in ("av_offset", "av_confidence"):
         assert short[key] is None and short[f"{key}_interval"] is None
     assert "5 video frames with speech; SyncNet needs at least 6" in short["notes"]["av"]
@@ -153,9 +153,9 @@ from said.files.arrays import read_arrays
 from said.files.finished import Finished
 from said.files.text import write_json
 from said.lipsync import measure, syncnet
-from said.rig import Face
+from said.rig import Rig
 given, model = read_arrays("given.npz"), syncnet.load("syncnet.safetensors")
-faces = {{"face2": Face(*(given[part] for part in ("template", "blendshapes", "faces", "landmarks")))}}
+faces = {{"face2": Rig(**{{part: given[part] for part in ("template", "blendshapes", "faces", "landmarks")}})}}
 generated = {{f"face2/{{n}}": samples for n, samples in enumerate(given["samples"])}}
 speech = dict.fromkeys(generated, (given["waveform"], 16000))
 with Finished("job.unfinished", measure.identity(model, faces)) as finished:
@@ -171,7 +171,8 @@ def test_a_measurement_killed_at_any_moment_goes_on_with_the_clips_it_has(tmp_pa
     samples[3] = np.nan  # is left out before and after
     waveform = rng.normal(0, 0.1, 32000).astype(np.float32)
     syncnet.save(tmp_path / "syncnet.safetensors", trained[0])
-    write_arrays(tmp_path / "given.npz", vars(faces["face2"]) | {"samples": samples, "waveform": waveform})
+    rig = {part: getattr(faces["face2"], part) for part in ("template", "blendshapes", "faces", "landmarks")}
+    write_arrays(tmp_path / "given.npz", rig | {"samples": samples, "waveform": waveform})
     command = [sys.executable, "-c", JOB.format(paths=sys.path)]
 
     def kept():
@@ -188,17 +189,17 @@ def test_a_measurement_killed_at_any_moment_goes_on_with_the_clips_it_has(tmp_pa
     assert f"{before} of 8 clips were finished" in done.stdout and not (tmp_path / "job.unfinished").exists()
     heard = {f"face2/{n}": (waveform, 16000) for n in range(8)}
     with one_thread():
-        undisturbed = measure(trained[0], faces, dict(zip(heard, samples, strict=True)), heard)
+        undisturbed = measured(trained[0], faces, dict(zip(heard, samples, strict=True)), heard)
     assert read_json(tmp_path / "measured.json") == undisturbed
     assert len(undisturbed["clips"]) == 7 and undisturbed["notes"]["av"].startswith("no value for 1 of 8 clips")
 
 
 def test_what_a_clips_numbers_follow_from_is_in_its_identity(faces, trained):
-    known = lipsync.identity(trained[0], faces)
-    assert known == lipsync.identity(trained[0], dict(faces))
+    known = measure.identity(trained[0], faces)
+    assert known == measure.identity(trained[0], dict(faces))
     other = SyncNet(trained[0].width, trained[0].size, trained[0].colours)
-    smaller = {**faces, "face0": Face(**vars(faces["face0"]) | {"template": 0.9 * faces["face0"].template})}
-    assert lipsync.identity(other, faces) != known != lipsync.identity(trained[0], smaller)
+    smaller = {**faces, "face0": replace(faces["face0"], template=0.9 * faces["face0"].template)}
+    assert measure.identity(other, faces) != known != measure.identity(trained[0], smaller)
 
 
 def test_chunks_of_a_clip_are_embedded_as_the_whole(trained):
@@ -256,7 +257,7 @@ def test_a_mesh_without_landmarks_is_refused(tmp_path):
     write_arrays(tmp_path / "someone.npz", arrays)
     topology = corpus.Topology(np.zeros((1, 3), int), np.arange(68), np.empty(0, int))
     with pytest.raises(ValueError, match=r"someone\.npz.*\[60, 61"):
-        read_faces([tmp_path / "someone.npz"], topology)
+        read_rigs([tmp_path / "someone.npz"], topology)
 
 
 def test_video_frames_lie_between_animation_frames():
@@ -324,4 +325,4 @@ def test_faces_between_two_are_convex_combinations(faces):
     np.testing.assert_allclose(middle.template, 0.75 * first.template + 0.25 * second.template)
     np.testing.assert_allclose(middle.blendshapes, 0.75 * first.blendshapes + 0.25 * second.blendshapes)
     with pytest.raises(ValueError, match="topologies"):
-        between(first, Face(second.template, second.blendshapes, second.faces[:-1], second.landmarks), 0.5)
+        between(first, replace(second, faces=second.faces[:-1]), 0.5)

@@ -12,6 +12,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
 from said.figures.style import BLUE, ORANGE, PAPER, SKY, heat_map, show_picture
 from said.render import Renderer, frame
+from said.rig import Rig
 
 SHOWN_BLENDSHAPES = ("jawOpen", "mouthPucker", "mouthSmileLeft", "mouthFunnel")
 GREY = "#B8B8B8"
@@ -19,7 +20,7 @@ GREY = "#B8B8B8"
 
 def construction(
     source: trimesh.Trimesh, expressions: NDArray, template: trimesh.Trimesh, parts: Mapping[str, NDArray],
-    shapes: Mapping[str, NDArray], recorded: NDArray, coefficients: NDArray,
+    rig: Rig, recorded: NDArray, coefficients: NDArray,
 ) -> Figure:  # fmt: skip
     """Figure 2: how BlendVOCA is made, from the source face to the coefficients of a recording.
 
@@ -27,7 +28,7 @@ def construction(
         source: the source face; expressions: (32, Vs, 3) its blendshapes.
         template: a speaker's template, all of it.
         parts: vertex indices of head, face and eyeballs, as the clean-up found them.
-        shapes: the speaker's template (V, 3), blendshapes (32, V, 3), faces (F, 3).
+        rig: the speaker's.
         recorded: (N, V, 3) a sequence of the speaker; coefficients: (N, 32) fitted to it.
     """
     figure = Figure(figsize=(12, 12.2))
@@ -47,7 +48,7 @@ def construction(
     cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # the neck stays away
     for part, colour in (("head", GREY), ("face", SKY), ("eyeballs", "#F0E442")):
         cleaned[parts[part]] = to_rgb(colour)
-    view = frame(np.concatenate([shapes["template"], *shapes["blendshapes"][chosen]]), 1.04)
+    view = frame(np.concatenate([rig.template, *rig.blendshapes[chosen]]), 1.04)
     whole = frame(np.asarray(template.vertices), 1.02)
     render_whole = Renderer(template.faces, (420, 420), whole, colours=cleaned, background=(1, 1, 1), yaw=30)
     axes = figure.add_subplot(grid[1, 0])
@@ -57,9 +58,9 @@ def construction(
     ):
         place = (0.04 + 0.52 * (row % 2), -0.06 - 0.08 * (row // 2))
         axes.text(*place, text, transform=axes.transAxes, color=colour, fontsize=9, weight="bold")
-    draw = Renderer(shapes["faces"], (420, 420), view, **PAPER)
+    draw = Renderer(rig.faces, (420, 420), view, **PAPER)
     for column, index in enumerate(chosen, start=1):
-        show_picture(figure.add_subplot(grid[1, column]), draw(shapes["blendshapes"][index]), SPEECH_BLENDSHAPES[index])
+        show_picture(figure.add_subplot(grid[1, column]), draw(rig.blendshapes[index]), SPEECH_BLENDSHAPES[index])
 
     moments = np.linspace(0, len(recorded) - 1, columns + 2)[1:-1].round().astype(int)
     for column, moment in enumerate(moments):

@@ -7,19 +7,16 @@ from numpy.typing import NDArray
 from said.corpus import FRAME_RATE
 from said.figures.style import BLUE, ORANGE, PAPER, arrow, box, canvas, heat_map, show_picture
 from said.render import Renderer, frame
-from said.rig import reconstruct
+from said.rig import Rig
 
 
-def overview(
-    waveform: NDArray, rate: int, coefficients: NDArray, template: NDArray, blendshapes: NDArray, faces: NDArray,
-    colours: NDArray | None,
-) -> Figure:  # fmt: skip
+def overview(waveform: NDArray, rate: int, coefficients: NDArray, rig: Rig) -> Figure:
     """Figure 1: speech and noise in, coefficients out, and the face that they move.
 
     Args:
         waveform: (T,) in [-1, 1]; rate: Hz.
         coefficients: (N, 32), a sample of the model for this speech.
-        template: (V, 3); blendshapes: (32, V, 3) absolute; faces: (F, 3); colours: (V, 3) or None.
+        rig: of the speaker who shows it.
     """
     figure = Figure(figsize=(12, 6.2))
     grid = figure.add_gridspec(
@@ -45,9 +42,9 @@ def overview(
     result = figure.add_subplot(grid[0, 2])
     heat_map(result, coefficients, "blendshape coefficients", duration, cmap="viridis", limits=(0, None))
     moments = np.linspace(0, len(coefficients) - 1, 9)[1:-1].round().astype(int)
-    meshes = reconstruct(template, blendshapes, coefficients[moments])
+    meshes = rig.move(coefficients[moments])
     strip = grid[1, :].subgridspec(1, len(moments), wspace=0.02)
-    renderer = Renderer(faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=colours, **PAPER)
+    renderer = Renderer(rig.faces, (420, 330), frame(meshes.reshape(-1, 3), 1.04), colours=rig.colours, **PAPER)
     for column, (moment, mesh) in enumerate(zip(moments, meshes, strict=True)):
         show_picture(figure.add_subplot(strip[column]), renderer(mesh), f"{moment / FRAME_RATE:.1f} s")
         result.axvline(moment / FRAME_RATE, color="white", linewidth=0.8, linestyle=":")

@@ -47,6 +47,8 @@ def side_by_side(
         for (top, left), renderer, vertices in zip(corners, renderers, frames, strict=True):
             image[top + strip : top + strip + size, left : left + size] = renderer(vertices)
         yield image.copy()
+
+
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player takes it."""
 # x264's macroblock tree, by its assembly, depends on memory that nobody has written, and threads on their timing.

@@ -17,6 +17,8 @@ def write_image(path: PathLike, image: NDArray) -> None:
     facts = dates if Path(path).suffix == ".pdf" else {}
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, optimize=True, **facts)
+
+
 _UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 

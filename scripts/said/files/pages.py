@@ -1,11 +1,11 @@
 """HTML pages for the report: plain tables and text, legible by themselves."""
 
 
-
-
 def page(body: str) -> str:
     """A page of its own; rows of a table whose first cell is filled begin a group."""
     return _PAGE.format(body=body)
+
+
 _PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><style>
 body {{ font: 15px/1.5 sans-serif; margin: 2em; max-width: 70em; }}

@@ -12,9 +12,12 @@ from said.intervals import jackknife_interval
 from said.lipsync import syncnet
 from said.lipsync.film import Camera, at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
-from said.rig import Face
+from said.rig import Rig
 from said.running.console import progress
 from said.speech import prepare_waveform
+
+_SEEN = ("template", "blendshapes", "faces", "landmarks")
+"""What a film shows of a rig."""
 
 
 @torch.no_grad()
@@ -41,7 +44,7 @@ def synchrony(lips: NDArray, speech: NDArray) -> tuple[int, float]:
 
 def measure_method(
     model: SyncNet,
-    faces: Mapping[str, Face],
+    rigs: Mapping[str, Rig],
     generated: Mapping[str, NDArray],
     speech: Mapping[str, tuple[NDArray, int]],
     samples: int | None = None,
@@ -52,7 +55,7 @@ def measure_method(
 
     Args:
         model: in evaluation mode.
-        faces: of each speaker.
+        rigs: of each speaker, with landmarks.
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
         samples: of each clip that are rendered, the first ones; None: all.
@@ -64,7 +67,7 @@ def measure_method(
         model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
         are left out and why the first of them is.
     """
-    cameras = {speaker: camera_for(model, face) for speaker, face in faces.items()}
+    cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
     finished = finished or Finished(None, None)
     given = {name: (generated[name][:samples], *speech[name]) for name in sorted(generated)}
     keys = {name: _key(name, *clip) for name, clip in given.items()}
@@ -95,12 +98,12 @@ def measure_method(
     }
 
 
-def identity(model: SyncNet, faces: Mapping[str, Face]) -> dict:
+def identity(model: SyncNet, rigs: Mapping[str, Rig]) -> dict:
     """What the numbers of a clip follow from, besides its samples and its speech."""
     return {
         "weights": digest(model.state_dict()),
         "size": model.size,
-        "faces": {speaker: digest(vars(face)) for speaker, face in faces.items()},
+        "rigs": {speaker: digest({part: getattr(rig, part) for part in _SEEN}) for speaker, rig in rigs.items()},
     }
 
 

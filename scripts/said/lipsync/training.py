@@ -6,7 +6,7 @@ the confidence, is a factor e in its odds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from said.files.fingerprint import digest
 from said.lipsync import syncnet
 from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
-from said.rig import Face
+from said.rig import Rig
 from said.running.console import progress
 from said.speech import prepare_waveform
 from said.training.checkpoint import Checkpoint
@@ -48,7 +48,7 @@ class Film:
 
 
 def train_syncnet(
-    faces: Mapping[str, Face],
+    rigs: Mapping[str, Rig],
     train: Sequence[Recording],
     validation: Sequence[Recording],
     settings: dict,
@@ -62,7 +62,7 @@ def train_syncnet(
     """Train a SyncNet to tell synchronous lips and speech.
 
     Args:
-        faces: of every speaker in `train` and `validation`.
+        rigs: with landmarks, of every speaker in `train` and `validation`.
         settings: the section `lipsync` of config.yaml.
         seed: decides weights, films and segments.
         checkpoint: keeps the state while training; a run that finds one goes on from there.
@@ -74,8 +74,8 @@ def train_syncnet(
     """
     with preserved_generators(seed):
         model = SyncNet(settings["width"], settings["size"], colours=1).to(device)
-    films = varied_films(model, faces, train, settings["speed"], seed)
-    held_out = [film(model, faces[clip.speaker], clip) for clip in validation]
+    films = varied_films(model, rigs, train, settings["speed"], seed)
+    held_out = [film(model, rigs[clip.speaker], clip) for clip in validation]
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         cuts = [segment(films[item], settings["segment"], settings["size"], step.random) for item in step.items]
@@ -131,15 +131,15 @@ def matching_loss(model: SyncNet, pictures: Tensor, speech: Tensor) -> Tensor:
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def film(model: SyncNet, face: Face, clip: Recording, speed: float = 1.0, margin: float = 1.0) -> Film:
+def film(model: SyncNet, rig: Rig, clip: Recording, speed: float = 1.0, margin: float = 1.0) -> Film:
     """Film a clip on a face, speech and motion `speed` times as fast and the speech as much higher."""
     motion = at_video_rate(clip.coefficients, speed)
     speech = syncnet.speech_windows(prepare_waveform(clip.waveform, clip.sample_rate * speed), len(motion))
-    return Film(camera_for(model, face, margin).film(motion[: len(speech) + syncnet.WINDOW - 1]), speech)
+    return Film(camera_for(model, rig, margin).film(motion[: len(speech) + syncnet.WINDOW - 1]), speech)
 
 
 def varied_films(
-    model: SyncNet, faces: Mapping[str, Face], clips: Sequence[Recording], speed: float, seed: int
+    model: SyncNet, rigs: Mapping[str, Rig], clips: Sequence[Recording], speed: float, seed: int
 ) -> list[Film]:
     """Each clip on a face between two training speakers' and at a speed of its own, so that new ones look familiar.
 
@@ -150,19 +150,19 @@ def varied_films(
     films = []
     for number, clip in enumerate(progress(clips, "films")):
         rng = np.random.default_rng((seed, number))
-        first, second = (faces[speakers[index]] for index in rng.integers(len(speakers), size=2))
-        face = between(first, second, rng.uniform())
-        films.append(film(model, face, clip, (1 + speed) ** rng.uniform(-1, 1), _MARGIN))
+        first, second = (rigs[speakers[index]] for index in rng.integers(len(speakers), size=2))
+        rig = between(first, second, rng.uniform())
+        films.append(film(model, rig, clip, (1 + speed) ** rng.uniform(-1, 1), _MARGIN))
     return films
 
 
-def between(first: Face, second: Face, share: float) -> Face:
-    """The face that lies `share` of the way from one to another; both of one topology."""
+def between(first: Rig, second: Rig, share: float) -> Rig:
+    """The rig that lies `share` of the way from one to another; both of one topology."""
     if not np.array_equal(first.faces, second.faces):
         raise ValueError("faces of different topologies have none between them")
     template = (1 - share) * first.template + share * second.template
     blendshapes = (1 - share) * first.blendshapes + share * second.blendshapes
-    return Face(template, blendshapes, first.faces, first.landmarks)
+    return replace(first, template=template, blendshapes=blendshapes)
 
 
 def segment(clip: Film, length: int, size: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:

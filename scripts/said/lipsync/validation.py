@@ -10,7 +10,7 @@ from said.lipsync import syncnet
 from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.measure import embed_lips, embed_speech, synchrony
 from said.lipsync.syncnet import SyncNet
-from said.rig import Face
+from said.rig import Rig
 from said.running.console import progress
 from said.speech import prepare_waveform
 
@@ -21,7 +21,7 @@ OWN, OTHER, CHANCE = "own", "other", "chance"
 
 def prove(
     model: SyncNet,
-    faces: Mapping[str, Face],
+    rigs: Mapping[str, Rig],
     clips: Mapping[str, NDArray],
     speech: Mapping[str, tuple[NDArray, int]],
 ) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def prove(
 
     Args:
         model: in evaluation mode.
-        faces: of each speaker.
+        rigs: of each speaker, with landmarks.
         clips: "<speaker>/<sentence>" -> (N, 32) coefficients; at least two.
         speech: the same names -> waveform (T,) and its rate in Hz.
 
@@ -41,7 +41,7 @@ def prove(
         one row per measurement: clip, speech (own, other or chance), shift in frames, offset in frames, confidence.
     """
     names = sorted(clips)
-    cameras = {speaker: camera_for(model, face) for speaker, face in faces.items()}
+    cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
     waveforms = {name: prepare_waveform(*speech[name]) for name in names}
     rows = []
     for number, name in enumerate(progress(names, "clips")):

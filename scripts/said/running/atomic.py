@@ -112,4 +112,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
 PathLike = str | os.PathLike[str]

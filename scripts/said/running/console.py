@@ -69,6 +69,8 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         folder = getattr(caches[-1].f_locals.get("self"), "_cache_path", "__pycache__")
         error.add_note(f"{folder}: the cache of compiled code is damaged: `rm -r {folder}` and run again")
     sys.__excepthook__(kind, error, trace)
+
+
 _MEMORY = (
     "Memory ran out: run fewer jobs at once (-c1), on Slurm give the rule more mem_mb (set-resources in "
     "slurm/config.yaml), or lower compute.window_cache_mb or sampling.memory_gb in config.yaml"

@@ -98,6 +98,8 @@ def _latin1_bytes(text, encoding="latin1") -> bytes:
     if encoding != "latin1":
         raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
     return text.encode("latin1")
+
+
 _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed out
 
 

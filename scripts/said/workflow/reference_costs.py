@@ -7,7 +7,6 @@ speed of the paper's model, 8e10 a second; small models spend their time between
 On a GPU: nothing was measured. Operations at 1e13 a second, and 4 ms to start the kernels of a training step or a call.
 """
 
-
 GPU = {"flop": 1e-13, "step": 4e-3, "finetuned step": 8e-3, "call": 4e-3}
 """Take the place of a rule's own on a GPU."""
 FLOP = 1.2e-11

@@ -275,6 +275,8 @@ def _measure_motion(job: Job, config: Mapping) -> dict:
 def _video(job: Job, config: Mapping) -> dict:
     """A sentence, in a picture for each caption."""
     return {"pixel": len(job.params["captions"]) * FRAMES[config["dataset"]] * job.params["size"] ** 2}
+
+
 WORK: dict[str, Callable[[Job, Mapping], dict]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
     "synthetic_sequences": _synthetic_sequences,  # each sentence is spoken and filmed
