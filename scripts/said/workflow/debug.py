@@ -1,6 +1,6 @@
 """A script's `snakemake` object without a run, so that the script can be stepped through in a debugger.
 
-    PYTHONPATH=scripts python -m pdb -m said.workflow.debug train_said variant=base --config scale=smoke
+PYTHONPATH=scripts python -m pdb -m said.workflow.debug train_said variant=base --config scale=smoke
 """
 
 import argparse
@@ -67,16 +67,15 @@ def _job(name: str, config: Mapping, cores: int, wildcards: Mapping[str, str]) -
         if given.keys() != expected:
             raise ValueError(f"rule {name} has the wildcards {sorted(expected)}, not {sorted(given)}")
         job = Job(rule, DAG(workflow, rules=[rule]), given)
-        mocked = Snakemake(
-            job.input, job.output, job.params, job.wildcards, job.threads, job.resources, job.log, workflow.globals["config"],
-            name, None, str(ROOT / "rules"),
-        )  # fmt: skip
+        files = (job.input, job.output, job.params, job.wildcards)
+        mocked = Snakemake(*files, job.threads, job.resources, job.log, workflow.globals["config"], name, None)
     return mocked, ROOT / "rules" / rule.script if rule.script else None
 
 
 def main() -> None:
     """Run a rule's script here, in this process."""
-    parser = argparse.ArgumentParser(prog="python -m said.workflow.debug", description="Run the script of a rule in this process, for a debugger.")
+    about = "Run the script of a rule in this process, for a debugger."
+    parser = argparse.ArgumentParser(prog="python -m said.workflow.debug", description=about)
     parser.add_argument("rule")
     parser.add_argument("wildcards", nargs="*", metavar="NAME=VALUE")
     parser.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE", help="as snakemake's")
