@@ -7,44 +7,58 @@ CORES ?= all
 # One more than two cores: some tests wait for Slurm.
 WORKERS ?= 3
 BIN := $(VENV)/bin
-DOCS := $(VENV)-docs
+DOCS := $(patsubst %/,%,$(VENV))-docs
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help demo test docs picture coverage clean environment
+ifneq ($(words $(VENV)),1)
+$(error VENV must be one path without spaces, not '$(VENV)')
+endif
+# Lies there from before an installation until it is done. What a killed one leaves, pip takes for whole.
+UNDONE := $(patsubst %/,%,$(VENV)).installing
+.PHONY: help demo test lint docs picture coverage clean environment begun
 
 help:
 	@sed -n "1,3s/^# //p" Makefile
 
 demo: $(VENV)/.installed
-	$(BIN)/snakemake --cores $(CORES) all
+	$(BIN)/python -m snakemake --cores $(CORES) all
 	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
 
 test: $(VENV)/.installed-test
-	$(BIN)/ruff check scripts workflow_tests
+	$(BIN)/python -m ruff check scripts workflow_tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/.installed $(DOCS)/.installed
 	$(BIN)/python docs/generate.py
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
 	@echo "Done: site/index.html"
 
 environment: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make $(MAKECMDGOALS) PYTHON=python3.11")'
-	@$(PYTHON) -m venv $(VENV) || { echo "No venv module: apt install python3-venv, or conda env create -f envs/said.yaml"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+	@PYTHONPATH=scripts $(PYTHON) -m said.workflow.paths
+	@mkdir -p $(VENV) && touch $(UNDONE)
+	@$(PYTHON) -m venv $(if $(filter begun,$^),--clear) $(VENV) || { echo "No venv module: apt install python3-venv, or conda env create -f envs/said.yaml"; exit 1; }
+	$(INSTALL) -r requirements.txt
+	@$(BIN)/python -m snakemake --version >/dev/null 2>&1 || $(INSTALL) --ignore-installed -r requirements.txt
+	@touch $@ && rm $(UNDONE)
 
 $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-test.txt
-	@touch $@
+	@touch $(UNDONE)
+	$(INSTALL) -r requirements-test.txt
+	@touch $@ && rm $(UNDONE)
+
+ifneq ($(wildcard $(UNDONE)),)
+$(VENV)/.installed: begun
+endif
 
 $(DOCS)/.installed: requirements-docs.txt
 	@$(PYTHON) -m venv $(DOCS)
-	$(DOCS)/bin/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(DOCS) .snakemake site
+	rm -rf $(VENV) $(DOCS) $(UNDONE) .snakemake site
 	find results -mindepth 1 ! -name README.md -delete

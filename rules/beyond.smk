@@ -12,8 +12,6 @@ rule measure_motion:
     output:
         "results/{run}/motion/{method}.json",
     params:
-        bootstrap=config["evaluation"]["bootstrap"],
-        seed=seed("motion"),
         code=code("measure_motion.py"),
     log:
         "results/{run}/logs/measure_motion/{method}.log",

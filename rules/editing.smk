@@ -96,6 +96,8 @@ rule publish_edit:
         report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "{suffix}"}),
     wildcard_constraints:
         suffix="csv|png|mp4",
+    params:
+        code=code("publish.py"),
     localrule: True
     log:
         f"results/{RUN}/logs/publish_edit/{{edit}}.{{suffix}}.log",
@@ -103,8 +105,8 @@ rule publish_edit:
         "Publishing {output}"
     conda:
         "../envs/said.yaml"
-    shell:
-        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
+    script:
+        "../scripts/publish.py"
 
 
 rule edits:

@@ -298,6 +298,8 @@ rule publish_figure:
         ),
     wildcard_constraints:
         figure=r"[^/]+",
+    params:
+        code=code("publish.py"),
     localrule: True
     log:
         f"results/{RUN}/logs/publish_figure/{{figure}}.log",
@@ -305,8 +307,8 @@ rule publish_figure:
         "Publishing {output}"
     conda:
         "../envs/said.yaml"
-    shell:
-        "(cp {input} {output}.partial && mv {output}.partial {output}) 2> {log}"
+    script:
+        "../scripts/publish.py"
 
 
 # A figure whose variants or edits are not configured is left out.

@@ -5,6 +5,6 @@ from said.files.text import write_text
 from said.running.console import start
 from said.vocaset import audit
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 audit.require_accepted(read_table(snakemake.input.findings), snakemake.input.page)
 write_text(snakemake.output[0], "the audit found nothing that is neither known nor accepted\n")

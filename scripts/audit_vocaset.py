@@ -5,7 +5,7 @@ from said.files.text import read_json, write_json, write_text
 from said.running.console import start
 from said.vocaset import audit
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 accept = snakemake.params.accept
 inspections = [audit.Inspection.from_json(read_json(path)) for path in snakemake.input.inspections]
 judged = audit.judge(inspections, accept)

@@ -9,7 +9,7 @@ from said.rig import read_rigs
 from said.running.console import start
 from said.transfer_report import health
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, marks = corpus.read_source(snakemake.input.source)
 rigs = read_rigs(snakemake.input.blendshapes, corpus.read_topology(snakemake.input.topology))
 

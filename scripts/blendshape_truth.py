@@ -10,7 +10,7 @@ from said.rig import read_rig
 from said.running.console import start
 from said.transfer_report import truth_error
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 reports = {}
 for path, truth in zip(snakemake.input.blendshapes, snakemake.input.truth, strict=True):
     rig = read_rig(path)

@@ -4,7 +4,7 @@ from said.running.console import start
 from said.vocaset import archives, receipts
 from said.vocaset.release import packed, require
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 found = packed(require(snakemake.params.path))
 for path in found:
     archives.check(path, snakemake.params.limit)

@@ -5,6 +5,6 @@ from said.coefficients import standard_deviation
 from said.files.tables import write_coefficients
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 sequences = [sequence for folder in snakemake.input for sequence in corpus.read_coefficients(folder).values()]
 write_coefficients(snakemake.output[0], standard_deviation(sequences)[None])

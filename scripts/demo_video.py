@@ -7,7 +7,7 @@ from said.figures.video import side_by_side
 from said.rig import read_rig
 from said.running.console import progress, start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, rig = snakemake.params, read_rig(snakemake.input.blendshapes)
 methods = [corpus.read_samples(path) for path in snakemake.input.generated]
 sentence = find_sentence(list(methods[0]), params.sentence, snakemake.input.generated[0])

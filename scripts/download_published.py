@@ -6,7 +6,7 @@ from said.running.console import start
 from said.vocaset import archives, download
 from said.vocaset.receipts import write_receipts
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source = snakemake.params.source
 check = partial(archives.check, limit=snakemake.params.limit) if source["path"].endswith(".zip") else None
 receipt = download.fetch(source["url"], source["path"], sha256=source["sha256"], check=check)

@@ -7,7 +7,7 @@ from said.vocaset import archives, download
 from said.vocaset.credentials import read_credentials
 from said.vocaset.receipts import write_receipts
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 receipt = download.fetch(
     params.url,

@@ -8,7 +8,7 @@ from said.running.console import start
 from said.sampling import Sampler
 from said.speech import load_encoder
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 
 clip = editing.read_clip(params.files, params.entry, params.settings["frame_count"])

@@ -8,7 +8,7 @@ from said.rig import read_rig
 from said.running.console import progress, start
 from said.speech import SAMPLE_RATE
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, rig = snakemake.params, read_rig(snakemake.input.blendshapes)
 arrays = read_arrays(snakemake.input.arrays)
 shown = {"reference": arrays.get("reference"), "edit" if arrays["kept"].any() else "SAiD": arrays["values"]}

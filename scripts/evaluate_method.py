@@ -6,7 +6,7 @@ from said.evaluation import evaluate_method
 from said.files.text import write_json
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 
 measured = evaluate_method(

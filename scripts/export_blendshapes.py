@@ -7,7 +7,7 @@ from said.rig import read_rig
 from said.running.atomic import atomic_folder
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 rig = read_rig(snakemake.input[0])
 shapes = dict(zip(SPEECH_BLENDSHAPES, rig.blendshapes, strict=True))
 

@@ -3,5 +3,5 @@
 from said import extractor
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 extractor.export_official(snakemake.output[0], extractor.load(snakemake.input[0]))

@@ -4,5 +4,5 @@ from said import model
 from said.running.console import start
 from said.speech import load_encoder
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 model.export_official(snakemake.output[0], model.load(snakemake.input.weights), load_encoder(snakemake.input.encoder))

@@ -9,7 +9,7 @@ from said.files.arrays import read_arrays, write_arrays
 from said.files.meshes import read_mesh
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, _, source_landmarks = corpus.read_source(snakemake.input.source)
 regions = Regions(**read_arrays(snakemake.input.regions))
 topology = corpus.read_topology(snakemake.input.topology)

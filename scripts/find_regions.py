@@ -6,7 +6,7 @@ from said.files.arrays import write_arrays
 from said.files.meshes import read_mesh
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 topology = corpus.read_topology(snakemake.input.topology)
 head = topology.head if len(topology.head) else None
 regions = find_regions(read_mesh(snakemake.input.template[0]), topology.landmarks, head)

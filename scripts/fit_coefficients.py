@@ -9,7 +9,7 @@ from said.files.tables import write_table
 from said.rig import read_rig
 from said.running.console import naming, progress, start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, sequences = snakemake.params, snakemake.input.sequences
 vertices = len(read_mesh(snakemake.input.template).vertices)
 rig = read_rig(snakemake.input.blendshapes)

@@ -6,7 +6,7 @@ from said.vocaset import audit
 from said.vocaset.receipts import require_unchanged
 from said.vocaset.release import open_release, read_faces
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 require_unchanged(snakemake.input.receipts)
 release = open_release(params.path, read_faces(params.topology), params.limit)

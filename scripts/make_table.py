@@ -7,7 +7,7 @@ from said.files.text import read_json, write_text
 from said.running.console import start
 from said.tables import compare, join, tabulate
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
 measurements = join((Path(path).stem, read_json(path)) for path in snakemake.input.measurements)
 truth = join((Path(path).stem, read_json(path)) for path in snakemake.input.truth)["ground_truth"]

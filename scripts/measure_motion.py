@@ -11,8 +11,8 @@ from said.files.text import write_json
 from said.rig import read_rig, reconstruct
 from said.running.console import progress, start
 
-start(snakemake.log[0])
-params, inputs = snakemake.params, snakemake.input
+start(snakemake.log[0], snakemake.input, snakemake.output)
+inputs = snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
 skin = read_arrays(inputs.regions)["face"]
 
@@ -34,6 +34,6 @@ def measure(speaker, template, blendshapes, sequences, generated):
 clips = {}
 for files in zip(inputs.templates, inputs.blendshapes, inputs.sequences, inputs.generated, strict=True):
     clips |= measure(Path(files[-1]).stem, *files)
-summary = motion.summarise(clips, params.bootstrap, params.seed)
+summary = motion.summarise(clips)
 write_json(snakemake.output[0], summary)
 print(summary)

@@ -9,7 +9,7 @@ from said.lipsync.measure import identity, measure_method
 from said.rig import read_rigs
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 generated = corpus.read_method(files.generated)

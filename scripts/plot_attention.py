@@ -7,7 +7,7 @@ from said.files.images import write_figure
 from said.running.console import start
 from said.speech import load_encoder, prepare_waveform
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 truth, encoder = read_samples(snakemake.input.truth), load_encoder(snakemake.input.encoder)
 sentence = find_sentence(list(truth), snakemake.params.sentence, snakemake.input.truth)
 waveform = prepare_waveform(*corpus.read_speech(snakemake.input.sequences, sentence))

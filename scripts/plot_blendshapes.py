@@ -8,7 +8,7 @@ from said.files.images import write_image
 from said.rig import read_rig
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, _ = corpus.read_source(snakemake.input.source)
 rig = read_rig(snakemake.input.speaker)
 head = trimesh.Trimesh(rig.template, rig.faces, process=False)

@@ -9,7 +9,7 @@ from said.files.meshes import read_mesh
 from said.rig import read_rig
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 inputs = snakemake.input
 source, expressions, _ = corpus.read_source(inputs.source)
 rig, fitted = read_rig(inputs.blendshapes), corpus.read_coefficients(inputs.coefficients)

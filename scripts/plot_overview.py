@@ -7,7 +7,7 @@ from said.files.images import write_figure
 from said.rig import read_rig
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 rig, generated = read_rig(snakemake.input.blendshapes), corpus.read_samples(snakemake.input.generated)
 sentence = find_sentence(list(generated), snakemake.params.sentence, snakemake.input.generated)
 speech = corpus.read_speech(snakemake.input.sequences, sentence)

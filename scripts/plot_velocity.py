@@ -7,7 +7,7 @@ from said.figures.velocity import draw_all, draw_excerpt
 from said.files.images import write_figure
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 smooth, rough = (read_samples(path) for path in (snakemake.input.smooth, snakemake.input.rough))
 sentence = find_sentence(list(smooth), snakemake.params.sentence, snakemake.input.smooth)
 draw = {"velocity": draw_excerpt, "velocity_all": draw_all}

@@ -9,7 +9,7 @@ from said.lipsync import syncnet, validation
 from said.rig import read_rigs
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files = snakemake.input
 model = syncnet.load(files.weights).to(find_device(snakemake.params.device))
 clips, speech = {}, {}

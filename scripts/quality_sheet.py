@@ -7,7 +7,7 @@ from said.files.images import write_figure
 from said.rig import read_rig
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 residuals = quality.Residuals(**read_arrays(snakemake.input.residuals))
 rig = read_rig(snakemake.input.blendshapes)
 sequences = list(corpus.read_coefficients(snakemake.input.coefficients).values())

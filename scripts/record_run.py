@@ -8,7 +8,7 @@ from said.running.console import start
 from said.workflow import record
 from said.workflow.benchmarks import read_benchmarks
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
 costs = record.cost(pd.DataFrame(read_benchmarks(params.benchmarks)), params.stages)
 write_table(output.cost, costs, float_format="%.1f")

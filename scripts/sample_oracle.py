@@ -12,7 +12,7 @@ from said.rig import read_rig
 from said.running.console import progress, start
 from said.synthetic.actor import act, cast, face_of, phones_of
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 

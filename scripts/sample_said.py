@@ -7,7 +7,7 @@ from said.running.console import start
 from said.sampling import Sampler, Speech, sample_speech
 from said.speech import frame_count, load_encoder, prepare_waveform
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 
 rounding = params.settings["frame_count"]

@@ -6,11 +6,11 @@ from said.running.console import start
 from said.synthetic.transcribed import transcribed_speech
 from said.training.stand_in import train_stand_in
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 settings, seed = snakemake.params.settings, snakemake.params.seed
 
 if settings["source"] == "pretrained":
-    encoder = speech.fetch_pretrained(settings["name"], settings["revision"])
+    encoder = speech.fetch_pretrained(settings["name"], settings["revision"], seed)
 else:
     utterances = [
         (speech.prepare_waveform(waveform, rate), labels)

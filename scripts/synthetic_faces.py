@@ -13,7 +13,7 @@ from said.synthetic.head import build_head
 from said.synthetic.identities import make_face, sample_identities
 from said.synthetic.source import source_face
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 seed, speakers = snakemake.params.seed, snakemake.params.speakers
 head = build_head(seed)
 topology = corpus.Topology(head.faces, head.landmarks, head=np.empty(0, dtype=int))

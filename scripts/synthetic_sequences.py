@@ -6,11 +6,10 @@ from said.files.tables import write_coefficients, write_table
 from said.files.text import write_text
 from said.running.atomic import atomic_folder
 from said.running.console import progress, start
-from said.running.integrity import write_checksums
 from said.synthetic.actor import cast, face_of, phone_table, record
 from said.synthetic.sentences import sentences
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 face = face_of(read_arrays(snakemake.input.face))
 actor = cast(params.index, params.speakers, params.seed)
@@ -25,4 +24,3 @@ with atomic_folder(snakemake.output.sequences) as sequences, atomic_folder(snake
         write_coefficients(truth / f"{name}.csv", take.coefficients)
         write_table(truth / "phones" / f"{name}.csv", phone_table(take.utterance.phones))
         write_text(truth / "text" / f"{name}.txt", text + "\n")
-    write_checksums(truth)

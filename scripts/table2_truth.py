@@ -9,7 +9,7 @@ from said.files.text import read_json, write_text
 from said.running.console import start
 from said.tables import Comparison, tabulate_truth
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 methods = snakemake.params.methods
 
 

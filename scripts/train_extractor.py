@@ -9,7 +9,7 @@ from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
 from said.training.extractor import train_extractor
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 

@@ -12,7 +12,7 @@ from said.training.checkpoint import Checkpoint
 from said.training.said import train_said
 from said.training.windows import Clip
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 moved = {name: rig.displacements.astype("float32") for name, rig in read_rigs(files.blendshapes).items()}
 

@@ -10,7 +10,7 @@ from said.running.console import start
 from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 
 

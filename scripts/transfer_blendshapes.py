@@ -8,7 +8,7 @@ from said.files.meshes import read_colours, read_mesh
 from said.rig import Rig, write_rig
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 source, expressions, _ = corpus.read_source(snakemake.input.source)
 regions = Regions(**read_arrays(snakemake.input.regions))
 template = read_mesh(snakemake.input.template)

@@ -7,7 +7,7 @@ from said.running.console import progress, start
 from said.vocaset.receipts import require_unchanged
 from said.vocaset.release import convert, open_release
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 params, speaker = snakemake.params, snakemake.wildcards.speaker
 require_unchanged(snakemake.input.receipts)
 faces = corpus.read_topology(snakemake.input.topology).faces

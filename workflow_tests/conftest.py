@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import copy
 import json
 import os
 import re
@@ -55,6 +56,12 @@ def golden(official):
 def authors(official):
     """The model that gave them."""
     return load_official(official / "golden" / "said_denoiser.pth")
+
+
+@pytest.fixture(scope="module")
+def exact(authors):
+    """The same model in double precision, which is the same on every processor and shows the authors' own rounding."""
+    return copy.deepcopy(authors).double()
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +121,9 @@ def workflow(tmp_path: Path) -> Workflow:
     return copy_workflow(tmp_path / "workflow")
 
 
-_TIMES = re.compile(r"/(logs|benchmarks)/|cost\.csv$|run\.html$|\.tfevents$|\.snakemake_timestamp$")
+_TIMES = re.compile(
+    r"/(logs|benchmarks)/|(cost\.csv|run\.html|\.sums/history\.jsonl)$|\.tfevents$|\.snakemake_timestamp$|(^|/)\.run/"
+)
 """Files that tell when something happened, and so are never twice the same."""
 
 SMOKE = ("--config", "dataset=synthetic", "scale=smoke")

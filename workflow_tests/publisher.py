@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, str(value))
         self.end_headers()
         if "hold" in fault:
-            fault["hold"].wait(20)
+            fault["hold"].wait(600)
         part = body[: fault["cut"]] if "cut" in fault else body
         self.wfile.write(part)
         self.publisher.sent += len(part)

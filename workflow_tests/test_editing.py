@@ -1,10 +1,12 @@
 """Edits: what the entries of config.yaml may say, what comes back, and what is kept to the last digit."""
 
+import io
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from conftest import SMOKE
 from test_model import small
@@ -21,6 +23,10 @@ from said.files.tables import read_coefficients, write_coefficient_text
 from said.sampling import Sampler, sample_speech
 
 RUN = "results/synthetic-smoke"
+RANDOM = 0.1 * np.random.default_rng(0).normal(size=16000)
+_BUFFER = io.BytesIO()
+soundfile.write(_BUFFER, RANDOM, 16000, format="WAV")
+WAV = _BUFFER.getvalue()
 
 
 def faults(**entry) -> list[str]:
@@ -77,9 +83,50 @@ def test_the_users_files_are_looked_into_before_any_job(tmp_path):
     pd.DataFrame({"jawOpen": [0.5] * 60}).to_csv(tmp_path / "mask.csv", index=False)
     (fault,) = faults(**mine, mask=str(tmp_path / "mask.csv"))
     assert "jawOpen is 0.5, not 0 or 1" in fault
-    (tmp_path / "broken.wav").write_bytes(b"no sound")
-    (fault,) = faults(wav=str(tmp_path / "broken.wav"))
-    assert fault.startswith("edits.mine.wav")
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound", WAV[:20000], WAV[:44], WAV[:20], b"OggS" + bytes(50)])
+def test_a_recording_that_cannot_be_used_is_named_before_any_job(tmp_path, content):
+    path = tmp_path / "mine.wav"
+    path.write_bytes(content)
+    (fault,) = faults(wav=str(path))
+    assert fault.startswith(f"edits.mine.wav: {path}: ") and "damaged" not in fault and "rm -r" not in fault
+
+
+@pytest.mark.parametrize("waveform", [np.zeros(16000), RANDOM[:399], RANDOM[:533], RANDOM[:1], RANDOM[:0],
+                                      np.stack([RANDOM, -RANDOM], 1), np.append(RANDOM, np.nan)])  # fmt: skip
+def test_a_recording_without_speech_is_named_before_any_job(tmp_path, waveform):
+    path = tmp_path / "mine.wav"
+    soundfile.write(path, waveform, 16000, subtype="FLOAT")
+    (fault,) = faults(wav=str(path))
+    assert fault.startswith(f"edits.mine.wav: {path}: ")
+
+
+def test_tables_of_the_users_with_a_value_too_many_are_named_before_any_job(tmp_path):
+    """What pandas takes for names of rows gives every blendshape its neighbour's values."""
+    wav, reference = write_wav(tmp_path / "a.wav"), write_reference(tmp_path / "a.csv")
+    mine = {"wav": wav, "reference": reference, "frames": [[0, 5]]}
+    mask = tmp_path / "mask.csv"
+    mask.write_text("jawOpen,jawLeft\n" + "1,0\n" * 60)
+    assert not faults(**mine, mask=str(mask))
+    mask.write_text("jawOpen,jawLeft\n" + "1,0,1\n" * 60)
+    (fault,) = faults(**mine, mask=str(mask))
+    assert fault.startswith(f"edits.mine.mask: {mask}: line 2 has 3 values and the header 2 names")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    for text in ("\n".join([lines[0], *(f"{number},{line}" for number, line in enumerate(lines[1:]))]) + "\n",
+                 "\n".join(lines), "\n".join(lines)[:-300], ""):  # fmt: skip
+        (tmp_path / "a.csv").write_text(text)
+        (fault,) = faults(**mine)
+        assert fault.startswith(f"edits.mine.reference: {reference}: ")
+        assert "damaged" not in fault and "rm " not in fault
+
+
+@pytest.mark.parametrize("samples", [534, 799, 800])
+def test_the_shortest_recording_becomes_curves(tmp_path, samples):
+    soundfile.write(tmp_path / "mine.wav", RANDOM[:samples], 16000)
+    clip = read_clip({"wav": tmp_path / "mine.wav"}, {"wav": "mine.wav"})
+    values = edit(Sampler(small(prediction="v"), encoder(), SETTINGS, 0), clip)
+    assert values.shape == (samples * 60 // 16000, 32) and np.isfinite(values).all()
 
 
 def test_what_is_kept():

@@ -79,10 +79,13 @@ def test_a_clip_without_beats_has_the_other_measures_and_says_so():
     assert np.isnan(row["beat_consistency"])
     good = measure_clip(truth, truth[None, :-2], np.zeros((2, 3)), 1, speech, RATE)
     assert good["lip_vertex_error_mm"] == 0 and good["upper_face_dynamics_mm"] == 0
-    summary = summarise({"still": row, "good": good}, repeats=20, seed=0)
+    summary = summarise({"still": row, "good": good})
     assert summary["beat_consistency"] == good["beat_consistency"]
     assert summary["notes"] == {"beat_consistency": "no value for 1 of 2 clips"}
-    alone = summarise({"still": row}, repeats=20, seed=0)
+    assert summary["beat_consistency_interval"] is None  # one clip says nothing about others
+    low, high = summary["lip_vertex_error_mm_interval"]
+    assert low == 0 and high > summary["lip_vertex_error_mm"]
+    alone = summarise({"still": row})
     assert alone["beat_consistency"] is None and alone["beat_consistency_interval"] is None
 
 

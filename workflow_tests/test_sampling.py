@@ -54,33 +54,33 @@ def samples_of(clips, threads=1, finished=None, report=lambda _: None, **changes
 @pytest.mark.parametrize("bias", [0, 1, 3, 400, None])
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 2.0])
 def test_the_faster_guidance_is_eq_9(bias, guidance):
-    model = small(alignment_bias=bias, prediction="v")
+    """In double precision, in which the two forms are all but equal."""
+    model = small(alignment_bias=bias, prediction="v").double()
     timesteps = torch.tensor([990, 500, 3])
-    audio, noisy = torch.randn(3, 37, 32), torch.randn(3, 37, 32)
+    audio, noisy = torch.randn(2, 3, 37, 32, dtype=torch.float64)
     plain, fast = (make(model, audio, timesteps, guidance) for make in (guided, GuidedDenoiser))
     for step in range(3):
-        torch.testing.assert_close(fast(noisy, step), plain(noisy, step), atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(fast(noisy, step), plain(noisy, step), atol=1e-10, rtol=0)
 
 
 @torch.no_grad()
-def test_the_faster_guidance_is_the_authors(authors, golden):
-    """From each state of their run, one guided step; in double precision, in which the two forms are all but equal."""
-    model, audio, timesteps = authors.double(), golden["audio_emb_120"].double(), golden["ddim20_timesteps"]
-    plain, fast = (make(model, audio, timesteps, 2.0) for make in (guided, GuidedDenoiser))
+def test_the_faster_guidance_is_the_authors(exact, golden):
+    """From each state of their run, one guided step."""
+    audio, timesteps = golden["audio_emb_120"].double(), golden["ddim20_timesteps"]
+    plain, fast = (make(exact, audio, timesteps, 2.0) for make in (guided, GuidedDenoiser))
     for step, state in enumerate(golden["ddim20_interm"][:20].double()):
-        torch.testing.assert_close(fast(state, step), plain(state, step), atol=1e-5, rtol=0)
-    authors.float()
+        torch.testing.assert_close(fast(state, step), plain(state, step), atol=1e-9, rtol=0)
 
 
 def test_whole_samples_are_those_of_the_plain_form():
-    model = small(prediction="v")
-    audio, noise = torch.randn(2, 30, 32), torch.randn(2, 30, 32)
-    for extra in ({}, {"reference": torch.rand(30, 32), "mask": torch.eye(30, 32), "strength": 0.7}):
+    model = small(prediction="v").double()
+    audio, noise, (reference, _) = torch.randn(3, 2, 30, 32, dtype=torch.float64)
+    for extra in ({}, {"reference": reference.sigmoid(), "mask": torch.eye(30, 32), "strength": 0.7}):
         plain, fast = (
             sample(model, audio, steps=8, guidance=1.0, initial_noise=noise, predictor=predictor, **extra)
             for predictor in (guided, GuidedDenoiser)
         )
-        torch.testing.assert_close(fast, plain, atol=1e-4, rtol=0)
+        torch.testing.assert_close(fast, plain, atol=1e-8, rtol=0)
 
 
 # Samplers
@@ -117,7 +117,7 @@ def test_deterministic_samplers_solve_the_ode_and_dpm_solver_in_fewer_steps():
         expected = model.denoiser.solution(noise, schedule.timesteps[0])
         result = sample(model, audio, steps=steps, guidance=0.0, initial_noise=noise, sampler=sampler)
         errors[sampler, steps] = (result - expected).abs().mean().item()
-    assert errors["ddim", 1000] < 1e-3
+    assert errors["ddim", 1000] < 0.1 * errors["ddim", 25]
     assert errors["dpmsolver++", 25] < 0.15 * errors["ddim", 25]
 
 
@@ -269,6 +269,7 @@ def test_a_kept_sentence_is_one_of_the_same_waveform(tmp_path):
 
 JOB = """
 import sys
+import time
 sys.path[:0] = {paths!r}
 import torch
 from test_sampling import SETTINGS, speeches
@@ -277,8 +278,17 @@ from said.files.arrays import write_arrays
 from said.files.finished import Finished
 from said.sampling import Sampler, sample_speech
 from said.speech import load_encoder
+class Waiting(Finished):
+    left = int(sys.argv[1])  # sentences, after which it waits to be killed
+
+    def write(self, *arguments):
+        super().write(*arguments)
+        self.left -= 1
+        while self.left == 0:
+            time.sleep(1)
+
 sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), {{**SETTINGS, "steps": 60}}, 7)
-with Finished("job.unfinished", sampler.identity()) as finished:
+with Waiting("job.unfinished", sampler.identity()) as finished:
     samples = sample_speech(sampler, speeches(*[60] * 8), threads=2, finished=finished)
     write_arrays("samples.npz", dict(samples))
 """
@@ -298,16 +308,16 @@ def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     rng = np.random.default_rng()  # any moment
     kept = 0
     for _ in range(2):
-        job = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+        job = subprocess.Popen([*command, "3"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
         while finished() <= kept and job.poll() is None:
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.1))
-        assert job.poll() is None, "ended before it could be killed"
+        assert job.poll() is None, "failed before it was killed"
         job.send_signal(signal.SIGKILL)
         job.wait()
         assert kept < finished() < 8 and not (tmp_path / "samples.npz").exists()
         kept = finished()
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "9"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert f"{kept} of 8 sentences were finished" in done.stdout
     assert not (tmp_path / "job.unfinished").exists()
     sampler = Sampler(

@@ -5,19 +5,22 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.files.tensors import load_strict
+from said.running.integrity import UnreadableError
 from said.speech import (
     encode,
     encode_clip,
+    fetch_pretrained,
     fit_length,
     frame_count,
     load_encoder,
     normalise,
     prepare_waveform,
     receptive_field,
+    require_encodable,
     save_encoder,
 )
 from said.training.stand_in import build_stand_in, train_stand_in
@@ -171,3 +174,92 @@ def test_the_stand_in_learns_to_tell_phonemes():
 def test_the_stand_in_needs_utterances():
     with pytest.raises(ValueError, match="two utterances"):
         train_stand_in(tones(1, 0), SETTINGS, 0)
+
+
+# Encoders that others published
+
+
+def published(folder, encoder, change=lambda state: state, config=None, weights="model.safetensors"):
+    """An encoder as others publish it: config.json and weights, some of them changed."""
+    folder.mkdir()
+    settings = {**encoder.config.to_dict(), **(config or {})}
+    (folder / "config.json").write_text(json.dumps(settings))
+    state = change(dict(encoder.state_dict()))
+    (save_file if weights.endswith(".safetensors") else torch.save)(state, folder / weights)
+    return str(folder)
+
+
+def without(name):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+def test_what_a_published_encoder_lacks_is_drawn_from_the_seed(encoder, tmp_path):
+    name = published(tmp_path / "base", encoder, without("masked_spec_embed"))
+    torch.manual_seed(1)
+    first = fetch_pretrained(name, "main", 5)
+    torch.manual_seed(2)
+    second, other = fetch_pretrained(name, "main", 5), fetch_pretrained(name, "main", 6)
+    for number, fetched in enumerate((first, second)):
+        save_encoder(fetched, tmp_path / str(number))
+    assert (tmp_path / "0/model.safetensors").read_bytes() == (tmp_path / "1/model.safetensors").read_bytes()
+    assert not torch.equal(first.masked_spec_embed, other.masked_spec_embed)
+    drawn = first.masked_spec_embed
+    assert 0 <= drawn.min() and drawn.max() < 1 and drawn.std() > 0.1
+    others = without("masked_spec_embed")(first.state_dict())
+    assert all(torch.equal(value, encoder.state_dict()[key]) for key, value in others.items())
+
+
+@pytest.mark.parametrize("change", [
+    lambda state: {f"wav2vec2.{key}": value for key, value in state.items()} | {"lm_head.weight": torch.zeros(3, 32)},
+    lambda state: {key: value.half() for key, value in state.items()},
+    lambda state: {key.replace("parametrizations.weight.original0", "weight_g")
+                   .replace("parametrizations.weight.original1", "weight_v"): value for key, value in state.items()},
+])  # fmt: skip
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_published_spellings_of_an_encoder_are_read(encoder, tmp_path, change, weights):
+    read = fetch_pretrained(published(tmp_path / "base", encoder, change, weights=weights), "main")
+    assert read.dtype == torch.float32 and not read.training
+    for name, value in encoder.state_dict().items():
+        torch.testing.assert_close(read.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_another_model_is_no_encoder(encoder, tmp_path):
+    name = published(tmp_path / "other", encoder, lambda state: {f"model.{key}": value for key, value in state.items()})
+    with pytest.raises(ValueError) as error:
+        fetch_pretrained(name, "main")
+    lines = str(error.value).splitlines()
+    assert "model.safetensors: not the weights of Wav2Vec2Model" in lines[0]
+    assert sum(line.startswith("  missing: ") for line in lines) == len(encoder.state_dict()) - 1
+    assert sum(line.startswith("  unexpected: model.") for line in lines) == len(encoder.state_dict())
+    layer = "encoder.layers.0.attention.k_proj.weight"
+    with pytest.raises(ValueError, match=f"missing: {layer}"):
+        fetch_pretrained(published(tmp_path / "less", encoder, without(layer)), "main")
+    with pytest.raises(ValueError, match=f"wrong shape: {layer}"):
+        fetch_pretrained(published(tmp_path / "shape", encoder, lambda state: {**state, layer: torch.ones(2)}), "main")
+    with pytest.raises(ValueError, match="'hubert'"):
+        fetch_pretrained(published(tmp_path / "kind", encoder, config={"model_type": "hubert"}), "main")
+
+
+def test_an_encoder_of_the_users_is_not_called_damaged(encoder, tmp_path):
+    name = published(tmp_path / "base", encoder)
+    path = tmp_path / "base/model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"model\.safetensors: cannot be used") as error:
+        fetch_pretrained(name, "main")
+    assert "damaged" not in str(error.value) and "rm -r" not in str(error.value)
+    with pytest.raises(UnreadableError, match="model.safetensors: cannot be read"):
+        load_encoder(tmp_path / "base")
+
+
+def test_an_encoder_of_ours_lacks_nothing(encoder, tmp_path):
+    folder = published(tmp_path / "encoder", encoder, without("masked_spec_embed"))
+    with pytest.raises(ValueError, match="missing: masked_spec_embed"):
+        load_encoder(folder)
+
+
+def test_two_frames_are_enough(encoder):
+    require_encodable(2, "mine.wav")
+    assert encode_clip(encoder, np.random.default_rng(0).normal(size=534).astype(np.float32), 2).shape == (2, 32)
+    for frames in (0, 1):
+        with pytest.raises(ValueError, match=f"^mine.wav: too short: {frames} of the 2 frames"):
+            require_encodable(frames, "mine.wav")

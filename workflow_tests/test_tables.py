@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from said.tables import PAPER_TABLE1, PAPER_TABLE2, beyond_page, compare, join, seed_interval, tabulate, tabulate_beyond
+from said.tables import PAPER_TABLE1, PAPER_TABLE2, beyond_page, compare, join, tabulate, tabulate_beyond
 from said.workflow import record
 
 ROW = {"multimodality": 2.0, "fd": 8.5, "wind_mean": 12.0, "wind_std": 0.25, "notes": {}}
@@ -123,15 +123,6 @@ def test_beyond_the_paper_is_in_long_form_and_says_what_is_missing():
     assert "seeds" not in page
 
 
-def test_intervals_over_seeds_are_students():
-    """In closed form: Student's quantile is tan(pi (p - 1/2)) at one degree of freedom, and algebraic at two."""
-    half = np.tan(0.475 * np.pi) * 1.0  # times the standard error of 3 and 5
-    assert seed_interval([3.0, 5.0]) == pytest.approx((4 - half, 4 + half))
-    half = 0.95 / np.sqrt(2 * 0.975 * 0.025) * np.sqrt(7 / 3)  # of 1, 2 and 6, whose variance is 7
-    assert seed_interval([1.0, 2.0, 6.0]) == pytest.approx((3 - half, 3 + half))
-    assert seed_interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
-
-
 def test_a_variant_with_several_seeds_has_one_row_and_its_mean():
     fds = {"base": 3.0, "base_seed1": 5.0, "other": 4.0, "other_seed1": None, "ground_truth": 0.0}
     records = [(name, {"fd": fd, "wind_mean": 1.0, "fd_interval": None}) for name, fd in fds.items()]
@@ -141,7 +132,8 @@ def test_a_variant_with_several_seeds_has_one_row_and_its_mean():
     assert list(table["variant"]) == ["base", "other", "ground_truth"] * 2
     base, other, truth = (table.iloc[row] for row in range(3))
     assert (base["value"], base["seeds"], base["seeds_mean"]) == (3.0, 2, 4.0)
-    assert (base["seeds_low"], base["seeds_high"]) == seed_interval([3.0, 5.0])
+    half = np.tan(0.475 * np.pi)  # Student's quantile at one degree of freedom, times the standard error of 3 and 5
+    assert (base["seeds_low"], base["seeds_high"]) == pytest.approx((4 - half, 4 + half))
     assert other["seeds"] == 2 and np.isnan([other["seeds_mean"], other["seeds_low"]]).all()  # one has no number
     assert pd.isna(truth["seeds"]) and np.isnan(truth["seeds_mean"])
     page = beyond_page(table, measured).html()

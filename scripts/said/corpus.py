@@ -23,7 +23,6 @@ from said.files.audio import read_audio
 from said.files.meshes import read_indices, read_mesh
 from said.running.atomic import PathLike, atomic_folder
 from said.running.console import nearest
-from said.running.integrity import reading_from, verify_checksums, write_checksums
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -88,9 +87,7 @@ def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")
-    with reading_from(folder):
-        verify_checksums(folder)
-        return {path.stem: tables.read_coefficients(path) for path in paths}
+    return {path.stem: tables.read_coefficients(path) for path in paths}
 
 
 def read_sequences(folders: Iterable[PathLike]) -> dict[str, NDArray[np.float64]]:
@@ -103,18 +100,15 @@ def read_sequences(folders: Iterable[PathLike]) -> dict[str, NDArray[np.float64]
 
 
 def write_coefficients(folder: PathLike, sequences: Mapping[str, NDArray]) -> None:
-    """The sequences (N, 32) of a speaker as a folder of CSVs, and their SHA256SUMS: a CSV cut off between two lines
-    still reads as one."""
+    """The sequences (N, 32) of a speaker as a folder of CSVs."""
     with atomic_folder(folder) as temporary:
         for sentence, values in sequences.items():
             tables.write_coefficients(temporary / f"{sentence}.csv", values)
-        write_checksums(temporary)
 
 
 def read_speech(folder: PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
     """Waveform (T,) and its rate in Hz."""
-    with reading_from(folder):
-        return read_audio(Path(folder) / f"{sentence}.wav")
+    return read_audio(Path(folder) / f"{sentence}.wav")
 
 
 def read_speeches(folders: Iterable[PathLike], names: Iterable[str]) -> dict[str, tuple[NDArray[np.float32], int]]:
@@ -131,8 +125,7 @@ def read_frames(folder: PathLike, sentence: str, vertices: int | None = None) ->
         ValueError: V is not `vertices`, where that is given, or the array is no sequence of frames.
     """
     path = Path(folder) / f"{sentence}.npy"
-    with reading_from(folder):
-        frames = arrays.read_frames(path)
+    frames = arrays.read_frames(path)
     if frames.ndim != 3 or frames.shape[2] != 3 or frames.shape[1] != (vertices or frames.shape[1]):
         raise ValueError(f"{path}: has the shape {frames.shape}, not (frames, {vertices or 'vertices'}, 3)")
     return frames
@@ -152,13 +145,12 @@ def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
     """
     folder = Path(folder)
     expressions = []
-    with reading_from(folder):
-        neutral = read_mesh(folder / "Neutral.obj")
-        for name in SPEECH_BLENDSHAPES:
-            mesh = read_mesh(folder / f"{name}.obj")
-            if not np.array_equal(mesh.faces, neutral.faces):
-                raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
-            expressions.append(mesh.vertices)
+    neutral = read_mesh(folder / "Neutral.obj")
+    for name in SPEECH_BLENDSHAPES:
+        mesh = read_mesh(folder / f"{name}.obj")
+        if not np.array_equal(mesh.faces, neutral.faces):
+            raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
+        expressions.append(mesh.vertices)
     return neutral, np.stack(expressions), read_indices(folder / "landmarks.txt")
 
 

@@ -82,10 +82,12 @@ def training_losses(
     reduction: str = "mean",
     std: Tensor | None = None,
     alphas: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    displacements: Tensor | None = None,
+) -> tuple[Tensor, ...]:
     """The noise loss (Eq. 5) and the noise-level velocity loss (Eq. 7) of a batch.
 
-    With v-prediction both are taken on v instead of the noise.
+    With v-prediction both are taken on v instead of the noise. Under autocast the prediction alone is in less than
+    single precision.
 
     Args:
         model: a SAiD model.
@@ -98,28 +100,31 @@ def training_losses(
         reduction: mean, over everything, or sum: over frames and blendshapes, mean over the batch (the paper's).
         std: (32,) divisor of the errors, per blendshape; None: errors as they are.
         alphas: what `alphas_cumprod` gives for the model, where a caller keeps it between batches.
+        displacements: (B, 32, 3 V) of each item's face, for the loss on its vertices: see `vertex_loss`.
 
     Returns:
-        two scalars.
+        two scalars, noise loss and velocity loss; with `displacements` a third, the vertex loss, of the errors as they
+        are.
     """
-    error = prediction_error(model, coefficients, audio, conditioned, timesteps, noise, alphas=alphas)
-    if std is not None:
-        error = error / std
-    return loss_of(error, norm, reduction), loss_of(error.diff(dim=1), norm, reduction)
+    if alphas is None:
+        alphas = alphas_cumprod(model.config)
+    error = _prediction_error(model, coefficients, audio, conditioned, timesteps, noise, alphas)
+    with torch.autocast(error.device.type, enabled=False):
+        scaled = error if std is None else error / std
+        losses = _norm(scaled, norm, reduction), _norm(scaled.diff(dim=1), norm, reduction)
+        return losses if displacements is None else (*losses, vertex_loss(error, displacements))
 
 
-def prediction_error(
+def _prediction_error(
     model: SAiD,
     coefficients: Tensor,
     audio: Tensor,
     conditioned: Tensor,
     timesteps: Tensor,
     noise: Tensor,
-    *,
-    alphas: Tensor | None = None,
+    alphas: Tensor,
 ) -> Tensor:
     """What the denoiser predicts less what it should: (B, N, 32). The arguments are those of `training_losses`."""
-    alphas = alphas_cumprod(model.config) if alphas is None else alphas
     alpha = alphas.to(coefficients.device)[timesteps][:, None, None]
     clean = model.to_diffusion(coefficients)
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
@@ -127,7 +132,7 @@ def prediction_error(
     return model.denoiser(noisy, timesteps, model.condition(audio, conditioned)) - target
 
 
-def loss_of(error: Tensor, norm: str, reduction: str) -> Tensor:
+def _norm(error: Tensor, norm: str, reduction: str) -> Tensor:
     """The scalar that `training_losses` makes of an error (B, N, 32)."""
     if norm not in ("l1", "l2"):
         raise ValueError(f"loss must be l1 or l2, not {norm!r}")
@@ -143,7 +148,7 @@ def vertex_loss(error: Tensor, displacements: Tensor) -> Tensor:
     """The optional loss of the authors' implementation: the error as it moves the vertices of each speaker's face.
 
     Args:
-        error: (B, N, 32) of `prediction_error`.
+        error: (B, N, 32) what the denoiser predicts less what it should.
         displacements: (B, 32, 3 V) vertices of each blendshape less the template, of each item's speaker, in any
             unit: they are divided by the speaker's mean absolute displacement.
 

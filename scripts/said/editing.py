@@ -12,13 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from said import corpus
+from said.arkit import SPEECH_BLENDSHAPES
 from said.corpus import find_sentence
 from said.edits import kept_entries, mask_entries, needs_reference, read_reference
-from said.files.audio import read_audio
-from said.files.tables import read_table
+from said.files.audio import read_recording
+from said.files.tables import read_columns
 from said.running.atomic import PathLike
+from said.running.integrity import reading_own
 from said.sampling import Sampler, Speech, one_thread
-from said.speech import frame_count, prepare_waveform
+from said.speech import frame_count, prepare_waveform, require_encodable
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,23 @@ def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "ex
             [0, 1], or a kept frame lies outside.
     """
     if "wav" in paths:
-        name, (waveform, rate) = Path(paths["wav"]).stem, read_audio(paths["wav"])
+        name, (waveform, rate) = Path(paths["wav"]).stem, read_recording(paths["wav"])
     else:
         name = find_sentence(corpus.sentences(paths["sequences"]), entry.get("sentence", 0), paths["sequences"])
         waveform, rate = corpus.read_speech(paths["sequences"], name)
     frames, text = frame_count(len(waveform), rate, rounding=rounding), None
     if needs_reference(entry):
-        path = paths["reference"] if "reference" in paths else Path(paths["coefficients"]) / f"{name}.csv"
-        text = read_reference(path, frames)
+        if "reference" in paths:
+            with reading_own():
+                text = read_reference(paths["reference"], frames)
+        else:
+            text = read_reference(Path(paths["coefficients"]) / f"{name}.csv", frames)
         frames = len(text)
-    mask = read_table(paths["mask"]) if "mask" in paths else None
+    require_encodable(frames, paths.get("wav", name))
     kept = kept_entries(entry, frames)
-    if mask is not None:
-        kept |= mask_entries({column: mask[column].to_numpy() for column in mask}, frames, paths["mask"])
+    if "mask" in paths:
+        with reading_own():
+            kept |= mask_entries(read_columns(paths["mask"], SPEECH_BLENDSHAPES), frames, paths["mask"])
     return Clip(Speech(name, prepare_waveform(waveform, rate), frames), text, kept)
 
 

@@ -77,7 +77,7 @@ def mask_entries(columns: Mapping[str, NDArray], frames: int, source: PathLike) 
             raise ValueError(f"{source}: has {len(values)} rows, the sequence {frames} frames")
         if not np.isin(values, (0, 1)).all():
             row = int(np.flatnonzero(~np.isin(values, (0, 1)))[0])
-            raise ValueError(f"{source}: line {row + 2}: {name} is {values[row]}, not 0 or 1")
+            raise ValueError(f"{source}: line {row + 2}: {name} is {values[row]:g}, not 0 or 1")
         kept[:, SPEECH_BLENDSHAPES.index(name)] = values == 1
     return kept
 
@@ -149,23 +149,27 @@ def _faults(entry, speakers, test_speakers, variants, rounding) -> Iterator[tupl
 
 def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]:
     """Looks into the user's own files; into what the workflow makes, `read_clip` does."""
-    from said.files.audio import read_audio
-    from said.files.tables import read_coefficient_text, read_table
-    from said.speech import frame_count
+    from said.files.audio import read_recording
+    from said.files.tables import read_coefficient_text, read_columns
+    from said.running.integrity import reading_own
+    from said.speech import frame_count, require_encodable
 
     frames = None
     try:
         if "wav" in entry:
-            waveform, rate = read_audio(entry["wav"])
+            waveform, rate = read_recording(entry["wav"])
             frames = frame_count(len(waveform), rate, rounding=rounding)
-    except (ValueError, RuntimeError) as error:
+            require_encodable(frames, entry["wav"])
+    except (ValueError, RuntimeError, OSError) as error:
         yield "wav", str(error)
         return
     if "reference" in entry:
         try:
-            text = read_coefficient_text(entry["reference"])
-            text = read_reference(entry["reference"], len(text) if frames is None else frames)
-        except ValueError as error:
+            with reading_own():
+                text = read_coefficient_text(entry["reference"])
+                text = read_reference(entry["reference"], len(text) if frames is None else frames)
+            require_encodable(len(text), entry["reference"])
+        except (ValueError, OSError) as error:
             yield "reference", str(error)
             return
         frames = len(text)
@@ -178,7 +182,7 @@ def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]
         yield "frames", str(error).removeprefix("frames ")
     if "mask" in entry:
         try:
-            mask = read_table(entry["mask"])
-            mask_entries({column: mask[column].to_numpy() for column in mask}, frames, entry["mask"])
-        except ValueError as error:
+            with reading_own():
+                mask_entries(read_columns(entry["mask"], SPEECH_BLENDSHAPES), frames, entry["mask"])
+        except (ValueError, OSError) as error:
             yield "mask", str(error)

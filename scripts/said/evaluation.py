@@ -5,6 +5,7 @@ A method is anything that gave coefficients for the test clips; nothing here kno
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.extractor import LATENT, BlendshapeVAE, edge_padded
-from said.intervals import Moments, bootstrap_interval, jackknife_interval
+from said.intervals import Moments, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
 from said.mixtures import BlockwiseGaussianMixture
 
@@ -37,21 +38,20 @@ def evaluate_method(
         generated: the same names -> (S, M, 32), S samples; M follows the speech and may differ from N, as nothing here
             pairs frames of the two.
         settings: the section `evaluation` of config.yaml.
-        seed: of the Gaussian mixtures, of the random halves of the samples and of the bootstrap.
+        seed: of the Gaussian mixtures and of the random halves of the samples.
         threads: mixtures fitted at once; changes time, not results.
 
     Returns:
         fd, wind_mean, wind_std, multimodality: each a number, or None where it could not be computed; fd_interval and
-        multimodality_interval: 95 % intervals over clips, of FD by the jackknife, of the mean multimodality by the
-        bootstrap, or None; windows_real, windows_generated: how many latents they rest on; notes: for fd, wind and
-        multimodality, why there is no number or what makes it doubtful.
+        multimodality_interval: 95 % intervals over clips, or None; windows_real, windows_generated: how many
+        latents they rest on; notes: for fd, wind and multimodality, why there is no number or what makes it doubtful.
 
     Raises:
         ValueError: the clips of the two differ, or samples have another shape.
     """
     _check(real, generated)
     names = sorted(real)
-    stride, repeats = settings["stride"], settings["bootstrap"]
+    stride = settings["stride"]
     clips = {
         "real": [latents(vae, real[name][None], stride, settings["drop_last_windows"])[0] for name in names],
         "generated": [latents(vae, generated[name], stride) for name in names],  # each (S, W, 64)
@@ -78,14 +78,15 @@ def evaluate_method(
     winds = attempt("wind", wind_repeats, pooled["real"], pooled["generated"], *mixtures)
     modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings["multimodality"], seed)
     moments = [[Moments.of(clip.reshape(-1, LATENT)) for clip in each] for each in clips.values()]
-    fd, fd_interval = attempt("fd", _fd_with_interval, *moments) or (None, None)
+    fd = attempt("fd", _fd_of_clips, *moments)
+    fd_interval = attempt("fd", partial(jackknife_interval, _fd_of_clips, lowest=0), *moments)
     return {
         "fd": fd,
         "wind_mean": None if winds is None else float(np.mean(winds)),
         "wind_std": None if winds is None else float(np.std(winds)),
         "multimodality": None if modes is None else float(np.mean(modes)),
         "fd_interval": fd_interval,
-        "multimodality_interval": None if modes is None else bootstrap_interval(modes, repeats, seed),
+        "multimodality_interval": None if modes is None else jackknife_interval(np.mean, modes, lowest=0),
         "windows_real": len(pooled["real"]),
         "windows_generated": len(pooled["generated"]),
         "notes": notes,
@@ -125,12 +126,15 @@ def wind_repeats(
 ) -> NDArray[np.float64]:
     """WInD between latents (n, 64) and (m, 64), (repeats,) times, each with mixtures of its own seed.
 
+    In double precision, whatever the latents are in: in single, how a fit ends depends on the processor.
+
     Raises:
         ValueError: fewer latents than components, or a mixture that collapses.
     """
     for kind, values in (("real", real), ("generated", generated)):
         if len(values) < max(2, components):
             raise ValueError(f"{len(values)} {kind} windows cannot be fitted by {components} Gaussians")
+    real, generated = real.astype(np.float64), generated.astype(np.float64)
 
     def repeat(number: int) -> float:
         # Each set's mixture starts from its own draw: equal sets give not 0 but the spread of the fit.
@@ -175,12 +179,6 @@ def multimodality_per_clip(per_clip: Sequence[NDArray], pairing: str, seed: int)
     return values
 
 
-def _fd_with_interval(real: Sequence[Moments], generated: Sequence[Moments]) -> tuple[float, list[float] | None]:
-    """FD, and its interval over clips, which ends at 0 as FD does."""
-    interval = jackknife_interval(_fd_of_clips, real, generated)
-    return _fd_of_clips(real, generated), interval and [max(0.0, end) for end in interval]
-
-
 def _fd_of_clips(real: Sequence[Moments], generated: Sequence[Moments]) -> float:
     return frechet_distance(*sum(real, Moments.none()).gaussian(), *sum(generated, Moments.none()).gaussian())
 
@@ -207,8 +205,8 @@ def truth_correlation(generated: Mapping[str, NDArray], truth: Mapping[str, NDAr
 def jitter_ratio(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray]) -> float:
     """Root mean square of the second differences of the samples, divided by the truth's; 1 moves as smoothly."""
     names = sorted(truth)
-    sampled = np.concatenate([np.diff(generated[name], 2, axis=1).reshape(-1) for name in names])
-    true = np.concatenate([np.diff(truth[name], 2, axis=0).reshape(-1) for name in names])
+    sampled = np.concatenate([np.diff(generated[name].astype(float), 2, axis=1).reshape(-1) for name in names])
+    true = np.concatenate([np.diff(truth[name].astype(float), 2, axis=0).reshape(-1) for name in names])
     return float(np.sqrt(np.square(sampled).mean() / max(np.square(true).mean(), 1e-30)))
 
 
@@ -219,7 +217,8 @@ def _common_frames(generated: Mapping, truth: Mapping) -> tuple[NDArray, list[ND
     lengths = {name: min(len(truth[name]), generated[name].shape[1]) for name in names}
     true = np.concatenate([np.asarray(truth[name], dtype=np.float64)[: lengths[name]] for name in names])
     count = min(len(generated[name]) for name in names)
-    return true, [np.concatenate([generated[name][s, : lengths[name]] for name in names]) for s in range(count)]
+    repeats = [[generated[name][s, : lengths[name]].astype(float) for name in names] for s in range(count)]
+    return true, [np.concatenate(clips) for clips in repeats]
 
 
 def _pearson(first: NDArray, second: NDArray) -> float:

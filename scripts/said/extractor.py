@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.files.tensors import load_strict, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.files.models import load_model, load_published, save_model
+from said.files.tensors import write_state_dict
 from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
@@ -130,9 +131,7 @@ def load_official(path: PathLike) -> BlendshapeVAE:
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
     """
-    vae = BlendshapeVAE()
-    load_strict(vae, read_state_dict(path), path)
-    return vae.eval()
+    return load_published(path, lambda _: BlendshapeVAE())
 
 
 def export_official(path: PathLike, vae: BlendshapeVAE) -> None:
@@ -142,7 +141,7 @@ def export_official(path: PathLike, vae: BlendshapeVAE) -> None:
 
 def save(path: PathLike, vae: BlendshapeVAE) -> None:
     """The weights as safetensors."""
-    write_tensors(path, vae.state_dict(), {"format": _FORMAT})
+    save_model(path, vae, _FORMAT)
 
 
 def load(path: PathLike) -> BlendshapeVAE:
@@ -151,12 +150,7 @@ def load(path: PathLike) -> BlendshapeVAE:
     Raises:
         ValueError: the file is no such extractor.
     """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{path}: not a feature extractor written by this project")
-    vae = BlendshapeVAE()
-    load_strict(vae, tensors, path)
-    return vae.eval()
+    return load_model(path, _FORMAT, "a feature extractor", lambda _: BlendshapeVAE())
 
 
 def edge_padded(clip: NDArray) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 
@@ -41,36 +41,27 @@ class Moments:
         return mean, (self.outer - self.count * np.outer(mean, mean)) / max(1, self.count - 1)
 
 
-def bootstrap_interval(values: ArrayLike, repeats: int, seed: int, level: float = 0.95) -> list[float]:
-    """Percentile bootstrap interval of a mean over clips, which are drawn with replacement (Efron 1979).
-
-    Args:
-        values: (n,) one per clip.
-        repeats: number of resamples.
-        level: share of the resamples between the two ends.
-
-    Returns:
-        the lower and the upper end.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(len(values), size=(repeats, len(values)))
-    return np.quantile(values[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2]).tolist()
-
-
-def jackknife_interval(statistic: Callable[..., float], *columns: Sequence, level: float = 0.95) -> list[float] | None:
+def jackknife_interval(
+    statistic: Callable[..., float],
+    *columns: Sequence,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+    level: float = 0.95,
+) -> list[float] | None:
     """Interval of a statistic of clips by its values without one of them each (Tukey 1958), by Student's t.
 
-    It is for a statistic that is biased, such as the distance of two estimated distributions, which is larger the fewer
-    clips they are estimated from. Resamples hold fewer different clips, so that their quantiles may all lie above the
-    statistic itself; here it is the middle.
+    Of a mean it is Student's interval. It is as good for a statistic that is biased, such as the distance of two
+    estimated distributions, which is larger the fewer clips they are estimated from: resamples hold fewer different
+    clips, so that their quantiles may all lie above the statistic itself; here it is the middle.
 
     Args:
         statistic: takes as many sequences as there are columns.
         columns: one entry per clip each; the same clip is left out of all.
+        lowest, highest: value that the statistic can have; the interval ends there at the latest.
         level: of confidence.
 
     Returns:
-        the lower and the upper end; None for one clip, which says nothing about others.
+        the lower and the upper end; None for fewer than two clips, which say nothing about others.
     """
     count = len(columns[0])
     if count < 2:
@@ -78,4 +69,4 @@ def jackknife_interval(statistic: Callable[..., float], *columns: Sequence, leve
     without = [statistic(*([*column[:k], *column[k + 1 :]] for column in columns)) for k in range(count)]
     middle, error = statistic(*columns), np.sqrt((count - 1) * np.var(without))
     half = stats.t.ppf((1 + level) / 2, count - 1) * error
-    return [float(middle - half), float(middle + half)]
+    return np.clip([middle - half, middle + half], lowest, highest).tolist()

@@ -14,10 +14,7 @@ _NEGLIGIBLE = 1e-10  # responsibility below which a row leaves a component's sum
 
 
 class BlockwiseGaussianMixture(GaussianMixture):
-    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows.
-
-    Rows in single precision are multiplied in single precision; sums over rows are in double.
-    """
+    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows in double precision."""
 
     def __init__(self, n_components: int = 1, *, random_state: int | None = None):
         super().__init__(n_components, random_state=random_state)
@@ -26,14 +23,13 @@ class BlockwiseGaussianMixture(GaussianMixture):
         """Mean log-likelihood and (n, K) log-responsibilities; keeps the sums that `_m_step`, called next, needs."""
         components, dimensions = self.means_.shape
         factors = self.precisions_cholesky_
-        centres = np.einsum("kd,kde->ke", self.means_, factors).reshape(-1).astype(X.dtype)
-        whitening = np.concatenate([*factors], axis=1).astype(X.dtype)  # (D, K D)
-        means = self.means_.astype(X.dtype)
+        centres = np.einsum("kd,kde->ke", self.means_, factors).reshape(-1)
+        whitening = np.concatenate([*factors], axis=1)  # (D, K D)
         log_determinant = np.log(np.einsum("kdd->kd", factors)).sum(1)
         constant = np.log(self.weights_) + log_determinant - 0.5 * dimensions * np.log(2 * np.pi)
 
-        log_responsibilities = np.empty((len(X), components), X.dtype)
-        likelihood, sums = 0.0, _Sums.zero(means)
+        log_responsibilities = np.empty((len(X), components))
+        likelihood, sums = 0.0, _Sums.zero(self.means_)
         for start in range(0, len(X), _BLOCK):
             rows = X[start : start + _BLOCK]
             white = rows @ whitening
@@ -85,7 +81,7 @@ class _Sums:
         for k, weight in enumerate(weights.T):
             chosen = np.flatnonzero(weight > _NEGLIGIBLE)
             distance = rows[chosen] - self.centres[k]
-            weighted = distance * weight[chosen, None].astype(rows.dtype)
+            weighted = distance * weight[chosen, None]
             self.first[k] += weighted.sum(0)
             self.second[k] += weighted.T @ distance
 

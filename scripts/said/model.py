@@ -9,7 +9,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.denoiser import Denoiser
-from said.files.tensors import load_strict, mismatches, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.files.models import load_model, load_published, save_model
+from said.files.tensors import mismatches, write_state_dict
 from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
@@ -99,15 +100,16 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
     """
-    state = read_state_dict(path)
-    encoder = None
-    if any(name.startswith("audio_encoder.") for name in state):
-        encoder = Wav2Vec2Model(encoder_config or Wav2Vec2Config())
-    width = state["denoiser.model.out.0.weight"].shape[0] if "denoiser.model.out.0.weight" in state else 192
-    audio_width = state["null_cond_emb"].shape[-1] if "null_cond_emb" in state else 768
-    model = SAiD(ModelConfig(width=width, audio_width=audio_width), encoder)
-    load_strict(model, state, path)
-    return model.eval()
+
+    def build(state: dict[str, Tensor]) -> SAiD:
+        encoder = None
+        if any(name.startswith("audio_encoder.") for name in state):
+            encoder = Wav2Vec2Model(encoder_config or Wav2Vec2Config())
+        width = state["denoiser.model.out.0.weight"].shape[0] if "denoiser.model.out.0.weight" in state else 192
+        audio_width = state["null_cond_emb"].shape[-1] if "null_cond_emb" in state else 768
+        return SAiD(ModelConfig(width=width, audio_width=audio_width), encoder)
+
+    return load_published(path, build)
 
 
 _OFFICIAL = {
@@ -153,12 +155,11 @@ def export_official(path: PathLike, model: SAiD, encoder: Wav2Vec2Model) -> None
 
 def save(path: PathLike, model: SAiD) -> None:
     """Everything that sampling needs, in one safetensors file; a frozen encoder is not part of it."""
-    metadata = {
-        "format": _FORMAT,
+    facts = {
         "config": dataclasses.asdict(model.config),
         "encoder": None if model.audio_encoder is None else model.audio_encoder.config.to_dict(),
     }
-    write_tensors(path, {**model.state_dict(), "coefficient_scale": model.coefficient_scale}, metadata)
+    save_model(path, model, _FORMAT, facts, buffers=["coefficient_scale"])
 
 
 def load(path: PathLike) -> SAiD:
@@ -167,14 +168,12 @@ def load(path: PathLike) -> SAiD:
     Raises:
         ValueError: the file is not such a model, or its keys or shapes are wrong.
     """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != _FORMAT or "coefficient_scale" not in tensors:
-        raise ValueError(f"{path}: not a SAiD model written by this project")
-    encoder = metadata["encoder"]
-    model = SAiD(ModelConfig(**metadata["config"]), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
-    model.coefficient_scale.copy_(tensors.pop("coefficient_scale"))
-    load_strict(model, tensors, path)
-    return model.eval()
+
+    def build(facts: dict) -> SAiD:
+        encoder = facts["encoder"]
+        return SAiD(ModelConfig(**facts["config"]), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
+
+    return load_model(path, _FORMAT, "a SAiD model", build, buffers=["coefficient_scale"])
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -14,9 +14,10 @@ from scipy.signal import find_peaks
 
 from said.cleanup import MOUTH_CORNERS
 from said.correspondence import nearest_source
-from said.intervals import bootstrap_interval
+from said.intervals import jackknife_interval
 
 MEASURES = ("lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency")
+_RANGES = {"lip_vertex_error_mm": (0, np.inf), "beat_consistency": (0, 1)}
 
 LIPS = np.arange(48, 68)
 UPPER_FACE = np.r_[17:31, 36:48]
@@ -104,16 +105,15 @@ def beat_consistency(lips: ArrayLike, waveform: ArrayLike, rate: int, frame_rate
     return float(np.exp(-np.square(nearest / _TOLERANCE) / 2).mean())
 
 
-def summarise(per_clip: Mapping[str, Mapping[str, float]], repeats: int, seed: int) -> dict:
-    """Means over clips with their 95 % bootstrap intervals.
+def summarise(per_clip: Mapping[str, Mapping[str, float]]) -> dict:
+    """Means over clips with their 95 % intervals.
 
     Args:
         per_clip: name of each clip -> measure -> value, NaN where the clip has none.
-        repeats, seed: of the bootstrap.
 
     Returns:
-        each of `MEASURES` -> number, and `<measure>_interval` -> [low, high]; None, and a reason under notes, where no
-        clip has a value.
+        each of `MEASURES` -> number, or None where no clip has a value; `<measure>_interval` -> [low, high], or None
+        where fewer than two have; notes: measure -> for how many clips there is no value.
     """
     summary: dict = {"notes": {}}
     for measure in MEASURES:
@@ -121,7 +121,8 @@ def summarise(per_clip: Mapping[str, Mapping[str, float]], repeats: int, seed: i
         if len(values) < len(per_clip):
             summary["notes"][measure] = f"no value for {len(per_clip) - len(values)} of {len(per_clip)} clips"
         summary[measure] = float(np.mean(values)) if values else None
-        summary[f"{measure}_interval"] = bootstrap_interval(values, repeats, seed) if values else None
+        lowest, highest = _RANGES.get(measure, (-np.inf, np.inf))
+        summary[f"{measure}_interval"] = jackknife_interval(np.mean, values, lowest=lowest, highest=highest)
     return summary
 
 

@@ -1,5 +1,7 @@
 """Speech as the denoiser sees it (Section 4.2): wav2vec 2.0 with one feature vector per animation frame."""
 
+import json
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,13 +12,22 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from said.corpus import FRAME_RATE
+from said.files.tensors import load_strict, read_state_dict, read_tensors
 from said.running.atomic import PathLike, atomic_folder
+from said.running.integrity import reading, reading_own
 
 SAMPLE_RATE = 16000
 """Hz, of wav2vec 2.0."""
+_LEAST_FRAMES = 2
+_HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.")
+"""What published encoders have on top, for tasks that are not ours."""
+_LEGACY = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+"""How PyTorch named the two parts of a normalised weight before version 2."""
+
 # A bar for every file that is read or written drowns a log.
 transformers_logging.disable_progress_bar()
 
@@ -35,6 +46,19 @@ def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = 
     if rounding == "truncated":
         return int(samples / rate * fps)
     return int(Fraction(samples) * Fraction(fps) / Fraction(rate))
+
+
+def require_encodable(frames: int, source: PathLike) -> None:
+    """Refuse what is too short for the model: a frame is 17 ms, and the speech encoder's convolutions reach over 25 ms.
+
+    Raises:
+        ValueError: it is; names `source`.
+    """
+    if frames < _LEAST_FRAMES:
+        raise ValueError(
+            f"{source}: too short: {frames} of the {_LEAST_FRAMES} frames that are needed, at {FRAME_RATE} per second; "
+            "record more"
+        )
 
 
 def prepare_waveform(waveform: NDArray, sample_rate: int) -> NDArray[np.float32]:
@@ -111,32 +135,100 @@ def fit_length(waveform: NDArray, samples: int) -> NDArray[np.float32]:
     return np.pad(cut, (0, samples - len(cut)))
 
 
-def fetch_pretrained(name: str, revision: str) -> Wav2Vec2Model:
+def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
     """A published speech encoder from the Hugging Face hub or its local cache, by pinned revision, in evaluation mode.
 
     Args:
         name: model on the hub, or a folder that holds it.
         revision: commit of the model on the hub. HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies are the hub's own.
+        seed: decides what the published file lacks, see `read_pretrained`.
 
     Raises:
         FileNotFoundError: neither hub nor cache has it; the message says how to bring it.
+        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
     """
     try:
-        return Wav2Vec2Model.from_pretrained(name, revision=revision).eval()
+        config = cached_file(name, "config.json", revision=revision)
+        try:
+            weights = cached_file(name, "model.safetensors", revision=revision)
+        except OSError:
+            weights = cached_file(name, "pytorch_model.bin", revision=revision)
     except OSError as error:
         raise FileNotFoundError(
             f"{name} at revision {revision} is neither on the hub nor in its cache, HF_HOME. On a machine with network "
             f"run `hf download {name} --revision {revision}` and copy the cache, or set speech_encoder.name in "
             f"config.yaml to a folder with its config.json and weights ({error})"
         ) from None
+    with reading_own():
+        return read_pretrained(config, weights, seed)
+
+
+def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
+    """A wav2vec 2.0 as transformers or others published it, in evaluation mode and single precision.
+
+    Layers on top of the encoder are left out. Published encoders may lack the vector that SpecAugment puts in place of
+    what it masks, which their own training did without: it is drawn, from `seed`, so that two fetches are the same.
+
+    Args:
+        config: config.json.
+        weights: model.safetensors, or pytorch_model.bin, of which pickled code is not run.
+
+    Raises:
+        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
+    """
+    settings = _read_config(config)
+    state = read_tensors(weights)[0] if Path(weights).suffix == ".safetensors" else read_state_dict(weights)
+    tensors = {_encoder_name(name): value for name, value in state.items() if not name.startswith(_HEADS)}
+    drawn = torch.rand(settings.hidden_size, generator=torch.Generator().manual_seed(seed))
+    return _build_encoder(settings, tensors, weights, {"masked_spec_embed": drawn})
 
 
 def load_encoder(folder: PathLike) -> Wav2Vec2Model:
-    """A speech encoder from a folder that `save_encoder` or transformers wrote, in evaluation mode."""
-    return Wav2Vec2Model.from_pretrained(Path(folder), local_files_only=True).eval()
+    """A speech encoder from a folder that `save_encoder` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
+        UnreadableError: a file is missing or cut off.
+    """
+    path = Path(folder) / "model.safetensors"
+    config = _read_config(Path(folder) / "config.json")
+    tensors, _ = read_tensors(path)
+    return _build_encoder(config, tensors, path)
 
 
 def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
     """The encoder as a folder of config.json and model.safetensors."""
     with atomic_folder(folder) as temporary:
         wav2vec2.save_pretrained(temporary)
+
+
+def _read_config(path: PathLike) -> Wav2Vec2Config:
+    with reading(path):
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))
+        kind = settings.get("model_type")
+    if kind != "wav2vec2":
+        raise ValueError(f"{path}: describes a model of the kind {kind!r}; the speech encoder must be a wav2vec2")
+    with reading(path):
+        return Wav2Vec2Config.from_dict(settings)
+
+
+def _build_encoder(
+    config: Wav2Vec2Config, tensors: Mapping[str, Tensor], source: PathLike, drawn: Mapping[str, Tensor] | None = None
+) -> Wav2Vec2Model:
+    """Built without storage, so that no random weights are drawn only to be replaced.
+
+    Args:
+        drawn: what takes the place of tensors that the model has and the file may lack.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        encoder = Wav2Vec2Model(config)
+    absent = {name: value for name, value in (drawn or {}).items() if name in encoder.state_dict()}
+    whole = {name: value.float() for name, value in {**absent, **tensors}.items()}
+    load_strict(encoder, whole, source, assign=True)
+    return encoder.eval()
+
+
+def _encoder_name(name: str) -> str:
+    name = name.removeprefix("wav2vec2.")
+    stem, _, last = name.rpartition(".")
+    return f"{stem}.{_LEGACY[last]}" if last in _LEGACY else name

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from said.files.pages import page
+from said.intervals import jackknife_interval
 
 COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
 """Columns of Tables 1 and 2, in the paper's order."""
@@ -213,7 +213,7 @@ def tabulate_beyond(
 
     Returns:
         variant, measure, value, low and high, the ends of the interval over clips; and where a variant has several
-        trainings seeds, their number, seeds_mean, and seeds_low and seeds_high, of `seed_interval`. What there is not
+        trainings seeds, their number, seeds_mean, and seeds_low and seeds_high, its 95 % interval. What there is not
         is NaN; nothing is said over seeds where one of them has no number.
     """
     others = {name for names in trainings.values() for name in names[1:]}
@@ -232,24 +232,7 @@ def _over_seeds(values: Sequence[float]) -> tuple[float, ...]:
     """Their number, mean and interval; NaN for fewer than two."""
     if len(values) < 2:
         return (np.nan,) * 4
-    return len(values), np.mean(values), *seed_interval(values)
-
-
-def seed_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean over trainings that differ by their seed, by Student's t.
-
-    There are too few of them to be resampled: a percentile bootstrap's interval is no wider than the range of what it
-    resamples, and from three normally distributed values holds their mean in two of three cases, not in 95 of 100.
-    Student's t is exact there.
-
-    Args:
-        values: (n,) one per training, n >= 2.
-
-    Returns:
-        the lower and the upper end; NaN where a value is.
-    """
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    return len(values), np.mean(values), *jackknife_interval(np.mean, values)
 
 
 def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Comparison:
@@ -263,9 +246,9 @@ def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Com
         for key, note in measured["notes"].items()
         if any(measure.startswith(key) for measure in wide)
     ]
-    remarks = ["In brackets: 95 % intervals over the test clips; of FD, AV offset and AV confidence by the jackknife."]
+    remarks = ["In brackets: 95 % intervals over the test clips, by the jackknife."]
     if table["seeds"].notna().any():
-        remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval by Student's t.")
+        remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval, Student's t.")
     return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks + notes)
 
 

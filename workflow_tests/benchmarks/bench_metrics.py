@@ -72,7 +72,7 @@ def encode(way: str, clips: int) -> str:
 
 
 def fit(way: str, rows: int) -> str:
-    values = paths(rows)
+    values = paths(rows).astype(np.float64)
     reference = None
     if way != "full":
         reference = BlockwiseGaussianMixture(5, random_state=3).fit(values)

@@ -21,11 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from release import Recording, Speaker, write_ply_tree, write_training_archive
 
 from said.files.arrays import write_frames
 from said.files.meshes import read_mesh, write_mesh
-from said.synthetic.release import Recording, Speaker, write_ply_tree, write_training_archive
 from said.vocaset import audit
 from said.vocaset import release as vocaset
 

@@ -43,8 +43,8 @@ def test_beyond_the_paper_every_method_has_every_measure(smoke):
     assert table.groupby("measure")["variant"].apply(list).map(lambda rows: rows == ["ground_truth", *VARIANTS]).all()
     errors = table[table["measure"] == "lip_vertex_error_mm"].set_index("variant")["value"]
     assert errors["ground_truth"] < 2 < errors["base"]  # the fit's own error, and that of a model that learned nothing
-    resampled = table[table["measure"] != "wind_mean"]
-    assert ((resampled["low"] <= resampled["value"]) & (resampled["value"] <= resampled["high"])).all()
+    over_clips = table[table["measure"] != "wind_mean"]
+    assert ((over_clips["low"] <= over_clips["value"]) & (over_clips["value"] <= over_clips["high"])).all()
     assert table["seeds"].isna().all()  # one training of each variant
 
 

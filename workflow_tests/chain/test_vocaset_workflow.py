@@ -10,13 +10,13 @@ import pytest
 import yaml
 from conftest import Workflow
 from publisher import Publisher
+from release import read_speakers, write_ply_tree, write_training_archive
 
 from said import corpus
 from said.coefficients import fit_coefficients
 from said.files.arrays import read_arrays
 from said.files.meshes import read_mesh, write_indices, write_mesh
 from said.files.tables import write_coefficients
-from said.synthetic.release import read_speakers, write_ply_tree, write_training_archive
 from said.vocaset import release as vocaset
 
 

@@ -71,7 +71,7 @@ class Attempt:
         found = _TOTAL.search(self.text)
         return int(found[1]) if found else None
 
-    def wait_for(self, *jobs: str, timeout: float = 300.0) -> None:
+    def wait_for(self, *jobs: str, timeout: float = 3600.0) -> None:
         """Until the output holds each of these texts."""
         end = time.monotonic() + timeout
         while not all(job in self.text for job in jobs):
@@ -82,7 +82,7 @@ class Attempt:
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def end(self, timeout: float = 600.0) -> int:
+    def end(self, timeout: float = 3600.0) -> int:
         return self.process.wait(timeout)
 
     def kill(self, what: str) -> None:

@@ -146,6 +146,7 @@ def test_clips_that_cannot_be_measured_are_left_out_and_said_to_be(faces, spoken
 
 JOB = """
 import sys
+import time
 sys.path[:0] = {paths!r}
 import torch
 torch.set_num_threads(1)
@@ -154,11 +155,20 @@ from said.files.finished import Finished
 from said.files.text import write_json
 from said.lipsync import measure, syncnet
 from said.rig import Rig
+class Waiting(Finished):
+    left = int(sys.argv[1])  # clips, after which it waits to be killed
+
+    def write(self, *arguments):
+        super().write(*arguments)
+        self.left -= 1
+        while self.left == 0:
+            time.sleep(1)
+
 given, model = read_arrays("given.npz"), syncnet.load("syncnet.safetensors")
 faces = {{"face2": Rig(**{{part: given[part] for part in ("template", "blendshapes", "faces", "landmarks")}})}}
 generated = {{f"face2/{{n}}": samples for n, samples in enumerate(given["samples"])}}
 speech = dict.fromkeys(generated, (given["waveform"], 16000))
-with Finished("job.unfinished", measure.identity(model, faces)) as finished:
+with Waiting("job.unfinished", measure.identity(model, faces)) as finished:
     measured = measure.measure_method(model, faces, generated, speech, finished=finished)
     write_json("measured.json", measured)
 """
@@ -178,14 +188,14 @@ def test_a_measurement_killed_at_any_moment_goes_on_with_the_clips_it_has(tmp_pa
     def kept():
         return len(list(tmp_path.glob("job.unfinished/face2/[0-9]*.npz")))
 
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as job:
+    with subprocess.Popen([*command, "3"], cwd=tmp_path, stdout=subprocess.DEVNULL) as job:
         while not kept() and job.poll() is None:
             time.sleep(0.005)
-        assert job.poll() is None, "ended before it could be killed"
+        assert job.poll() is None, "failed before it was killed"
         job.kill()
     before = kept()
     assert 1 <= before < 7 and not (tmp_path / "measured.json").exists()
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "9"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert f"{before} of 8 clips were finished" in done.stdout and not (tmp_path / "job.unfinished").exists()
     heard = {f"face2/{n}": (waveform, 16000) for n in range(8)}
     with one_thread():

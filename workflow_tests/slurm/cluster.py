@@ -49,7 +49,7 @@ class Slurm:
         """What a shell needs to be a login node of this cluster."""
         return dict(os.environ)
 
-    def command(self, *words: str, check: bool = True, timeout: float = 60) -> str:
+    def command(self, *words: str, check: bool = True, timeout: float = 600) -> str:
         """What one of Slurm's commands prints."""
         done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=timeout)
         if check and done.returncode:
@@ -58,7 +58,7 @@ class Slurm:
 
     def succeeds(self, *words: str) -> bool:
         """Whether a command does."""
-        return subprocess.run(words, env=self.environment, capture_output=True, timeout=60).returncode == 0
+        return subprocess.run(words, env=self.environment, capture_output=True, timeout=600).returncode == 0
 
     def jobs(self, *fields: str) -> list[dict[str, str]]:
         """Every run of every job of the last day, from the accounting: fields of sacct by name."""
@@ -156,6 +156,11 @@ class Cluster(Slurm):
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+
+    def saved_at(self) -> float:
+        """When the controller last saved its partitions, and just before them its jobs: seconds of the epoch."""
+        state = self.folder / "state" / "part_state"
+        return state.stat().st_mtime if state.exists() else 0.0
 
     def resume(self) -> None:
         """Have the node take jobs again, if it is down or drained."""
@@ -285,7 +290,7 @@ exit $status
                 words, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
 
-    def _wait(self, name: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def _wait(self, name: str, ready: Callable[[], bool], seconds: float = 600) -> None:
         end = time.monotonic() + seconds
         while not ready():
             if self.daemons[name].poll() is not None or time.monotonic() > end:

@@ -6,9 +6,8 @@ import wave
 
 import numpy as np
 import pytest
+import release
 import trimesh
-
-from said.synthetic import release
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The synthetic sentences, voices, coefficient trajectories and the release layout."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,16 +9,16 @@ from scipy.linalg import solve_toeplitz
 from scipy.signal import resample_poly
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.synthetic import espeak
+from said.synthetic import espeak, lexicon
+from said.synthetic import sentences as grammar
 from said.synthetic.durations import schedule
 from said.synthetic.formants import DIPHTHONG_FORMANTS, HOP, SAMPLE_RATE, VOWEL_FORMANTS, Source, synthesise
 from said.synthetic.lexicon import LEXICON, pronounce, tokens
 from said.synthetic.phonetics import BILABIALS, PHONES, SILENCE, VOWELS, Phone
-from said.synthetic.sentences import sentences, vocabulary
+from said.synthetic.sentences import sentences
 from said.synthetic.speech import Voice, sample_voices, speak, speak_phones
 from said.synthetic.trajectories import (
     SpeakerStyle,
-    bilabial_closures,
     coefficients,
     frame_phones,
     limit_rate,
@@ -26,6 +27,41 @@ from said.synthetic.trajectories import (
 from said.synthetic.visemes import INDEX, VISEMES, columns, lip_aperture, visemes_of
 
 JAW, PUCKER = INDEX["jawOpen"], INDEX["mouthPucker"]
+CLOSED_APERTURE = 0.06
+"""Lips whose aperture is below this count as shut."""
+
+
+def vocabulary() -> frozenset[str]:
+    """Every word that the grammar can produce."""
+    fixed = (word for template in grammar._TEMPLATES for word in without_slots(template))
+    chosen = (word for phrases in grammar._CLASSES.values() for phrase in phrases for word in phrase.split())
+    return frozenset(fixed) | frozenset(chosen) | {"an"}
+
+
+def without_slots(template: str) -> list[str]:
+    fixed = "".join(part.rpartition("}")[2] for part in template.split("{"))
+    return [token for token in lexicon.tokens(fixed) if token not in lexicon.PAUSES]
+
+
+def bilabial_closures(phones: Sequence[Phone], u: np.ndarray, fps: float = 60) -> np.ndarray:
+    """Whether the lips shut on each bilabial.
+
+    Args:
+        phones: timed phones.
+        u: (N, 32) coefficients of the same sentence.
+        fps: frames per second.
+
+    Returns:
+        (P,) bool, one per B, M or P: the lips are shut in some frame from 50 ms before it begins to its end.
+    """
+    aperture = lip_aperture(u)
+    times = (np.arange(len(u)) + 0.5) / fps
+    closed = []
+    for phone in phones:
+        if phone.symbol in BILABIALS:
+            during = (times >= phone.start - 0.05) & (times <= phone.end)
+            closed.append(bool(during.any() and aperture[during].min() < CLOSED_APERTURE))
+    return np.array(closed, dtype=bool)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ from test_training import ENCODER, train
 
 from said.compute import find_device
 from said.running.console import duration
-from said.training.loop import FitSettings, averaged_weights, ema_decay, fit, learning_rate_factor
+from said.training.course import FitSettings, learning_rate_factor
+from said.training.journal import Journal
+from said.training.loop import averaged_weights, ema_decay, fit
 from said.training.stand_in import build_stand_in
 
 
@@ -81,9 +83,7 @@ def line(**changes):
         "items": list("abcdefghij"),
         "settings": settings,
         "seed": 0,
-        "name": "line",
-        "identity": {},
-        "report": lambda _: None,
+        "journal": Journal("line", {}, report=lambda _: None),
     }
     history = fit(model, objective, validate, **arguments)
     return model, history, seen

@@ -21,8 +21,10 @@ from said.files.text import read_jsonl, write_jsonl
 from said.running.interruption import EXIT_CODE, Interruption, job_deadline
 from said.sampling import one_thread
 from said.training.checkpoint import Checkpoint
+from said.training.course import FitSettings
 from said.training.extractor import train_extractor
-from said.training.loop import FitSettings, fit
+from said.training.journal import Journal
+from said.training.loop import fit
 from said.training.stand_in import build_stand_in
 
 SAID = {"epochs": 40, "dropout": 0.2, "mirror_persistent": True, "validate_every": 7, "width": 32}
@@ -50,7 +52,25 @@ def train_vae(**run):
     return train_extractor(clips, clips[:2], np.full(32, 0.3), VAE, 0, **run)
 
 
-def child(kind: str, folder: Path, save_every: float, limit: float | None) -> None:
+class Waiting(Checkpoint):
+    """Goes no further than so many steps beyond the first that it saves until it is told to stop, on any machine."""
+
+    def __init__(self, *arguments, steps: int | None):
+        super().__init__(*arguments)
+        self.steps, self.first = steps, None
+
+    def interruption(self) -> Interruption:
+        self.told = super().interruption()
+        return self.told
+
+    def write(self, state) -> None:
+        super().write(state)
+        self.first = state.step if self.first is None else self.first
+        while self.steps is not None and state.step >= self.first + self.steps and self.told.reason is None:
+            time.sleep(0.01)
+
+
+def child(kind: str, folder: Path, save_every: float, limit: float | None, steps: int | None) -> None:
     """What the child processes run: train, write weights and history, as the scripts of the workflow do."""
     torch.set_num_threads(1)
     with (folder / "log").open("a", buffering=1) as log:
@@ -59,7 +79,7 @@ def child(kind: str, folder: Path, save_every: float, limit: float | None) -> No
             log.write(text + "\n")
 
         deadline = None if limit is None else time.time() + limit
-        with Checkpoint(folder / "checkpoint.safetensors", deadline, save_every) as checkpoint:
+        with Waiting(folder / "checkpoint.safetensors", deadline, save_every, steps=steps) as checkpoint:
             run = {"checkpoint": checkpoint, "events": folder / "events.out.tfevents"}
             if kind == "said":
                 trained, history = train(stand_in(), report=report, run=run, **SAID)
@@ -71,7 +91,7 @@ def child(kind: str, folder: Path, save_every: float, limit: float | None) -> No
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts a training in a process of its own; with `save_every` 0 every step is saved."""
+    """Starts a training in a process of its own; with `save_every` 0 every step is saved. `steps`: see `Waiting`."""
     # Forked from a server that has only imported: no threads are forked, and nothing is imported twice.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -79,8 +99,8 @@ def start():
         environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         forkserver.ensure_running()
 
-    def start(kind: str, folder: Path, save_every: float = 0.0, limit: float | None = None):
-        process = context.Process(target=child, args=(kind, folder, save_every, limit))
+    def start(kind: str, folder: Path, save_every: float = 0.0, limit: float | None = None, steps: int | None = None):
+        process = context.Process(target=child, args=(kind, folder, save_every, limit, steps))
         process.start()
         return process
 
@@ -89,7 +109,7 @@ def start():
 
 def ended(process, folder: Path) -> str:
     """What a process reported, once it has ended by itself."""
-    process.join(120)
+    process.join(1800)
     text = (folder / "log").read_text()
     (folder / "log").unlink()
     return f"{text}exit code {process.exitcode}"
@@ -128,7 +148,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(kind, st
     moments = random.Random(kind)
     for kill in range(4):
         before = saved(tmp_path)
-        process = start(kind, tmp_path)
+        process = start(kind, tmp_path, steps=12)  # four times that is less than the training has
         wait_until(lambda: saved(tmp_path) not in ({}, before), process)  # noqa: B023, used at once
         time.sleep(moments.uniform(0, 0.2))
         process.kill()
@@ -156,7 +176,7 @@ def scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_ends_with_a_code_of_its_own(number, start, tmp_path, uninterrupted):
-    process = start("vae", tmp_path, save_every=3600)
+    process = start("vae", tmp_path, save_every=3600, steps=0)
     wait_until(lambda: saved(tmp_path), process)
     os.kill(process.pid, number)
     text = ended(process, tmp_path)
@@ -349,10 +369,7 @@ def explode(path, at_step: int, how: str, **changes):
             items=items,
             settings=settings,
             seed=0,
-            name="line",
-            identity={},
-            checkpoint=checkpoint,
-            report=lambda _: None,
+            journal=Journal("line", {}, checkpoint=checkpoint, report=lambda _: None),
         )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from release import python2_pickle
 
-from said.synthetic.release import python2_pickle
 from said.vocaset import archives, unpickle
 from said.vocaset.archives import ArchiveError
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from release import Recording, Speaker, write_ply_tree, write_training_archive
 
 from said.files.pages import page as plain_page
-from said.synthetic.release import Recording, Speaker, write_ply_tree, write_training_archive
 from said.vocaset import audit
 from said.vocaset import release as vocaset
 from said.vocaset.audit import Finding, Inspection

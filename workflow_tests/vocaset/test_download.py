@@ -263,7 +263,7 @@ def test_two_downloads_at_once_fetch_it_once(publisher, tmp_path, capfd):
     threads = [threading.Thread(target=lambda: found.append(fetch(publisher, tmp_path))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 600
     while "waiting" not in capfd.readouterr().out and time.monotonic() < deadline:
         time.sleep(0.01)
     hold.set()

@@ -10,12 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from publisher import Publisher
-
-from said import corpus
-from said.arkit import SPEECH_BLENDSHAPES
-from said.files.audio import read_samples
-from said.files.meshes import read_mesh, write_mesh
-from said.synthetic.release import (
+from release import (
     Recording,
     Speaker,
     python2_pickle,
@@ -23,6 +18,11 @@ from said.synthetic.release import (
     write_ply_tree,
     write_training_archive,
 )
+
+from said import corpus
+from said.arkit import SPEECH_BLENDSHAPES
+from said.files.audio import read_samples
+from said.files.meshes import read_mesh, write_mesh
 from said.vocaset import archives, audit, download
 from said.vocaset import release as vocaset
 from said.vocaset.release import DefectError

@@ -1,4 +1,4 @@
-"""Sound files: mono waveforms in, 16-bit wav out."""
+"""Sound files: mono waveforms in, 16-bit wav out. `said.files.sound` decodes them."""
 
 from typing import BinaryIO
 
@@ -6,46 +6,64 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from said.files.sound import AudioError, decode, mix
 from said.running.atomic import PathLike, atomic
-from said.running.integrity import reading, require_whole_wav
+from said.running.integrity import reading
 
-
-class AudioError(ValueError):
-    """A sound file cannot be read."""
+_SILENCE = 1e-4
+"""Standard deviation, of full scale, below which there is no sound: -80 dB, three steps of 16-bit audio."""
 
 
 def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
-    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz.
+    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz, from a file that the workflow made.
 
     Raises:
         ValueError: the file is empty.
-        DamagedError: it is shorter than it says, or in no known format.
+        UnreadableError: it is shorter than it says, in no known format, or holds values that are no sound.
     """
     with reading(path):
-        require_whole_wav(path)
-        waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        waveform, rate = _waveform(path)
     if len(waveform) == 0:
         raise ValueError(f"{path}: holds no samples")
-    return waveform.mean(axis=1), rate
+    return waveform, rate
+
+
+def read_recording(path: PathLike) -> tuple[NDArray[np.float32], int]:
+    """Mono waveform (T,) and its sample rate in Hz, from a file of the user's.
+
+    Raises:
+        AudioError: it cannot be decoded or is cut off, its channels cancel, or there is no sound in it. The message
+            names the file, and what can be done.
+    """
+    try:
+        waveform, rate = _waveform(path)
+        if len(waveform) == 0:
+            raise AudioError("holds no samples; record or export it again")
+        if waveform.std(dtype=np.float64) < _SILENCE:
+            raise AudioError("is silent from beginning to end; choose the track or the microphone that has the speech")
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from None
+    return waveform, rate
 
 
 def read_samples(file: PathLike | BinaryIO) -> tuple[NDArray[np.int16], int]:
     """Mono samples (T,) as 16-bit files hold them, and their rate in Hz. Other formats are converted.
 
     Raises:
-        AudioError: the file is damaged or in no known format.
+        AudioError: the file is cut off, in no known format, or its channels cancel.
     """
-    try:
-        with soundfile.SoundFile(file) as sound:
-            exact = sound.subtype == "PCM_16"
-            samples = sound.read(dtype="int16" if exact else "float32", always_2d=True)
-            rate = sound.samplerate
-    except soundfile.LibsndfileError as error:
-        raise AudioError(error.error_string) from None
-    if exact and samples.shape[1] == 1:
-        return samples[:, 0], rate
-    scaled = samples.astype(np.float64).mean(axis=1) * (1 if exact else 2**15)
-    return np.clip(np.round(scaled), -(2**15), 2**15 - 1).astype(np.int16), rate
+    sound = decode(file)
+    exact = sound.samples.dtype == np.int16
+    if exact and sound.samples.shape[1] == 1:
+        return sound.samples[:, 0], sound.rate
+    scaled = mix(sound.samples.astype(np.float64)) * (1 if exact else 2**15)
+    return np.clip(np.round(scaled), -(2**15), 2**15 - 1).astype(np.int16), sound.rate
+
+
+def _waveform(path: PathLike) -> tuple[NDArray[np.float32], int]:
+    sound = decode(path)
+    scale = 2.0**-15 if sound.samples.dtype == np.int16 else 1.0
+    return mix(sound.samples.astype(np.float32) * np.float32(scale)), sound.rate
 
 
 def write_audio(path: PathLike, waveform: NDArray, rate: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.files.arrays import read_arrays, write_arrays
+from said.running.integrity import has_sums, verify, write_sums
 
 
 class Finished:
@@ -36,6 +37,9 @@ class Finished:
         if self.folder is None:
             return None
         try:
+            if not has_sums(self._path(name)):
+                return None
+            verify([self._path(name)], latency=0.0)
             arrays = read_arrays(self._path(name))
         except Exception:  # absent or damaged: it is made again
             return None
@@ -44,6 +48,7 @@ class Finished:
     def write(self, name: str, values: NDArray) -> None:
         if self.folder is not None:
             write_arrays(self._path(name), {"values": values, "identity": np.array(self.identity)})
+            write_sums(self._path(name))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"

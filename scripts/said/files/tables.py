@@ -1,6 +1,8 @@
 """Tables and coefficients as CSV."""
 
+import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
+from said.files import cells
 from said.running.atomic import PathLike, atomic
-from said.running.integrity import reading
+from said.running.console import nearest
+from said.running.integrity import UnreadableError
 
 
 def read_coefficients(path: PathLike) -> NDArray[np.float64]:
     """(N, 32) coefficients from a CSV whose header is the 32 names, in any order.
 
     Raises:
-        ValueError: a blendshape is missing from or unknown to the header, or a value is no number.
+        ValueError: a blendshape is missing from or unknown to the header, a row has more or fewer values, or one is no
+            finite number. The message names the line.
     """
-    table = read_table(path)
-    missing = [name for name in SPEECH_BLENDSHAPES if name not in table.columns]
-    unknown = [name for name in table.columns if name not in SPEECH_BLENDSHAPES]
-    if missing or unknown:
-        raise ValueError(f"{path}: header lacks {missing} and has the unknown {unknown}")
-    with reading(path):
-        values = table[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all():
-        row = int(np.argwhere(~np.isfinite(values))[0, 0])
-        raise ValueError(f"{path}: line {row + 2} holds a value that is no finite number")
-    return values
+    return _numbers(_coefficient_cells(path), path)
 
 
 def write_coefficients(path: PathLike, coefficients: NDArray) -> None:
@@ -38,8 +33,9 @@ def write_coefficients(path: PathLike, coefficients: NDArray) -> None:
 
 def read_coefficient_text(path: PathLike) -> NDArray[np.str_]:
     """(N, 32) cells of a CSV that `read_coefficients` reads, as they are written in it."""
-    read_coefficients(path)
-    return pd.read_csv(path, dtype=str)[list(SPEECH_BLENDSHAPES)].to_numpy(dtype=np.str_)
+    written = _coefficient_cells(path)
+    _numbers(written, path)
+    return np.array(written.rows, dtype=np.str_)
 
 
 def write_coefficient_text(path: PathLike, cells: NDArray[np.str_]) -> None:
@@ -54,13 +50,60 @@ def write_table(path: PathLike, table: pd.DataFrame, float_format: str | None = 
 
 
 def read_table(path: PathLike) -> pd.DataFrame:
-    """A CSV.
+    """A CSV, each column of the type that all its values have; empty cells are NaN.
 
     Raises:
-        DamagedError: it is none, or its last line is cut off.
+        ValueError: a row has more or fewer values than the header names, or two columns have one name.
+        UnreadableError: it is empty, or its last line is cut off.
     """
-    with reading(path):
-        content = Path(path).read_bytes()
-        if content[-1:] not in (b"\n", b"\r"):
-            raise ValueError("its last line has no end; if it is whole, add one")
-        return pd.read_csv(io.BytesIO(content))
+    table, text = _cells(path), io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([table.header, *table.rows])
+    text.seek(0)
+    # Text such as NA is text.
+    return pd.read_csv(text, index_col=False, keep_default_na=False, na_values=[""])
+
+
+def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """The columns (N,) of numbers of a CSV whose header has some of `names`, in any order.
+
+    Raises:
+        ValueError: a name is unknown, a row has more or fewer values, or one is no finite number.
+    """
+    table = _cells(path)
+    for name in table.header:
+        if name not in names:
+            raise ValueError(f"{path}: line 1: unknown column {name!r}{nearest(name, names)}")
+    return dict(zip(table.header, _numbers(table, path).T, strict=True))
+
+
+def _coefficient_cells(path: PathLike) -> cells.Cells:
+    """Cells of the 32 columns, in the paper's order."""
+    table = _cells(path)
+    missing = [name for name in SPEECH_BLENDSHAPES if name not in table.header]
+    unknown = [name for name in table.header if name not in SPEECH_BLENDSHAPES]
+    if missing or unknown:
+        raise ValueError(f"{path}: header lacks {missing} and has the unknown {unknown}")
+    if not table.rows:
+        raise ValueError(f"{path}: has a header and no rows")
+    return table.columns(SPEECH_BLENDSHAPES)
+
+
+def _numbers(table: cells.Cells, path: PathLike) -> NDArray[np.float64]:
+    try:
+        return table.numbers()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _cells(path: PathLike) -> cells.Cells:
+    content = Path(path).read_bytes()
+    if not content.strip():
+        raise UnreadableError(path, "it is empty")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path}: line 1 is not UTF-8 text but UTF-16; save the table as CSV UTF-8")
+    if content[-1:] not in (b"\n", b"\r"):
+        raise UnreadableError(path, "its last line has no end; if it is whole, add one")
+    try:
+        return cells.parse(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

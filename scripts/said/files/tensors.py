@@ -1,8 +1,9 @@
 """Tensors: safetensors of our own, state dicts of others, and models that must fit them exactly."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from said.running.atomic import PathLike, atomic
@@ -48,14 +49,12 @@ def read_state_dict(path: PathLike) -> dict:
     """
     import pickle
 
-    import torch
-
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
         raise ValueError(
             f"{path}: refused, not a state dict of plain tensors; reading it could run code that it brings along, or it"
-            f" is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+            f" is not whole ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{path}: refused, not a state dict: names and their tensors")
@@ -68,8 +67,6 @@ def write_state_dict(path: PathLike, tensors: Mapping) -> None:
     The one pickle that the project writes, as it is the format asked for: a plain dict of tensors, which
     `torch.load(..., weights_only=True)` takes. The same tensors give the same bytes.
     """
-    import torch
-
     plain = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
@@ -78,19 +75,34 @@ def write_state_dict(path: PathLike, tensors: Mapping) -> None:
         torch.save(plain, file)
 
 
-def load_strict(module: nn.Module, state: dict[str, Tensor], source: PathLike) -> None:
+@torch.no_grad()
+def load_strict(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    source: PathLike,
+    buffers: Iterable[str] = (),
+    *,
+    assign: bool = False,
+) -> None:
     """Load a state dict whose keys and shapes must be exactly the module's.
+
+    Args:
+        buffers: names of buffers that the module's own state dict leaves out, and `state` has.
+        assign: take the tensors themselves, for a module that was built on the device "meta".
 
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
     """
-    faults = mismatches(module.state_dict(), state)
+    apart = {name: module.get_buffer(name) for name in buffers}
+    faults = mismatches(module.state_dict() | apart, state)
     if faults:
         raise ValueError("\n".join([f"{source}: not the weights of {type(module).__name__}:", *faults]))
-    module.load_state_dict(state)
+    module.load_state_dict({name: value for name, value in state.items() if name not in apart}, assign=assign)
+    for name, buffer in apart.items():
+        buffer.copy_(state[name])
 
 
-def mismatches(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+def mismatches(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """A line for every key of `state` that is missing, unexpected or misshapen, `own` being what is expected."""
     faults = [f"  missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
     faults += [f"  unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]

@@ -90,8 +90,8 @@ def measure_method(
     return {
         "av_offset": float(np.mean(offsets)) if clips else None,
         "av_confidence": float(np.mean(confidences)) if clips else None,
-        "av_offset_interval": jackknife_interval(np.mean, offsets) if clips else None,
-        "av_confidence_interval": jackknife_interval(np.mean, confidences) if clips else None,
+        "av_offset_interval": jackknife_interval(np.mean, offsets),
+        "av_confidence_interval": jackknife_interval(np.mean, confidences, lowest=0),
         "weights": model.origin,
         "clips": clips,
         "notes": notes,

@@ -14,7 +14,7 @@ import python_speech_features
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from said.files.tensors import load_strict, read_state_dict, read_tensors, write_tensors
+from said.files.models import load_model, load_published, save_model
 from said.running.atomic import PathLike
 
 URL = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
@@ -139,15 +139,15 @@ def load_official(path: PathLike) -> SyncNet:
     model = SyncNet()
     # The file may be older than these counters, which nothing here reads.
     counters = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
-    load_strict(model, counters | read_state_dict(path), path)
+    model = load_published(path, lambda _: model, counters)
     model.origin = f"published, sha256 {hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
-    return model.eval()
+    return model
 
 
 def save(path: PathLike, model: SyncNet) -> None:
     """The weights as safetensors, with the model's shape and where they came from."""
     shape = {"width": model.width, "size": model.size, "colours": model.colours}
-    write_tensors(path, model.state_dict(), {"format": _FORMAT, "origin": model.origin, "shape": shape})
+    save_model(path, model, _FORMAT, {"origin": model.origin, "shape": shape})
 
 
 def load(path: PathLike) -> SyncNet:
@@ -156,13 +156,13 @@ def load(path: PathLike) -> SyncNet:
     Raises:
         ValueError: the file is no such model.
     """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{path}: not a SyncNet written by this project")
-    model = SyncNet(**metadata["shape"])
-    load_strict(model, tensors, path)
-    model.origin = metadata["origin"]
-    return model.eval()
+
+    def build(facts: dict) -> SyncNet:
+        model = SyncNet(**facts["shape"])
+        model.origin = facts["origin"]
+        return model
+
+    return load_model(path, _FORMAT, "a SyncNet", build)
 
 
 def speech_features(waveform: NDArray) -> NDArray[np.float32]:

@@ -23,7 +23,9 @@ from said.rig import Rig
 from said.running.console import progress
 from said.speech import prepare_waveform
 from said.training.checkpoint import Checkpoint
-from said.training.loop import FitSettings, Step, fit, preserved_generators
+from said.training.course import FitSettings, Step
+from said.training.journal import Journal
+from said.training.loop import fit, preserved_generators
 
 _MARGIN = 1.125
 """Pictures are rendered that much wider than the model sees, so that they can be shifted."""
@@ -91,6 +93,7 @@ def train_syncnet(
             losses.append(float(matching_loss(model, pictures, torch.from_numpy(clip.speech).to(device))))
         return float(np.mean(losses))
 
+    identity = {"lipsync": settings, "films": digest({n: clip.pictures for n, clip in enumerate(films)})}
     history = fit(
         model,
         objective,
@@ -107,11 +110,7 @@ def train_syncnet(
             validate_every=max(1, settings["epochs"] // 10),
         ),
         seed=seed,
-        name="SyncNet",
-        identity={"lipsync": settings, "films": digest({n: clip.pictures for n, clip in enumerate(films)})},
-        checkpoint=checkpoint,
-        events=events,
-        report=report,
+        journal=Journal("SyncNet", identity, checkpoint=checkpoint, events=events, report=report),
     )
     model.origin = f"trained on films of {', '.join(dict.fromkeys(clip.speaker for clip in train))}"
     return model.eval(), history

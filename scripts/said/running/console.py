@@ -1,5 +1,6 @@
 """What a job prints: to the terminal and, line by line, to its log."""
 
+import atexit
 import contextlib
 import difflib
 import os
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
+
+from said.running.integrity import remove_sums, verify, write_sums
 
 
 def nearest(name: str, names) -> str:
@@ -43,10 +46,22 @@ class Tee:
         return getattr(self.streams[0], name)
 
 
-def start(log: str | os.PathLike[str]) -> None:
-    """Send what is printed from here on, tracebacks included, to `log` as well as to the terminal.
+def start(
+    log: str | os.PathLike[str],
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    outputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Begin a job: send what is printed from here on, tracebacks included, to `log` as well as to the terminal.
 
     The log begins with what to think if it ends without an error; what is raised for want of memory says what to do.
+
+    Args:
+        log: the file.
+        inputs: files and folders that must be what was written, see `said.running.integrity`.
+        outputs: files and folders whose sums are noted when the process ends without an error.
+
+    Raises:
+        ChangedError: an input is not what was written.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     file = Path(log).open("w", encoding="utf-8", buffering=1)
@@ -55,10 +70,29 @@ def start(log: str | os.PathLike[str]) -> None:
     sys.excepthook = _report
     sys.stdout = Tee(sys.stdout, file)
     sys.stderr = Tee(sys.stderr, file)
+    outputs = [*outputs]
+    for output in outputs:
+        remove_sums(output)
+    verify(inputs)
+    atexit.register(_finish, outputs)
+
+
+def _finish(outputs: list[str | os.PathLike[str]]) -> None:
+    """Note the sums of what a job has made; one that failed, or stopped to go on later, has made nothing."""
+    try:
+        for output in outputs:
+            if os.path.exists(output):
+                write_sums(output)
+    except BaseException as error:  # Python would end with status 0 all the same
+        _report(type(error), error, error.__traceback__)
+        sys.stderr.flush()
+        sys.stdout.flush()
+        os._exit(1)
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """As Python reports what nobody caught, and what to do where no library says it."""
+    atexit.unregister(_finish)
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)

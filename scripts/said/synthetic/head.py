@@ -9,8 +9,6 @@ from said.synthetic.landmarks import landmarks
 from said.synthetic.sculpture import Sculpture, sculpt
 from said.synthetic.triangulation import MIRROR_X, mirrored_indices
 
-REGIONS = ("skin", "lip", "mouth", "lid", "ear", "neck", "back", "eyeball")
-
 SKIN = np.array([0.83, 0.69, 0.61])
 LIP = np.array([0.70, 0.45, 0.42])
 BROW = np.array([0.36, 0.25, 0.20])
@@ -32,11 +30,10 @@ IRIS_DEGREES, PUPIL_DEGREES = 29.0, 11.0
 class Head:
     """A head, metres, x to the subject's left, y up, z forward, symmetric in x.
 
-    vertices (V, 3) float64; faces (F, 3) int64, counter-clockwise from outside; regions (V,) str, of `REGIONS`;
-    colours (V, 3) sRGB in [0, 1]; landmarks (68,) int in iBUG order; mirrored_vertices (V,) int, the index of each
-    vertex's mirror image; lip_contacts (C, 2) int, pairs (upper, lower) that meet when the mouth is closed, from
-    the subject's left to the right; anchors (V,) int, the lip vertex that each vertex inside the mouth follows,
-    the vertex itself elsewhere.
+    vertices (V, 3) float64; faces (F, 3) int64, counter-clockwise from outside; regions (V,) str: skin, lip,
+    mouth, lid, ear, neck, back or eyeball; colours (V, 3) sRGB in [0, 1]; landmarks (68,) int in iBUG order;
+    lip_contacts (C, 2) int, pairs (upper, lower) that meet when the mouth is closed, from the subject's left to the
+    right; anchors (V,) int, the lip vertex that each vertex inside the mouth follows, the vertex itself elsewhere.
     """
 
     vertices: np.ndarray
@@ -44,7 +41,6 @@ class Head:
     regions: np.ndarray
     colours: np.ndarray
     landmarks: np.ndarray
-    mirrored_vertices: np.ndarray
     lip_contacts: np.ndarray
     anchors: np.ndarray
 
@@ -95,7 +91,6 @@ def build_head(seed: int = 0) -> Head:
         regions=sculpture.regions,
         colours=paint(sculpture),
         landmarks=landmarks(sculpture),
-        mirrored_vertices=mirrored,
         lip_contacts=contacts,
         anchors=sculpture.anchors,
     )

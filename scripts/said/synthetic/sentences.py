@@ -47,18 +47,6 @@ MAX_WORDS = 11
 """Longer sentences are drawn again: at 130 words a minute this is five seconds."""
 
 
-def vocabulary() -> frozenset[str]:
-    """Every word that the grammar can produce."""
-    fixed = (word for template in _TEMPLATES for word in _strip_slots(template))
-    chosen = (word for phrases in _CLASSES.values() for phrase in phrases for word in phrase.split())
-    return frozenset(fixed) | frozenset(chosen) | {"an"}
-
-
-def _strip_slots(template: str) -> list[str]:
-    fixed = "".join(part.rpartition("}")[2] for part in template.split("{"))
-    return [token for token in lexicon.tokens(fixed) if token not in lexicon.PAUSES]
-
-
 def _sentence(rng: np.random.Generator) -> str:
     """One sentence: a template whose slots are filled without using a content word twice."""
     template = _TEMPLATES[rng.integers(len(_TEMPLATES))]

@@ -12,14 +12,12 @@ import numpy as np
 from scipy.signal import lfilter
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
-from said.synthetic.phonetics import BILABIALS, PHONES, SILENCE, Phone, check_phones
-from said.synthetic.visemes import INDEX, VISEMES, columns, lip_aperture, visemes_of
+from said.synthetic.phonetics import PHONES, SILENCE, Phone, check_phones
+from said.synthetic.visemes import INDEX, VISEMES, columns, visemes_of
 
 MAX_STEP = 0.1
 """Largest change of a coefficient from one frame to the next, the paper's delta (Eq. 2)."""
 
-CLOSED_APERTURE = 0.06
-"""Lips whose :func:`said.synthetic.visemes.lip_aperture` is below this count as shut."""
 
 _COUNT = len(SPEECH_BLENDSHAPES)
 _OPENING = columns("jawOpen", "mouthFunnel", "mouthLowerDown", "mouthUpperUp")
@@ -243,27 +241,6 @@ def coefficients(
     u[:, columns("jawOpen", "mouthLowerDown")] *= 1 - 0.45 * bitten[:, None]
     u[:, INDEX["mouthRollLower"]] = np.maximum(u[:, INDEX["mouthRollLower"]], 0.40 * bitten)
     return limit_rate(u)
-
-
-def bilabial_closures(phones: Sequence[Phone], u: np.ndarray, fps: float = 60) -> np.ndarray:
-    """Whether the lips shut on each bilabial.
-
-    Args:
-        phones: timed phones.
-        u: (N, 32) coefficients of the same sentence.
-        fps: frames per second.
-
-    Returns:
-        (P,) bool, one per B, M or P: the lips are shut in some frame from 50 ms before it begins to its end.
-    """
-    aperture = lip_aperture(u)
-    times = (np.arange(len(u)) + 0.5) / fps
-    closed = []
-    for phone in phones:
-        if phone.symbol in BILABIALS:
-            during = (times >= phone.start - 0.05) & (times <= phone.end)
-            closed.append(bool(during.any() and aperture[during].min() < CLOSED_APERTURE))
-    return np.array(closed, dtype=bool)
 
 
 def frame_phones(phones: Sequence[Phone], frames: int, fps: float = 60) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from said.files.fingerprint import digest
-from said.files.tensors import read_metadata, read_tensors, write_tensors
+from said.files.tensors import load_strict, mismatches, read_metadata, read_tensors, write_tensors
 from said.running.atomic import PathLike
 from said.running.interruption import Interruption
 
@@ -21,7 +21,7 @@ _FORMAT = "said-checkpoint-2"
 class TrainingState:
     """Everything that a training's next step follows from.
 
-    The learning rate and all random numbers follow from the step (see `said.training.loop`), so that scheduler and
+    The learning rate and all random numbers follow from the step (see `said.training.course`), so that scheduler and
     generators have no state of their own.
 
     Attributes:
@@ -71,13 +71,20 @@ class TrainingState:
         return {"step": self.step, "seconds": self.seconds, "history": self.history}
 
     @torch.no_grad()
-    def restore(self, tensors: Mapping[str, Tensor], metadata: dict) -> None:
-        """Put back what `tensors` and `metadata` gave."""
+    def restore(self, tensors: Mapping[str, Tensor], metadata: dict, source: PathLike = "checkpoint") -> None:
+        """Put back what `tensors` and `metadata` gave.
+
+        Raises:
+            ValueError: lists every missing, unexpected and misshapen tensor.
+        """
         parts: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             part, name = key.split("/", 1)
             parts.setdefault(part, {})[name] = value
-        self.model.load_state_dict(parts["model"])
+        faults = mismatches(self.average, parts.get("average", {})) + mismatches(self.extra, parts.get("extra", {}))
+        if faults:
+            raise ValueError("\n".join([f"{source}: not the state of this training:", *faults]))
+        load_strict(self.model, parts.get("model", {}), source)
         for own, saved in ((self.average, parts["average"]), (self.extra, parts.get("extra", {}))):
             for name, value in saved.items():
                 own[name].copy_(value)
@@ -174,7 +181,7 @@ class Checkpoint:
                     f"{path}: is a checkpoint of another training: {self._differences(metadata['identity'])}. "
                     "Remove the file, or restore those settings"
                 )
-            state.restore(tensors, metadata)
+            state.restore(tensors, metadata, path)
             return True
         return False
 

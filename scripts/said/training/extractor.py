@@ -12,7 +12,9 @@ from said.compute import Compute
 from said.extractor import CHANNELS, LATENT, WINDOW, BlendshapeVAE, edge_padded
 from said.files.fingerprint import digest
 from said.training.checkpoint import Checkpoint
-from said.training.loop import FitSettings, Step, fit, preserved_generators
+from said.training.course import FitSettings, Step
+from said.training.journal import Journal
+from said.training.loop import fit, preserved_generators
 
 
 def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:
@@ -111,6 +113,7 @@ def train_extractor(
         noise = torch.zeros(len(held_out), LATENT, device=compute.device)
         return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings["beta"]))
 
+    identity = {"extractor": settings, "precision": compute.precision, "clips": digest(dict(enumerate(clips)))}
     with compute.arithmetic():
         history = fit(
             vae,
@@ -119,15 +122,7 @@ def train_extractor(
             items=list(map(str, range(len(clips)))) if names is None else names,
             settings=FitSettings.of(settings),
             seed=seed,
-            name="extractor",
-            identity={
-                "extractor": settings,
-                "precision": compute.precision,
-                "clips": digest(dict(enumerate(clips))),
-            },
-            checkpoint=checkpoint,
-            events=events,
-            report=report,
+            journal=Journal("extractor", identity, checkpoint=checkpoint, events=events, report=report),
         )
     return vae.eval(), history
 

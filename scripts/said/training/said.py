@@ -11,12 +11,14 @@ from torch import Tensor
 from transformers import Wav2Vec2Model
 
 from said.compute import Compute
-from said.diffusion import alphas_cumprod, loss_of, prediction_error, vertex_loss
+from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
 from said.speech import encode, normalise
 from said.training.checkpoint import Checkpoint
-from said.training.loop import FitSettings, Step, fit, preserved_generators
+from said.training.course import FitSettings, Step
+from said.training.journal import Journal
+from said.training.loop import fit, preserved_generators
 from said.training.windows import Batch, Clip, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
@@ -111,20 +113,19 @@ def train_said(
         timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
         noise = torch.randn(batch.coefficients.shape, generator=generator)
         with compute.autocast():
-            error = prediction_error(
+            terms = training_losses(
                 model,
                 batch.coefficients,
                 audio_features(batch, conditioned),
                 compute.move(conditioned),
                 compute.move(timesteps),
                 compute.move(noise),
+                settings["loss"],
+                reduction=settings["loss_reduction"],
                 alphas=alphas,
+                displacements=batch.displacements,
             )
-        kind = (settings["loss"], settings["loss_reduction"])
-        terms = {"noise": loss_of(error, *kind), "velocity": loss_of(error.diff(dim=1), *kind)}
-        if batch.displacements is not None:
-            terms["vertex"] = vertex_loss(error, batch.displacements)
-        return terms
+        return dict(zip(("noise", "velocity", "vertex"), terms, strict=False))
 
     def total(terms: dict[str, Tensor]) -> Tensor:
         weighted = terms["noise"] + settings["velocity_weight"] * terms["velocity"]
@@ -149,6 +150,14 @@ def train_said(
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
 
+    identity = {
+        "said": settings,
+        "precision": compute.precision,
+        "compile": compute.compile,
+        "clips": digest({clip.name: clip.coefficients for clip in train}),
+        "speech": digest({clip.name: clip.waveform for clip in train}),
+        "encoder": digest(encoder.state_dict()),
+    }
     with compute.arithmetic(), compute.compiled(model.denoiser.model):
         history = fit(
             model,
@@ -157,20 +166,9 @@ def train_said(
             items=[clip.name for clip in train],
             settings=FitSettings.of(settings),
             seed=seed,
-            name=name,
-            identity={
-                "said": settings,
-                "precision": compute.precision,
-                "compile": compute.compile,
-                "clips": digest({clip.name: clip.coefficients for clip in train}),
-                "speech": digest({clip.name: clip.waveform for clip in train}),
-                "encoder": digest(encoder.state_dict()),
-            },
+            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
             learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},
             extra_state={"mirrored": windows.mirrored},
-            checkpoint=checkpoint,
-            events=events,
-            report=report,
         )
     return model.eval(), history
 

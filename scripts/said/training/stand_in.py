@@ -11,7 +11,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.corpus import FRAME_RATE
 from said.speech import SAMPLE_RATE, encode, encode_clip, fit_length, normalise
-from said.training.loop import FitSettings, Step, fit, preserved_generators
+from said.training.course import FitSettings, Step
+from said.training.journal import Journal
+from said.training.loop import fit, preserved_generators
 
 
 def build_stand_in(settings: dict) -> Wav2Vec2Model:
@@ -118,8 +120,6 @@ def train_stand_in(
             validate_every=max(1, epochs // 6),
         ),
         seed=seed,
-        name="speech encoder",
-        identity={"stand_in": settings, "utterances": len(utterances)},
-        report=report,
+        journal=Journal("speech encoder", {"stand_in": settings, "utterances": len(utterances)}, report=report),
     )
     return classifier.encoder.eval(), history

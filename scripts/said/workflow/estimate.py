@@ -1,9 +1,9 @@
-"""What a run will cost before it starts: time of its jobs from recorded benchmarks and the work there is in each.
+"""What a run will cost before it starts: time of its jobs from recorded benchmarks and the units of work in each.
 
-The time of a job is a sum over the quantities of its work (`said.workflow.work`), each at the seconds it took on the
-machine of `said.workflow.reference_costs`. Recorded jobs of this project say how much slower or faster this machine is
-at a rule. So the estimate of a job that ran before with the same settings is its own time, and one at another scale
-grows with its work.
+The time of a job is a sum over its units (`said.workflow.work`), each at the seconds it took on the machine of
+`said.workflow.reference_costs`. Recorded jobs of this project say how much slower or faster this machine is at a rule.
+So the estimate of a job that ran before with the same settings is its own time, and one at another scale grows with
+its work.
 """
 
 import math
@@ -15,14 +15,9 @@ from said.workflow.benchmarks import Record
 from said.workflow.reference_costs import CPU, GPU
 from said.workflow.work import Job, work
 
-MEASURED, RESCALED, ELSEWHERE, REFERENCE, COUNTED = (
-    "this run",
-    "this run, scaled",
-    "{run}, scaled",
-    "shipped, rough",
-    "operations, rough",
-)
-"""Where a time comes from, the surest first."""
+MEASURED, REFERENCE = "this run", "shipped, rough"
+"""Where a time comes from: a job's own time, or the table of reference costs. Between them stand the times of other
+jobs, "scaled", and of jobs with a model of another size, "rough"."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,10 @@ def reference_seconds(job: Job, config: Mapping) -> tuple[float, float] | None:
         KeyError: the job's settings lack what its rule counts by.
     """
     costs = CPU.get(job.rule, {}) | (GPU if job.gpu else {})
-    quantities = work(job, config)
-    if quantities.keys() - costs.keys():
+    units = work(job, config)
+    if units.keys() - costs.keys():
         return None
-    return sum(amount * costs[quantity] for quantity, amount in quantities.items()), costs["job"]
+    return sum(amount * costs[unit] for unit, amount in units.items()), costs["job"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +52,9 @@ class _Measured:
     seconds: float
     reference: float
     idle: float
+    units: frozenset[str]
 
-    def tells(self, reference: float) -> bool:
+    def is_comparable(self, reference: float) -> bool:
         """Whether a job of that reference time can be judged by this one.
 
         Not where it would grow and this one did little but start, import its packages and read its files.
@@ -95,18 +91,19 @@ class Estimator:
             known = self._plain.get(_kind(job))
             return Expected(job, statistics.fmean(known), MEASURED) if known else Expected(job, None, "")
         seconds, _ = reference
-        here = [one for one in self._here.get(_kind(job), ()) if one.tells(seconds)]
-        if found := [one for one in here if one.name == job.name] or here:
-            same = all(math.isclose(one.reference, seconds) for one in found)
-            return Expected(job, seconds * _slowness(found), MEASURED if same else RESCALED)
-        elsewhere = {
-            run: [one for one in measured.get(_kind(job), ()) if one.tells(seconds)]
-            for run, measured in self._elsewhere.items()
-        }
-        if any(elsewhere.values()):  # the run with the largest jobs
-            run = max(elsewhere, key=lambda run: max((one.reference for one in elsewhere[run]), default=0.0))
-            return Expected(job, seconds * _slowness(elsewhere[run]), ELSEWHERE.format(run=run))
-        return Expected(job, seconds, COUNTED if job.gpu else REFERENCE)
+        run, jobs = MEASURED, _comparable(self._here, job, seconds)
+        jobs = [measured for measured in jobs if measured.name == job.name] or jobs
+        if not jobs and self._elsewhere:  # the run with the largest jobs
+            found = {other: _comparable(measured, job, seconds) for other, measured in self._elsewhere.items()}
+            run = max(found, key=lambda other: max((job.reference for job in found[other]), default=0.0))
+            jobs = found[run]
+        if not jobs:
+            return Expected(job, seconds, REFERENCE)
+        if any(measured.units != work(job, self._config).keys() for measured in jobs):
+            run += ", rough"
+        elif run != MEASURED or not all(math.isclose(measured.reference, seconds) for measured in jobs):
+            run += ", scaled"
+        return Expected(job, seconds * _slowness(jobs), run)
 
 
 def _kind(job: Job) -> tuple[str, bool]:
@@ -122,8 +119,15 @@ def _measured(config: Mapping, records: Iterable[Record]) -> dict[tuple[str, boo
         except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
             continue  # settings of a time when the workflow was another
         if reference is not None and reference[0] > 0:
-            found.setdefault(_kind(record.job), []).append(_Measured(record.job.name, record.seconds, *reference))
+            measured = _Measured(record.job.name, record.seconds, *reference, frozenset(work(record.job, config)))
+            found.setdefault(_kind(record.job), []).append(measured)
     return found
+
+
+def _comparable(
+    measured: Mapping[tuple[str, bool], Sequence[_Measured]], job: Job, reference: float
+) -> list[_Measured]:
+    return [one for one in measured.get(_kind(job), ()) if one.is_comparable(reference)]
 
 
 def _slowness(measured: Sequence[_Measured]) -> float:
@@ -144,25 +148,19 @@ def longest_chain(seconds: Mapping[Hashable, float], needs: Mapping[Hashable, It
     return max(ends.values(), default=0.0)
 
 
-def core_seconds(expected: Iterable[Expected]) -> float:
-    """Reserved cores times time, of the jobs whose time is known."""
-    return sum(one.job.threads * one.seconds for one in expected if one.seconds is not None)
-
-
-def gpu_seconds(expected: Iterable[Expected]) -> float:
-    """Time of the jobs that have a GPU, one each."""
-    return sum(one.seconds for one in expected if one.seconds is not None and one.job.gpu)
+def _core_seconds(expected: Iterable[Expected]) -> float:
+    return sum(one.job.threads * one.seconds for one in expected)
 
 
 def table(expected: Sequence[Expected], at_least: float | None = None) -> str:
-    """The estimate as text: a line per rule, the dearest first, what is below a hundredth in one, and the total.
+    """The estimate as text: a line per rule, most expensive first; rules below 1 % share one line; and the total.
 
     Args:
         expected: of every job.
         at_least: seconds that the run takes however many machines there are.
     """
     known = [one for one in expected if one.seconds is not None]
-    unit, size = ("hours", 3600) if core_seconds(known) >= 3600 else ("minutes", 60)
+    unit, size = ("hours", 3600) if _core_seconds(known) >= 3600 else ("minutes", 60)
     cells = [("rule", "jobs", f"core-{unit}", f"GPU-{unit}", "longest job", "from")]
     cells += [_line(name, jobs, size) for name, jobs in _dearest(known)]
     cells.append((*_line("total", known, size)[:-1], ""))
@@ -203,9 +201,10 @@ def _dearest(known: Iterable[Expected]) -> list[tuple[str, list[Expected]]]:
 
 def _line(name: str, jobs: Sequence[Expected], size: float) -> tuple[str, ...]:
     longest = max((one.seconds for one in jobs), default=0.0)
-    on_gpu = _two_digits(gpu_seconds(jobs) / size) if any(one.job.gpu for one in jobs) else "-"
+    gpu = [one.seconds for one in jobs if one.job.gpu]
+    on_gpu = _two_digits(sum(gpu) / size) if gpu else "-"
     sources = "; ".join(sorted({one.source for one in jobs}))
-    return name, str(len(jobs)), _two_digits(core_seconds(jobs) / size), on_gpu, _span(longest), sources
+    return name, str(len(jobs)), _two_digits(_core_seconds(jobs) / size), on_gpu, _span(longest), sources
 
 
 def _two_digits(number: float) -> str:

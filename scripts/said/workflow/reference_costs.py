@@ -1,18 +1,24 @@
-"""Seconds that each quantity of a job's work takes (`said.workflow.work`), where nothing was measured yet.
+"""Seconds that each unit of a job takes (`said.workflow.work`), where nothing was measured yet.
 
 On a CPU: measured on two shared cores of an x86 server of the 2020s, a thread for each job. What a job takes in any
-case is from a run of the synthetic dataset at `smoke` scale, all else from one at `demo` scale. Operations are at the
-speed of the paper's model, 8e10 a second; small models spend their time between them, in steps and calls.
+case is from a run of the synthetic dataset at `smoke` scale, all else from one at `demo` scale; large units are from
+the programs in workflow_tests/benchmarks.
 
-On a GPU: nothing was measured. Operations at 1e13 a second, and 4 ms to start the kernels of a training step or a call.
+On a GPU: nothing was measured. They are what a card of 10 TFLOP/s may reach.
 """
 
-GPU = {"flop": 1e-13, "step": 4e-3, "finetuned step": 8e-3, "call": 4e-3}
-"""Take the place of a rule's own on a GPU."""
-FLOP = 1.2e-11
-"""An operation on one core."""
-_FILMED, _DRAWN = 2.7e-7, 1.0e-7
-"""A pixel of the films that SyncNet sees, and of those for people."""
+GPU = {
+    "step": 4e-3,
+    "finetuned step": 8e-3,
+    "large step": 0.018,
+    "large encoded step": 0.007,
+    "large finetuned step": 0.07,
+    "call": 2e-3,
+    "large call": 2.3e-4,
+    "large film": 1.4,
+}
+"""Take the place of a rule's own on a GPU, where samples share a call."""
+
 CPU = {
     # data
     "synthetic_faces": {"job": 11, "speaker": 0.2},
@@ -27,19 +33,20 @@ CPU = {
     "coefficient_std": {"job": 1},
     "quality_sheet": {"job": 2.6},
     # models
-    "train_extractor": {"job": 3.6, "step": 0.02, "flop": FLOP},
-    "speech_encoder": {"job": 6.5, "utterance": 0.11, "step": 0.048, "flop": FLOP},
-    "train_said": {"job": 6, "step": 0.056, "finetuned step": 0.113, "flop": FLOP},
-    "sample_said": {"job": 6.1, "call": 0.008, "flop": FLOP},
-    "edit_said": {"job": 5.8, "call": 0.008, "flop": FLOP},
+    "train_extractor": {"job": 3.6, "step": 0.03},
+    "speech_encoder": {"job": 6.5, "utterance": 0.11, "step": 0.1},
+    "train_said": {"job": 6, "step": 0.1, "finetuned step": 0.19}
+    | {"large step": 1.8, "large encoded step": 0.44, "large finetuned step": 7.7},
+    "sample_said": {"job": 6.1, "call": 0.0075, "large call": 0.029},
+    "edit_said": {"job": 5.8, "call": 0.0075, "large call": 0.029},
     "plot_edit": {"job": 1.8},
     # lip-sync
-    "train_syncnet": {"job": 5.8, "pixel": _FILMED, "step": 0.1, "flop": FLOP},
-    "measure_sync": {"job": 5.6, "pixel": _FILMED, "flop": FLOP},
-    "prove_sync": {"job": 6.6, "pixel": _FILMED, "sentence": 0.29, "flop": FLOP},
+    "train_syncnet": {"job": 5.8, "film": 0.13, "step": 0.22},
+    "measure_sync": {"job": 5.6, "film": 0.13, "large film": 5.1},
+    "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # and the speech is moved to twelve places
     # evaluation
     "ground_truth": {"job": 0.85},
-    "evaluate": {"job": 3.3, "window": 1e-5},
+    "evaluate": {"job": 3.3, "sequence": 0.06},
     "oracle": {"job": 1.8, "take": 0.18},
     "measure_motion": {"job": 1.45, "sequence": 0.033},
     # figures
@@ -52,7 +59,7 @@ CPU = {
     "plot_editing": {"job": 3},
     "plot_velocity": {"job": 6.3},
     "plot_attention": {"job": 9},
-    "demo_video": {"job": 3.7, "pixel": _DRAWN},
-    "comparison_video": {"job": 5.9, "pixel": _DRAWN},
+    "demo_video": {"job": 3.7, "face": 2.7},
+    "comparison_video": {"job": 5.9, "face": 2.7},
 }
 """By rule."""

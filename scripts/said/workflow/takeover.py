@@ -5,39 +5,46 @@ to remove. Whoever gets the lock first ends what the run before it left: its pro
 """
 
 import atexit
-import json
+import contextlib
 import os
 import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import filelock
 import psutil
 
-from said.running.atomic import atomic, remove_partial
+from said.running.atomic import remove_partial
+from said.workflow import locks
+from said.workflow.locks import Holder, TakeoverError
 
 VARIABLE = "SAID_RUN"
 """Environment variable that holds the folder of a run in all processes that it starts."""
-_LOCK, _HOLDER = ".snakemake/run.lock", ".snakemake/run.json"
 
 
-class TakeoverError(RuntimeError):
-    """A run cannot have its folder for itself; says what to do."""
+class SlurmError(TakeoverError):
+    """Slurm does not answer. `problem` says how."""
+
+    def __init__(self, problem: str):
+        super().__init__(
+            f"{problem}. A run that was killed may have left jobs in the queue, which has to be seen first: start "
+            "again when `squeue --me` works"
+        )
+        self.problem = problem
 
 
 def take_over(
     folder: str | os.PathLike[str], slurm: bool = False, settings: str = "", report: Callable[[str], None] = print
 ) -> str | None:
-    """Make this process the only run of a folder until it ends, and its children known as this run's.
+    """Make this process the only run of a folder, and of its results, until it ends.
 
-    SIGTERM to it reaches them from then on.
+    Its children are known as this run's; SIGTERM to it reaches them from then on. Results that are links are locked
+    where they lie, so that two copies of the workflow that share them do not run at once.
 
     Args:
         folder: in which the workflow runs.
@@ -46,68 +53,85 @@ def take_over(
         report: gets a line on each thing that was left and ended.
 
     Returns:
-        the settings of the run before, if that was killed.
+        the settings of the run before in this folder, if that was killed.
 
     Raises:
-        TakeoverError: another run is at work here, what a killed one left cannot be ended, or a folder of the results
-            cannot be written to.
+        TakeoverError: another run is at work here or on these results, what a killed one left cannot be ended, or a
+            folder of the results cannot be written to.
     """
     folder = Path(folder).resolve()
-    require_writable(folder / "results")
-    lock = acquire(folder)
-    killed = _read_holder(folder)  # a run that ends by itself removes it
-    _write_holder(folder, slurm or killed.get("slurm", False), killed.get("settings", settings))
-    atexit.register(lock.release)  # keeps it as long as there is this process
-    if killed and killed["host"] != socket.gethostname():
-        report(
-            f"The last run here was killed on {killed['host']}, and what it may have left at work there cannot be seen "
-            f"from {socket.gethostname()}. If it has: end its processes there before you go on here"
-        )
-    if slurm or killed.get("slurm"):  # first, because Slurm would start the next ones as soon as some have ended
-        cancel_jobs(folder, report=report)
-    end_processes(folder, report=report)
-    _write_holder(folder, slurm, settings)
-    remove_partial(folder / "results")
-    atexit.register((folder / _HOLDER).unlink, missing_ok=True)
+    results = folder / "results"
+    places = locks.places(folder)
+    locks.require_writable(results)
+    with contextlib.ExitStack() as leaving:
+        for place in places:
+            lock = locks.acquire(folder, place)
+            leaving.callback(lock.release)
+        found = {place: holder for place in places if (holder := locks.read_holder(folder, place, report))}
+        locks.require_ended(found, folder)
+        own = locks.describe(folder, slurm, settings)
+        leaving.callback(locks.give_signs_of_life(places).set)
+        with _until_done(found, places):
+            for place in places:  # until all is ended, whoever finds this has as much to end
+                before = found.get(place, replace(own, slurm=False))
+                kept = {"slurm": before.slurm, "settings": before.settings, "folder": before.folder}
+                locks.write_holder(place, replace(own, **kept))
+            _end_what_was_left(folder, [*dict.fromkeys(found.values())], slurm, places, report)
+        for place in places:
+            leaving.callback((place / locks.HOLDER).unlink, missing_ok=True)
+            locks.write_holder(place, own)
+        for place in locks.lying(results):
+            remove_partial(place)
+        atexit.register(leaving.pop_all().close)  # there is a run here as long as there is this process
     os.environ[VARIABLE] = str(folder)
     _pass_on(signal.SIGTERM)
-    return killed.get("settings")
+    return found[places[0]].settings if places[0] in found else None
 
 
-def require_writable(results: Path) -> None:
-    """See that a run can write into a folder and all below it.
-
-    Raises:
-        TakeoverError: names the first one that it cannot write into.
-    """
-    for place, _, _ in os.walk(results):
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise TakeoverError(
-                f"{place}: cannot be written to. Nothing was changed. Mount it for writing, or give yourself the right "
-                f"to it (`chmod -R u+w {place}`, or `chown` where it is another user's), and start again"
-            )
-
-
-def acquire(folder: Path) -> filelock.BaseFileLock:
-    """The lock of a folder, held.
-
-    Raises:
-        TakeoverError: another process has it, or the file system has no locks.
-    """
-    path = folder / _LOCK
-    path.parent.mkdir(exist_ok=True)
-    # A soft lock would outlive a killed process, and a lock of this thread alone would be lost with it.
-    lock = filelock.FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+@contextlib.contextmanager
+def _until_done(found: Mapping[Path, Holder], places: Iterable[Path]) -> Iterator[None]:
+    """A block in which this run ends what others left. Where it cannot, the next one needs what it found."""
     try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise TakeoverError(_busy(folder, _read_holder(folder))) from None
-    except (OSError, NotImplementedError) as error:
-        raise TakeoverError(
-            f"{path}: cannot be locked ({error}). Where this file system has no locks (NFS without lockd, Lustre "
-            "mounted without flock), run the workflow from another one"
-        ) from None
-    return lock
+        yield
+    except BaseException:
+        for place in places:
+            if place in found:
+                locks.write_holder(place, found[place])
+            else:
+                (place / locks.HOLDER).unlink(missing_ok=True)
+        raise
+
+
+def _end_what_was_left(
+    folder: Path, killed: list[Holder], slurm: bool, places: list[Path], report: Callable[[str], None]
+) -> None:
+    """End processes and jobs of runs that were killed, in this folder or in another one with the same results."""
+    for holder in killed:
+        if holder.host != socket.gethostname():
+            report(
+                f"The last run here was killed on {holder.host}, and what it may have left at work there cannot be "
+                f"seen from {socket.gethostname()}. If it has: end its processes there before you go on here"
+            )
+    folders = [*dict.fromkeys((folder, *(Path(holder.folder) for holder in killed)))]
+    submitted = {Path(holder.folder) for holder in killed if holder.slurm}
+    unknown = {Path(holder.folder) for holder in killed if holder.slurm is None}
+    for left in folders:  # first, because Slurm would start the next ones as soon as some have ended
+        try:
+            if left in submitted or left in unknown or (slurm and left == folder):
+                cancel_jobs(left, report=report)
+        except SlurmError as error:
+            if left in submitted:
+                told = shlex.join(str(place / locks.HOLDER) for place in places)
+                raise TakeoverError(
+                    f"{error}; or, if Slurm is gone from here and its jobs with it, after `rm -f {told}`"
+                ) from None
+            if slurm:
+                raise TakeoverError(
+                    f"{error.problem}. Nothing was changed. Start again where `squeue --me` works, or without "
+                    "`--profile slurm`"
+                ) from None
+    for left in folders:
+        end_processes(left, report=report)
 
 
 def end_processes(folder: Path, patience: float = 20.0, report: Callable[[str], None] = print) -> None:
@@ -254,41 +278,8 @@ def _slurm(*command: str) -> str:
         if done.returncode == 0:
             return done.stdout
         problem = (done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1]
-    raise TakeoverError(
-        f"{command[0]}: {problem}. A run that was killed may have left jobs in the queue, which has to be seen first: "
-        "start again when `squeue --me` works"
-    )
+    raise SlurmError(f"{command[0]}: {problem}")
 
 
 def _listed(jobs: Iterable[str]) -> str:
     return "job " + ", ".join(sorted(jobs))
-
-
-def _busy(folder: Path, holder: dict) -> str:
-    who = "another process"
-    if holder:
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']} (`{holder['command']}`)"
-    return (
-        f"{folder}: another run is at work here: {who}. Nothing was changed. Wait until it has finished, or end it "
-        "with Ctrl-C there, and start again; for a second run at the same time use another copy of the folder"
-    )
-
-
-def _write_holder(folder: Path, slurm: bool, settings: str) -> None:
-    holder = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "slurm": slurm,
-        "settings": settings,
-    }
-    with atomic(folder / _HOLDER) as temporary:
-        temporary.write_text(json.dumps(holder, indent=2) + "\n")
-
-
-def _read_holder(folder: Path) -> dict:
-    try:
-        return json.loads((folder / _HOLDER).read_text())
-    except FileNotFoundError:
-        return {}

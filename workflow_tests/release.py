@@ -1,7 +1,6 @@
 """The layout of VOCASET's official release files, filled with generated data.
 
-Readers of the licensed data can so be tested without a licence. This module is used by tests and tools only, and
-is therefore the one in this package that touches files.
+Readers of the licensed data can so be tested without a licence.
 
 Two forms are distributed, and both are written here:
 

@@ -1,0 +1,215 @@
+"""Sound files of any kind, decoded whole or refused.
+
+libsndfile reads what it does exactly; FFmpeg, by PyAV, the rest. Both read what there is of a file that is cut off and
+say nothing, so what the file says of its length is held against what is there.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from said.files import chunks, mp3, ogg
+from said.running.atomic import PathLike
+
+FORMATS = "wav, aiff, au, caf, flac, ogg, opus, mp3, aac, m4a, mp4, mov, webm and mkv"
+"""What is read, for people."""
+_MAGIC = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska", b"NIST_1A": "nistsphere"}
+_DECLARING = {"mov": 0.1, "matroska": 0.1, "flac": 0.0, "nistsphere": 0.0}
+"""Formats that say how long they are, and the seconds by which they may say too much: frames, times in milliseconds."""
+_AGAIN = "get or export it again, or save what there is of it as a new file with an audio editor"
+_CANCELLED = 1e-2
+"""Share of the channels' energy that must be left when they are mixed."""
+_LARGEST = 2.0**31
+"""Full scale of 32-bit integers, which some write as floating point."""
+_LARGEST_GAP = 600
+"""Seconds of silence that a container may leave out."""
+
+
+class AudioError(ValueError):
+    """A sound file cannot be read, or not used; the message says why, and what can be done."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a file holds.
+
+    Attributes:
+        samples: (T, channels), int16 where the file holds 16-bit integers, else float32 with 1 for full scale.
+        rate: in Hz.
+    """
+
+    samples: NDArray
+    rate: int
+
+
+def decode(file: PathLike | BinaryIO) -> Sound:
+    """Read a sound file, whatever its name.
+
+    Raises:
+        AudioError: it is cut off, in no known format, holds no sound, or values that are none.
+    """
+    content = Path(file).read_bytes() if isinstance(file, str | Path) or hasattr(file, "__fspath__") else file.read()
+    kind = _kind(content)
+    try:
+        if kind == "chunks":
+            sound = _decode_chunks(content)
+        elif kind == "ogg":
+            ogg.require_whole(content)
+            sound = _decode_exactly(content) or _decode_stream(content, kind)
+        elif kind == "mp3":
+            _require_frames(content)
+            sound = _decode_stream(content, kind)
+        else:
+            sound = _decode_stream(content, kind)
+    except AudioError:
+        raise
+    except ValueError as error:
+        raise AudioError(f"{error}; {_AGAIN}") from None
+    if sound.samples.dtype != np.int16 and not np.all(np.abs(sound.samples) <= _LARGEST):
+        place = int(np.argmax(~(np.abs(sound.samples) <= _LARGEST).all(axis=1)))
+        raise AudioError(
+            f"holds a value that is no sound, {sound.samples[place].max()}, at {place / sound.rate:.3f} s; export it "
+            "again"
+        )
+    return sound
+
+
+def mix(samples: NDArray) -> NDArray[np.float32]:
+    """(T, channels) -> the mean of the channels, (T,).
+
+    Raises:
+        AudioError: the channels cancel each other.
+    """
+    mixed = samples.mean(axis=1)
+    if samples.shape[1] > 1 and len(samples):
+        energy = np.mean(np.square(samples, dtype=np.float64))
+        if np.mean(np.square(mixed, dtype=np.float64)) < _CANCELLED * energy:
+            raise AudioError(
+                f"its {samples.shape[1]} channels cancel each other, as if one of them were turned over; export one "
+                "of them as a mono file"
+            )
+    return mixed
+
+
+def _cut(expected: float, found: float) -> AudioError:
+    return AudioError(f"it is cut off: {expected:.3f} s were recorded, {found:.3f} s are there; {_AGAIN}")
+
+
+def _kind(content: bytes) -> str:
+    """How a file is to be read: chunks, ogg, or FFmpeg's name of its format."""
+    start = content[mp3.skip_id3(content) :][:16]
+    if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
+        return "chunks"
+    if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
+        return "chunks"
+    if start[:4] in (b".snd", b"dns.", b"caff") or start[:8] == b"riff\x2e\x91\xcf\x11":
+        return "chunks"
+    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "mov"
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    if len(start) > 1 and start[0] == 255 and start[1] & 0xE0 == 0xE0:
+        return "aac" if start[1] & 0xF6 == 0xF0 else "mp3"
+    if not content:
+        raise AudioError("it is empty")
+    raise AudioError(f"in no format that can be read here, which are {FORMATS}; convert it to wav or flac")
+
+
+def _decode_chunks(content: bytes) -> Sound:
+    extent = chunks.measure(content)
+    sound = _decode_exactly(extent.content)
+    if sound is None and content[8:12] == b"WAVE":
+        sound = _decode_stream(extent.content, "wav")
+    if sound is None:
+        raise ValueError("its sound cannot be decoded")
+    if extent.declared is not None and extent.present < extent.declared:
+        found = len(sound.samples) / sound.rate
+        if not extent.present:
+            raise ValueError(f"it is cut off: none of its {extent.declared} bytes of sound are there")
+        raise _cut(found * extent.declared / extent.present, found)
+    return sound
+
+
+def _decode_exactly(content: bytes) -> Sound | None:
+    """By libsndfile; None where that cannot."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            kind = "int16" if file.subtype == "PCM_16" else "float32"
+            frames = file.frames
+            samples = file.read(dtype=kind, always_2d=True)
+            rate = file.samplerate
+    except soundfile.LibsndfileError:
+        return None
+    if len(samples) < frames:
+        raise _cut(frames / rate, len(samples) / rate)
+    return Sound(samples, rate)
+
+
+def _require_frames(content: bytes) -> None:
+    extent = mp3.measure(content)
+    found = extent.present * extent.seconds
+    if extent.declared is not None and extent.present + 1 < extent.declared:
+        raise _cut(extent.declared * extent.seconds, found)
+    if extent.broken:
+        raise ValueError(f"it is cut off within a frame, after {found:.3f} s")
+
+
+def _decode_stream(content: bytes, kind: str) -> Sound:
+    """The first audio stream of a container, by FFmpeg, placed in time as the container says."""
+    import av
+
+    blocks: list[NDArray] = []
+    length, origin, rate, reached = 0, None, 0, 0.0
+    try:
+        with av.open(io.BytesIO(content), format=kind) as container:
+            if not container.streams.audio:
+                raise AudioError("it holds no sound")
+            stream = container.streams.audio[0]
+            rate = stream.rate
+            resampler = av.AudioResampler(format="fltp")
+            for packet in container.demux():
+                if packet.pts is not None:
+                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    reached = max(reached, end) if packet.stream.type != "audio" or packet.stream == stream else reached
+                if packet.stream != stream:
+                    continue
+                for frame in packet.decode():
+                    begin = length if frame.pts is None else round(frame.pts * frame.time_base * rate)
+                    origin = max(0, begin) if origin is None else origin
+                    for part in resampler.resample(frame):
+                        block = part.to_ndarray().T  # (samples, channels)
+                        gap = begin - origin - length
+                        if gap > _LARGEST_GAP * rate:
+                            raise AudioError(f"its times leap at {length / rate:.3f} s; {_AGAIN}")
+                        if length and gap > 0.02 * rate:  # left out, for silence
+                            blocks.append(np.zeros((gap, block.shape[1]), np.float32))
+                            length += gap
+                        block = block[max(0, -begin) if not length else 0 :]
+                        blocks.append(block)
+                        length += len(block)
+            declared = _declared_seconds(container, stream) if kind in _DECLARING else 0.0
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:  # PyAV has FFmpeg's errors, and Python's for what FFmpeg leaves open
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise AudioError(f"it cannot be decoded beyond {length / (rate or 1):.3f} s ({reason}); {_AGAIN}") from None
+    found = max(reached, length / rate) if kind == "matroska" else length / rate
+    if found + _DECLARING.get(kind, 0.0) + 1e-6 < declared:
+        raise _cut(declared, found)
+    samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+    if kind == "mov" and declared:  # what fills the last frame is no sound
+        samples = samples[: max(1, round(declared * rate))]
+    return Sound(np.ascontiguousarray(samples, dtype=np.float32), rate)
+
+
+def _declared_seconds(container, stream) -> float:
+    if stream.duration is not None:
+        begin = min(0, stream.start_time or 0)  # what comes before 0 is left out
+        return float((stream.duration + begin) * stream.time_base)
+    return (container.duration or 0) / 1e6

@@ -1,0 +1,70 @@
+"""The path of the project's folder: what may be in it, and what Snakemake does with it in a shell.
+
+`python -m said.workflow.paths` refuses the current folder where it has to be; it needs nothing installed.
+"""
+
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Callable
+
+_REFUSED = '"$`\\:%{}'
+"""What Snakemake's formats, sbatch's file names, a shell's quotes and Python's venv take for their own."""
+
+
+class PathError(ValueError):
+    """A path cannot be worked with; says what to do."""
+
+
+def require_usable(*paths: str | os.PathLike[str]) -> None:
+    """Refuse a path with characters that one of the programs on the way takes for its own.
+
+    Raises:
+        PathError: names the path and the character.
+    """
+    for path in map(os.fspath, paths):
+        for character in path:
+            if character in _REFUSED or not character.isprintable():
+                raise PathError(
+                    f"{path!r}: the path holds {character!r}, which Snakemake, a shell or Python would take for "
+                    "something else. Move or rename the folder; spaces, apostrophes and letters of any language may be "
+                    "in its name"
+                )
+
+
+def mend_snakemake() -> None:
+    """Have Snakemake quote the path of Python, which it hands to a shell as it is."""
+    if shlex.quote(sys.executable) == sys.executable:
+        return
+    from snakemake.executors import local
+    from snakemake.script import PythonScript
+    from snakemake_executor_plugin_slurm_jobstep import Executor as JobStep
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    execute = PythonScript._execute_cmd
+    if hasattr(execute, "__wrapped__"):
+        return
+
+    @functools.wraps(execute)
+    def quoting(script, command: str, **values):
+        return execute(script, command, **{k: shlex.quote(v) if k == "py_exec" else v for k, v in values.items()})
+
+    PythonScript._execute_cmd = quoting
+    for executor in (local.Executor, JobStep, RemoteExecutor):
+        executor.get_python_executable = _quoted(executor.get_python_executable)
+
+
+def _quoted(path: Callable[..., str]) -> Callable[..., str]:
+    @functools.wraps(path)
+    def quoted(executor) -> str:
+        return shlex.quote(path(executor))
+
+    return quoted
+
+
+if __name__ == "__main__":
+    try:
+        require_usable(os.getcwd())
+    except PathError as refused:
+        sys.exit(str(refused))
