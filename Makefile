@@ -25,9 +25,26 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) all
 	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
 
-test: $(VENV)/.installed-test
-	$(BIN)/python -m ruff check scripts workflow_tests
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+lint: $(VENV)/.installed-test
+	$(BIN)/python -m ruff check scripts workflow_tests docs setup.py
+	$(BIN)/python -m ruff format --check --quiet scripts workflow_tests docs setup.py
+	$(BIN)/snakefmt --check --quiet Snakefile rules
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo --verbose 2>&1 | tail -n 20
+	$(BIN)/basedpyright --level error
+	$(BIN)/python -m snakemake --lint --quiet
+
+coverage: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=html:coverage
+	@echo "Done: coverage/index.html"
+
+# README's moving picture, from the demonstration: under 2 MB.
+picture: report/demo.webp
+
+report/demo.webp: results/figures/demo.mp4 docs/picture.py
+	$(BIN)/python docs/picture.py results/figures/demo.mp4 $@
 
 docs: $(VENV)/.installed $(DOCS)/.installed
 	$(BIN)/python docs/generate.py

@@ -4,10 +4,14 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 
+import av
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
+from PIL import Image
 
 DOCS = ROOT / "docs"
 
@@ -91,3 +95,29 @@ def test_pages_build_without_warnings_and_ask_nothing_of_others(tmp_path):
     html = "".join(path.read_text() for path in (tmp_path / "site").rglob("*.html"))
     assert not re.findall(r'<(?:script|img|link)[^>]*(?:src|href)="(?:https?:)?//', html)
     assert "fit_coefficients" in (tmp_path / "site/api/said.coefficients.html").read_text()
+
+
+def test_readmes_picture_moves_as_the_video_does_and_is_small(tmp_path):
+    rng = np.random.default_rng(0)
+    with av.open(str(tmp_path / "demo.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=60)
+        stream.width, stream.height, stream.pix_fmt = 720, 360, "yuv420p"
+        for _ in range(120):
+            shown = av.VideoFrame.from_ndarray(rng.integers(0, 255, (360, 720, 3), dtype=np.uint8), "rgb24")
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode())
+    command = [sys.executable, DOCS / "picture.py", tmp_path / "demo.mp4", tmp_path / "demo.webp"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode and "take a shorter sentence" in done.stderr  # two seconds of noise do not fit
+
+    with av.open(str(tmp_path / "demo.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=60)
+        stream.width, stream.height, stream.pix_fmt = 720, 360, "yuv420p"
+        for number in range(120):
+            shown = np.zeros((360, 720, 3), np.uint8)
+            shown[:, 5 * number : 5 * number + 50] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, "rgb24")))
+        container.mux(stream.encode())
+    subprocess.run(command, check=True)
+    with Image.open(tmp_path / "demo.webp") as picture:
+        assert picture.size == (640, 320) and picture.n_frames == 40 and (tmp_path / "demo.webp").stat().st_size < 2e6
