@@ -1,10 +1,13 @@
-# make demo: the whole paper on the embedded dataset.  make test: all tests.  make clean: results and environment.
+# make demo: the whole paper on the embedded dataset.  make test: all tests.  make docs: the pages, in site/.
+# make coverage: the tests, and what of the library they miss.  make picture: README's moving picture, after make demo.
+# make clean: results and environment.
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 # One more than two cores: some tests wait for Slurm.
 WORKERS ?= 3
 BIN := $(VENV)/bin
+DOCS := $(patsubst %/,%,$(VENV))-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,18 +16,40 @@ $(error VENV must be one path without spaces, not '$(VENV)')
 endif
 # Lies there from before an installation until it is done. What a killed one leaves, pip takes for whole.
 UNDONE := $(patsubst %/,%,$(VENV)).installing
-.PHONY: help demo test clean environment begun
+.PHONY: help demo test lint docs picture coverage clean environment begun
 
 help:
-	@head -1 Makefile | cut -c3-
+	@sed -n "1,3s/^# //p" Makefile
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) all
 	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
 
-test: $(VENV)/.installed-test
-	$(BIN)/python -m ruff check scripts workflow_tests
+test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+lint: $(VENV)/.installed-test
+	$(BIN)/python -m ruff check scripts workflow_tests docs setup.py
+	$(BIN)/python -m ruff format --check --quiet scripts workflow_tests docs setup.py
+	$(BIN)/snakefmt --check --quiet Snakefile rules
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo --verbose 2>&1 | tail -n 20
+	$(BIN)/basedpyright --level error
+	$(BIN)/python -m snakemake --lint --quiet
+
+coverage: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=html:coverage
+	@echo "Done: coverage/index.html"
+
+# README's moving picture, from the demonstration: under 2 MB.
+picture: report/demo.webp
+
+report/demo.webp: results/figures/demo.mp4 docs/picture.py
+	$(BIN)/python docs/picture.py results/figures/demo.mp4 $@
+
+docs: $(VENV)/.installed $(DOCS)/.installed
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo "Done: site/index.html"
 
 environment: $(VENV)/.installed
 
@@ -46,6 +71,11 @@ ifneq ($(wildcard $(UNDONE)),)
 $(VENV)/.installed: begun
 endif
 
+$(DOCS)/.installed: requirements-docs.txt
+	@$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(UNDONE) .snakemake
+	rm -rf $(VENV) $(DOCS) $(UNDONE) .snakemake site
 	find results -mindepth 1 ! -name README.md -delete

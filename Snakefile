@@ -42,24 +42,6 @@ SEEDS = {name: number for trainings in config["trainings"].values() for name, nu
 TRANSFER_REPORTS = ["health"] + ["truth"] * (config["dataset"] == "synthetic")
 
 
-def seed(*names):
-    """A seed of its own for each purpose, derived from the configured one."""
-    return seeds.derive_seed(config["seed"], *names)
-
-
-def code(script):
-    """Digest of a script and the library modules it imports: a rule's parameter, so that edits rerun it.
-
-    It is asked for when there is a job: a cluster's jobs, which read all of this again, have no time for the others.
-    """
-    return lambda wildcards: digest.code(BASE / "scripts" / script, BASE / "scripts")
-
-
-def growing(amount):
-    """A resource of which each further attempt gets more than the one before, which may have failed for want of it."""
-    return lambda wildcards, attempt: amount * attempt
-
-
 wildcard_constraints:
     run=RUN,
     speaker="|".join(SPEAKERS),
@@ -68,6 +50,7 @@ wildcard_constraints:
     edit="|".join(config["edits"]) or "none",
 
 
+include: "rules/common.smk"
 include: "rules/run.smk"
 include: "rules/downloads.smk"
 include: "rules/data.smk"

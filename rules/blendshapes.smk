@@ -49,12 +49,6 @@ rule find_correspondence:
         "../scripts/find_correspondence.py"
 
 
-def correspondence(wildcards):
-    shared = config["blendshapes"]["correspondence"] == "shared"
-    speaker = SPEAKERS[0] if shared else wildcards.speaker
-    return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
-
-
 rule transfer_blendshapes:
     input:
         source="results/{run}/source",

@@ -69,7 +69,7 @@ if config["dataset"] == "synthetic":
         script:
             "../scripts/synthetic_sequences.py"
 
-else:
+elif config["dataset"] == "vocaset":
     VOCASET_FILES = {key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")}
 
     rule inspect_vocaset:

@@ -9,32 +9,6 @@ PUBLISHED = config["downloads"]["files"]
 UNPACKED = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 
 
-def published(name):
-    """Where a published file lies; a name that is none of downloads.files is a path of the user's own."""
-    return f"{config['downloads']['folder']}/{name}" if name in PUBLISHED else name
-
-
-def receipts(*names):
-    """Receipts of those of the names that are published files: what a rule that reads them waits for."""
-    return ancient([f"results/{RUN}/downloads/{name}.json" for name in names if name in PUBLISHED])
-
-
-def own_files(section, *keys):
-    """Those of the configured files that are the user's own; of a folder, the meshes in it."""
-    found = []
-    for key in keys:
-        name = config[section][key]
-        if name not in PUBLISHED:
-            path = Path(name)
-            if not path.exists():
-                raise WorkflowError(
-                    f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "
-                    f"downloads.files{nearest(name, PUBLISHED)}"
-                )
-            found += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
-    return found
-
-
 rule download_published:
     output:
         "results/{run}/downloads/{file}.json",
@@ -86,12 +60,6 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             "../scripts/download_vocaset.py"
 
 elif config["dataset"] == "vocaset":
-
-    def own_release(path):
-        """The large files of the user's own copy; if its meshes are unpacked, nobody watches those 180 000."""
-        if path.is_file():
-            return [path]
-        return sorted(file for kind in ("*.zip", "*.npy", "*.pkl", "trainingdata/*") for file in path.glob(kind))
 
     VOCASET = config["vocaset"]["path"]
     VOCASET_RECEIPTS = [f"results/{RUN}/downloads/vocaset.json"]

@@ -8,18 +8,6 @@ if faults := list(entries.find_faults(EDITS, SPEAKERS, TESTS, VARIANTS, config["
     raise WorkflowError("\n  ".join(["the configuration cannot be used:", *faults]))
 
 
-def edit_files(wildcards):
-    return entries.files(EDITS[wildcards.edit], f"results/{RUN}", TESTS)
-
-
-def edit_variant(wildcards):
-    return EDITS[wildcards.edit].get("variant", VARIANTS[0])
-
-
-def edit_speaker(wildcards):
-    return entries.find_speaker(EDITS[wildcards.edit], TESTS)
-
-
 rule edit_said:
     input:
         unpack(edit_files),

@@ -30,7 +30,7 @@ def expected_cost():
     to_run = set(workflow.dag.needrun_jobs(exclude_finished=False))
     # Where jobs reserve GPUs, a job that does not reserve one does not get one; elsewhere it takes what there is.
     reserved = any(benchmarks.reserves_gpu(job.resources) for job in jobs)
-    gpu_here = not reserved and any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd"))
+    gpu_here = not reserved and benchmarks.gpu_is_here()
     planned = {}
     for job in jobs:
         params = dict(job.params.items())

@@ -24,14 +24,6 @@ rule ground_truth:
         "../scripts/ground_truth.py"
 
 
-def evaluation_settings(wildcards):
-    """The section `evaluation`; one sample per speaker style is paired with every other (Section 12)."""
-    chosen = dict(config["evaluation"])
-    if wildcards.method in chosen.pop("style_methods"):
-        chosen["multimodality"] = "combinations"
-    return chosen
-
-
 rule evaluate:
     input:
         extractor="results/{run}/extractor/vae.safetensors",
@@ -58,11 +50,6 @@ rule evaluate:
         "../envs/said.yaml"
     script:
         "../scripts/evaluate_method.py"
-
-
-def measured(methods):
-    """All that was measured of these methods, for `make_table.py` to join."""
-    return expand("results/{run}/{kind}/{method}.json", run=RUN, kind=["evaluation", "lipsync"], method=methods)
 
 
 rule table1:

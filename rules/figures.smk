@@ -285,12 +285,6 @@ rule comparison_video:
         "../scripts/demo_video.py"
 
 
-def figure_labels(wildcards):
-    """What the report calls a file: the figure, and how it comes; the first in the alphabet is shown first."""
-    name, suffix = wildcards.figure.rsplit(".", 1)
-    return {"figure": name, "as": {"png": "image", "pdf": "print (PDF)", "mp4": "video"}[suffix]}
-
-
 # The deliverables of the configured run, under the one name that does not change with dataset and scale.
 rule publish_figure:
     input:

@@ -1,14 +1,6 @@
 # What this run was and what it cost. Made last, of the benchmarks that every job leaves.
 
 
-def stages():
-    """The rules of each file under rules/, in the workflow's order."""
-    found = {}
-    for rule in workflow.rules:
-        found.setdefault(Path(str(rule.snakefile)).stem, []).append(rule.name)
-    return found
-
-
 rule record_run:
     input:
         rules.tables.input,

@@ -27,14 +27,6 @@ rule speech_encoder:
         "../scripts/speech_encoder.py"
 
 
-def displaced(wildcards):
-    """The faces that the vertex loss, and nothing else, looks at."""
-    if not config["variants"][wildcards.variant]["vertex_weight"]:
-        return []
-    speakers = SPLIT["train"] + SPLIT["validation"]
-    return expand("results/{run}/blendshapes/{speaker}.npz", run=wildcards.run, speaker=speakers)
-
-
 rule train_said:
     input:
         train=expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),

@@ -210,7 +210,7 @@ SNIPPET = Path(__file__).parent / "own_head.py"
 
 
 def test_own_head(source, head, speaker, made, tmp_path):
-    """The program that the README shows, run as it stands."""
+    """The program that docs/own.md shows, run as it stands."""
     for name, vertices in zip(("Neutral", *BLENDSHAPES), (source.neutral, *source.expressions), strict=True):
         write_mesh(tmp_path / "arkit" / f"{name}.obj", vertices, source.faces)
     write_indices(tmp_path / "arkit" / "landmarks.txt", source.landmarks)
@@ -229,7 +229,7 @@ def test_own_head(source, head, speaker, made, tmp_path):
     assert np.corrcoef(found, opening)[0, 1] > 0.99 and 0.8 < found.max() <= 1
 
 
-def test_readme_shows_that_program():
-    readme = (ROOT / "README.md").read_text()
+def test_the_pages_show_that_program():
+    page = (ROOT / "docs/own.md").read_text()
     indented = "".join(f"    {line}".rstrip() + "\n" for line in SNIPPET.read_text().splitlines())
-    assert indented in readme
+    assert indented in page

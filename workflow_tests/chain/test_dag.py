@@ -124,3 +124,8 @@ def test_no_script_shadows_a_package():
 
 def test_the_slurm_profile_is_the_paper(workflow):
     assert workflow.jobs("--profile", "slurm", "all") == workflow.jobs("all", *PAPER)
+
+
+def test_snakemake_has_no_remarks(workflow):
+    done = workflow("--lint", check=False)
+    assert "Congratulations, your workflow is in a good condition!" in done.stdout + done.stderr, done.stderr

@@ -1,4 +1,4 @@
-"""README's table of faults, written by the tests that cause them."""
+"""The table of faults in docs/reliability.md, written by the tests that cause them."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-_TABLE = re.compile(r"^## Reliability\n(?:(?!## ).*\n)*?\|---\|---\|---\|\n((?:\|.*\n)+)", re.M)
+_TABLE = re.compile(r"^\|---\|---\|---\|\n((?:\|.*\n)+)", re.M)
 _PLAIN = {
     r"process \d+(, \d+)*( on \S+, since \S+ \S+ \(`[^`]*`\))?": "process ...",
     r"Process \d+ on [^ .]+\.": "Process ....",
@@ -20,14 +20,14 @@ _PLAIN = {
 _ROWS = pytest.StashKey[dict[str, str]]()
 
 
-def readme_rows() -> list[str]:
-    """The rows of the table in README's section on reliability."""
-    return _TABLE.search((ROOT / "README.md").read_text())[1].splitlines()
+def table_rows() -> list[str]:
+    """The rows of the table in docs/reliability.md."""
+    return _TABLE.search((ROOT / "docs/reliability.md").read_text())[1].splitlines()
 
 
 @pytest.fixture
 def observed(request: pytest.FixtureRequest) -> Iterator[Callable]:
-    """Note what a user saw of a fault, and what was lost: a row that README's table must hold as it is."""
+    """Note what a user saw of a fault, and what was lost: a row that the table must hold as it is."""
     rows = {}
 
     def note(fault: str, message: str, folder: Path, lost: str = "nothing") -> None:
@@ -38,12 +38,12 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Callable]:
 
     yield note
     request.config.stash.setdefault(_ROWS, {}).update(rows)
-    missing = [row for row in rows.values() if row not in readme_rows()]
-    assert not missing, "README's table lacks:\n" + "\n".join(missing)
+    missing = [row for row in rows.values() if row not in table_rows()]
+    assert not missing, "docs/reliability.md lacks:\n" + "\n".join(missing)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave what was seen where README's table can be taken from."""
+    """Leave what was seen where the table can be taken from."""
     if rows := session.config.stash.get(_ROWS, {}):
         folder = session.config.cache.mkdir("reliability")
         table = ["| fault | what you see | what is lost |", "|---|---|---|", *rows.values()]

@@ -1,9 +1,9 @@
-"""README's table of faults has a row for each fault that the tests cause, and no other."""
+"""The table of faults in docs/reliability.md has a row for each fault that the tests cause, and no other."""
 
 import ast
 from pathlib import Path
 
-from reliability import readme_rows
+from reliability import table_rows
 
 
 def test_each_fault_of_the_table_is_caused_by_a_test():
@@ -13,4 +13,4 @@ def test_each_fault_of_the_table_is_caused_by_a_test():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "observed"
     }
-    assert caused == {row.split(" | ")[0].removeprefix("| ") for row in readme_rows()}
+    assert caused == {row.split(" | ")[0].removeprefix("| ") for row in table_rows()}

@@ -236,7 +236,7 @@ def test_a_fresh_folder_is_estimated_from_the_reference_after_all_else(workflow)
 
 def test_the_papers_run_on_slurm_counts_gpus(workflow):
     cost = expected_cost(workflow("-n", "--profile", "slurm", "all"))
-    # Within a factor of two of README's table.
+    # Within a factor of two of the table in docs/paper.md.
     for rule, hours in {"train_said": 100, "train_extractor": 4, "sample_said": 5}.items():
         assert hours / 2 < float(cost[rule][2]) < hours * 2
     assert 45 / 2 < float(cost["measure_sync"][1]) < 45 * 2 and cost["measure_sync"][2] == "-"

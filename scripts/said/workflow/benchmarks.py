@@ -68,6 +68,11 @@ def uses_gpu(params: Mapping, resources: Mapping, gpu_here: bool) -> bool:
     return params["device"] == "cuda" or gpu_here or reserves_gpu(resources)
 
 
+def gpu_is_here() -> bool:
+    """Whether this machine has a GPU that CUDA or ROCm can use."""
+    return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd"))
+
+
 def reserves_gpu(resources: Mapping) -> bool:
     """Whether resources ask a scheduler for a GPU, in any of the ways that Snakemake's executors know."""
     counts = (resources.get(key) for key in ("gpu", "gpus", "nvidia_gpu", "gpus_per_task"))

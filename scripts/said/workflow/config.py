@@ -44,9 +44,9 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
         dict with dataset, scale, preset, seed and the sections, and
 
         * `trainings`: per row of Table 2, its trainings by name, each with its number of `said.seeds`. The first bears
-          the variant's name and stands for it, the others are called <variant>_seed<number>.
+            the variant's name and stands for it, the others are called <variant>_seed<number>.
         * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
-          nothing about those there are.
+            nothing about those there are.
 
     Raises:
         ConfigError: naming every wrong key at once.
