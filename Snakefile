@@ -16,7 +16,10 @@ from said import config as settings
 from said import digest
 from said import edits as entries
 from said import estimate
+from said.files import provenance
 from said.work import Job
+from said.workflow.version import VERSION
+from said.workflow.written import refuse_repeated_keys, with_arguments
 
 
 configfile: "config.yaml"
@@ -25,15 +28,18 @@ configfile: "config.yaml"
 report: "report/workflow.rst"
 
 
-WRITTEN = config
 SCHEMA = yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text())
 try:
-    config = settings.resolve(WRITTEN, SCHEMA)
+    refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
+    WRITTEN = with_arguments(config, workflow.config_settings.config_args)
+    config = settings.resolve(WRITTEN, SCHEMA) | {"version": VERSION}
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 
 RUN = f"{config['dataset']}-{config['scale']}"
+# What each deliverable says of the run that it is of.
+PROVENANCE = {key: config[key] for key in provenance.KEYS}
 SPLIT = config[config["dataset"]]["split"]
 SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
 VARIANTS = list(config["trainings"])
@@ -65,7 +71,6 @@ wildcard_constraints:
     speaker="|".join(SPEAKERS),
     variant="|".join(SEEDS),
     method=r"\w+",
-    edit="|".join(config["edits"]) or "none",
 
 
 include: "rules/run.smk"

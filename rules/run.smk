@@ -18,6 +18,25 @@ onstart:
         record_unseen(takeover.take_over(Path.cwd(), slurm, written(), logger.warning))
     except takeover.TakeoverError as error:
         raise WorkflowError(str(error)) from None
+    let_edits_fail(workflow.scheduler)
+    planned = [str(output) for job in workflow.dag.jobs if workflow.dag.needrun(job) for output in job.output]
+    if replaced := provenance.find_others(planned, PROVENANCE):
+        logger.warning(f"This run ({provenance.sentence(PROVENANCE)}) replaces those of others: {replaced}")
+
+
+def let_edits_fail(scheduler):
+    """Let the run go on when a job of the entries of `edits` fails: no table waits for a user's recording.
+
+    It is Snakemake's --keep-going for these jobs alone; another failure ends the run as ever.
+    """
+    handle_error, keep_going = scheduler._handle_error, scheduler.keepgoing
+
+    def handle(job, *arguments, **settings):
+        handle_error(job, *arguments, **settings)
+        failed = [one for group in scheduler.failed for one in getattr(group, "jobs", [group])]
+        scheduler.keepgoing = keep_going or all(Path(str(one.rule.snakefile)).stem == "editing" for one in failed)
+
+    scheduler._handle_error = handle
 
 
 def written():

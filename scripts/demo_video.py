@@ -14,4 +14,5 @@ sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, speaker[
 sequences += [reconstruct(speaker["template"], speaker["blendshapes"], samples[sentence][0]) for samples in methods]
 look = (speaker["faces"], speaker.get("colours"), params.size, params.columns)
 images = progress(figures.side_by_side(sequences, params.captions, *look), "frames", min(map(len, sequences)))
-video.write(snakemake.output[0], images, corpus.FRAME_RATE, *corpus.read_speech(snakemake.input.sequences, sentence))
+speech = corpus.read_speech(snakemake.input.sequences, sentence)
+video.write(snakemake.output[0], images, corpus.FRAME_RATE, *speech, params.provenance)

@@ -4,11 +4,14 @@ from pathlib import Path
 
 from said import io
 from said.console import start
+from said.files import provenance
 from said.tables import beyond_page, join, tabulate_beyond
 
 start(snakemake.log[0])
+params, output = snakemake.params, snakemake.output
 measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input)
-table = tabulate_beyond(measurements, snakemake.params.measures, snakemake.params.trainings)
-io.write_table(snakemake.output.csv, table, float_format="%.4f")
-io.write_text(snakemake.output.html, beyond_page(table, measurements).html())
+table = tabulate_beyond(measurements, params.measures, params.trainings)
+io.write_table(output.csv, table, float_format="%.4f")
+provenance.write_metadata(output.metadata, output.csv, params.provenance)
+io.write_text(output.html, beyond_page(table, measurements).html(params.provenance))
 print(table.to_string(index=False))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from said import io
 from said.console import start
+from said.files import provenance
 from said.tables import compare, join, tabulate
 
 start(snakemake.log[0])
@@ -13,7 +14,8 @@ truth = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.t
 
 table = tabulate(measurements, params.label)
 io.write_table(output.csv, table, float_format="%.4f")
+provenance.write_metadata(output.metadata, output.csv, params.provenance)
 print(table.to_string(index=False))
 comparison = compare(measurements, params.label, params.names, truth, params.dataset)
-io.write_text(output.markdown, comparison.markdown())
-io.write_text(output.html, comparison.html())
+io.write_text(output.markdown, comparison.markdown(params.provenance))
+io.write_text(output.html, comparison.html(params.provenance))

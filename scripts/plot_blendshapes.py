@@ -11,4 +11,4 @@ speaker = io.read_arrays(snakemake.input.speaker)
 head = trimesh.Trimesh(speaker["template"], speaker["faces"], process=False)
 image = figures.blendshapes(source, expressions, head, speaker["blendshapes"])
 for path in snakemake.output:
-    io.write_image(path, image)
+    io.write_image(path, image, snakemake.params.provenance)

@@ -13,4 +13,4 @@ recorded = corpus.read_frames(inputs.sequences, sentence)[:, speaker["vertices"]
 template, parts = io.read_mesh(inputs.template), io.read_arrays(inputs.regions)
 figure = overviews.construction(source, expressions, template, parts, speaker, recorded, fitted[sentence])
 for path in snakemake.output:
-    io.write_figure(path, figure)
+    io.write_figure(path, figure, snakemake.params.provenance)

@@ -8,4 +8,4 @@ start(snakemake.log[0])
 arrays = map(io.read_arrays, snakemake.input)
 figure = draw_edits(dict(zip(snakemake.params.titles, arrays, strict=True)))
 for path in snakemake.output:
-    io.write_figure(path, figure)
+    io.write_figure(path, figure, snakemake.params.provenance)

@@ -11,4 +11,4 @@ face = (speaker["template"], speaker["blendshapes"], speaker["faces"], speaker.g
 speech = corpus.read_speech(snakemake.input.sequences, sentence)
 figure = overviews.overview(*speech, generated[sentence][0], *face)
 for path in snakemake.output:
-    io.write_figure(path, figure)
+    io.write_figure(path, figure, snakemake.params.provenance)

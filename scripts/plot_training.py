@@ -9,4 +9,4 @@ figure = figures.training(
     io.read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True))
 )
 for path in snakemake.output:
-    io.write_figure(path, figure)
+    io.write_figure(path, figure, snakemake.params.provenance)

@@ -17,5 +17,5 @@ measured = lipsync_proof.prove(model, faces, clips, speech)
 summary = lipsync_proof.summarise(measured)
 io.write_table(snakemake.output.table, summary, float_format="%.4f")
 for path in snakemake.output.figures:
-    io.write_figure(path, lipsync_proof.draw(measured, model.origin))
+    io.write_figure(path, lipsync_proof.draw(measured, model.origin), snakemake.params.provenance)
 print(summary.to_string(index=False))

@@ -5,6 +5,7 @@ from pathlib import Path
 from said import corpus, io
 from said.console import start
 from said.evaluation import jitter_ratio, truth_correlation
+from said.files import provenance
 from said.tables import Comparison, tabulate_truth
 
 start(snakemake.log[0])
@@ -28,5 +29,6 @@ table = tabulate_truth(
     blendshapes=("jawOpen", "mouthPucker"),
 )
 io.write_table(snakemake.output.csv, table, float_format="%.4f")
-io.write_text(snakemake.output.html, Comparison(table.round(3), [], []).html())
+provenance.write_metadata(snakemake.output.metadata, snakemake.output.csv, snakemake.params.provenance)
+io.write_text(snakemake.output.html, Comparison(table.round(3), [], []).html(snakemake.params.provenance))
 print(table.to_string(index=False))
