@@ -11,14 +11,14 @@ min_version("9.0")
 
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
-from said import benchmarks
-from said import config as settings
-from said import digest
 from said import edits as entries
-from said import estimate
+from said import seeds
 from said.files import provenance
-from said.work import Job
+from said.running.console import nearest
+from said.workflow import benchmarks, digest, estimate
+from said.workflow import config as settings
 from said.workflow.version import VERSION
+from said.workflow.work import Job
 from said.workflow.written import refuse_repeated_keys, with_arguments
 
 
@@ -50,7 +50,7 @@ TRANSFER_REPORTS = ["health"] + ["truth"] * (config["dataset"] == "synthetic")
 
 def seed(*names):
     """A seed of its own for each purpose, derived from the configured one."""
-    return settings.derive_seed(config["seed"], *names)
+    return seeds.derive_seed(config["seed"], *names)
 
 
 def code(script):

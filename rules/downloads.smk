@@ -29,7 +29,7 @@ def own_files(section, *keys):
             if not path.exists():
                 raise WorkflowError(
                     f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "
-                    f"downloads.files{settings.nearest(name, PUBLISHED)}"
+                    f"downloads.files{nearest(name, PUBLISHED)}"
                 )
             found += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
     return found

@@ -203,7 +203,6 @@ if config["dataset"] == "synthetic":
             metadata="results/table2_truth.csv-metadata.json",
         params:
             methods=[*VARIANTS, "oracle"],
-            speakers=SPLIT["test"],
             provenance=PROVENANCE,
             code=code("table2_truth.py"),
         log:

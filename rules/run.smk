@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 
-from said import takeover
+from said.workflow import takeover
 
 
 # Of the run itself alone: neither of its jobs nor of dry runs.

@@ -55,7 +55,7 @@ rule train_said:
         checkpoint="results/{run}/said/{variant}/checkpoint.safetensors",
         events="results/{run}/said/{variant}/events.out.tfevents",
         # The same for every variant: an ablation differs from base in its block alone.
-        seed=lambda w: settings.training_seed(config["seed"], SEEDS[w.variant]),
+        seed=lambda w: seeds.training_seed(config["seed"], SEEDS[w.variant]),
         code=code("train_said.py"),
     log:
         "results/{run}/logs/train_said/{variant}.log",

@@ -1,13 +1,15 @@
 """Judge what was found in VOCASET, and show it as a page."""
 
-from said import audit, io
-from said.console import start
+from said.files.tables import write_table
+from said.files.text import read_json, write_json, write_text
+from said.running.console import start
+from said.vocaset import audit
 
 start(snakemake.log[0])
 accept = snakemake.params.accept
-inspections = [audit.Inspection.from_json(io.read_json(path)) for path in snakemake.input.inspections]
+inspections = [audit.Inspection.from_json(read_json(path)) for path in snakemake.input.inspections]
 judged = audit.judge(inspections, accept)
-io.write_text(snakemake.output.page, audit.render(inspections, judged, accept))
-io.write_table(snakemake.output.findings, judged)
+write_text(snakemake.output.page, audit.render(inspections, judged, accept))
+write_table(snakemake.output.findings, judged)
 for inspection, path in zip(inspections, snakemake.output.sentences, strict=True):
-    io.write_json(path, audit.usable(inspection, judged))
+    write_json(path, audit.usable(inspection, judged))

@@ -4,19 +4,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from said import io
-from said.console import start
+from said.files.arrays import read_arrays
+from said.files.tables import write_table
+from said.rig import read_rig
+from said.running.console import start
 from said.transfer_report import truth_error
 
 start(snakemake.log[0])
 reports = {}
 for path, truth in zip(snakemake.input.blendshapes, snakemake.input.truth, strict=True):
-    speaker = io.read_arrays(path)
-    true_shapes = io.read_arrays(truth)["blendshapes"][:, speaker["vertices"]]
-    reports[Path(path).stem] = truth_error(speaker["template"], speaker["blendshapes"], true_shapes)
+    rig = read_rig(path)
+    true_shapes = read_arrays(truth)["blendshapes"][:, rig.vertices]
+    reports[Path(path).stem] = truth_error(rig.template, rig.blendshapes, true_shapes)
 
 table = pd.concat(reports, names=["speaker"]).reset_index(level="speaker")
-io.write_table(snakemake.output[0], table, float_format="%.6g")
+write_table(snakemake.output[0], table, float_format="%.6g")
 mean = table.groupby("blendshape", sort=False).mean(numeric_only=True)
 print(mean.sort_values("share", ascending=False).to_string(float_format="%.3f"))
 print(

@@ -1,8 +1,8 @@
 """Read every archive of a local copy of VOCASET once, and note what it is."""
 
-from said import archives, receipts
-from said.console import start
-from said.vocaset import packed, require
+from said.running.console import start
+from said.vocaset import archives, receipts
+from said.vocaset.release import packed, require
 
 start(snakemake.log[0])
 found = packed(require(snakemake.params.path))

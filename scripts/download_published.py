@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from said import archives, download
-from said.console import start
-from said.receipts import write_receipts
+from said.running.console import start
+from said.vocaset import archives, download
+from said.vocaset.receipts import write_receipts
 
 start(snakemake.log[0])
 source = snakemake.params.source

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from said import archives, download
-from said.console import start
-from said.credentials import read_credentials
-from said.receipts import write_receipts
+from said.running.console import start
+from said.vocaset import archives, download
+from said.vocaset.credentials import read_credentials
+from said.vocaset.receipts import write_receipts
 
 start(snakemake.log[0])
 params = snakemake.params

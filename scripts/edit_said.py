@@ -1,9 +1,11 @@
 """Make one edit: sample what is not kept of a reference."""
 
-from said import editing, io, model
+from said import editing, model
 from said.compute import find_device
-from said.console import naming, start
 from said.files import provenance
+from said.files.arrays import write_arrays
+from said.files.tables import write_coefficient_text
+from said.running.console import naming, start
 from said.sampling import Sampler
 from said.speech import load_encoder
 
@@ -21,7 +23,7 @@ sampler = Sampler(
 )
 values = editing.edit(sampler, clip, params.entry.get("repeat", 0), params.entry.get("strength", 1.0))
 print(f"kept {clip.kept.sum()} of {clip.kept.size} coefficients, made the rest")
-io.write_coefficient_text(snakemake.output.coefficients, editing.written(values, clip))
+write_coefficient_text(snakemake.output.coefficients, editing.written(values, clip))
 provenance.write_metadata(snakemake.output.metadata, snakemake.output.coefficients, params.provenance)
 reference = {} if clip.reference is None else {"reference": clip.reference}
-io.write_arrays(snakemake.output.arrays, {"values": values, "kept": clip.kept, **reference})
+write_arrays(snakemake.output.arrays, {"values": values, "kept": clip.kept, **reference})

@@ -1,16 +1,17 @@
 """Write the blendshapes of one speaker for other programs: an OBJ each, and all in one glTF file."""
 
-from said import gltf, io
 from said.arkit import SPEECH_BLENDSHAPES
-from said.atomic import atomic_folder
-from said.console import start
+from said.files import gltf
+from said.files.meshes import write_mesh
+from said.rig import read_rig
+from said.running.atomic import atomic_folder
+from said.running.console import start
 
 start(snakemake.log[0])
-speaker = io.read_arrays(snakemake.input[0])
-template, faces = speaker["template"], speaker["faces"]
-shapes = dict(zip(SPEECH_BLENDSHAPES, speaker["blendshapes"], strict=True))
+rig = read_rig(snakemake.input[0])
+shapes = dict(zip(SPEECH_BLENDSHAPES, rig.blendshapes, strict=True))
 
 with atomic_folder(snakemake.output.obj) as folder:
-    for name, vertices in {"neutral": template, **shapes}.items():
-        io.write_mesh(folder / f"{name}.obj", vertices, faces)
-gltf.write_morph_targets(snakemake.output.glb, template, faces, shapes, speaker.get("colours"))
+    for name, vertices in {"neutral": rig.template, **shapes}.items():
+        write_mesh(folder / f"{name}.obj", vertices, rig.faces)
+gltf.write_morph_targets(snakemake.output.glb, rig.template, rig.faces, shapes, rig.colours)

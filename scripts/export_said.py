@@ -1,7 +1,7 @@
 """Write one variant of SAiD for the authors' programs."""
 
 from said import model
-from said.console import start
+from said.running.console import start
 from said.speech import load_encoder
 
 start(snakemake.log[0])

@@ -2,17 +2,19 @@
 
 import numpy as np
 
-from said import corpus, io
+from said import corpus
 from said.cleanup import Regions, crop
-from said.console import start
 from said.deformation import find_correspondence
+from said.files.arrays import read_arrays, write_arrays
+from said.files.meshes import read_mesh
+from said.running.console import start
 
 start(snakemake.log[0])
 source, _, source_landmarks = corpus.read_source(snakemake.input.source)
-regions = Regions(**io.read_arrays(snakemake.input.regions))
+regions = Regions(**read_arrays(snakemake.input.regions))
 topology = corpus.read_topology(snakemake.input.topology)
-face, old_to_new = crop(io.read_mesh(snakemake.input.template), regions.face)
+face, old_to_new = crop(read_mesh(snakemake.input.template), regions.face)
 
 pairs = find_correspondence(source, face, source_landmarks, old_to_new[topology.landmarks])
-io.write_arrays(snakemake.output[0], {"pairs": pairs})
+write_arrays(snakemake.output[0], {"pairs": pairs})
 print(f"{len(pairs)} pairs; {len(np.unique(pairs[:, 1]))} of {len(face.faces)} target triangles have a partner")

@@ -1,11 +1,13 @@
 """Find the parts that the clean-up of the templates takes away."""
 
-from said import corpus, io
+from said import corpus
 from said.cleanup import find_regions
-from said.console import start
+from said.files.arrays import write_arrays
+from said.files.meshes import read_mesh
+from said.running.console import start
 
 start(snakemake.log[0])
 topology = corpus.read_topology(snakemake.input.topology)
 head = topology.head if len(topology.head) else None
-regions = find_regions(io.read_mesh(snakemake.input.template[0]), topology.landmarks, head)
-io.write_arrays(snakemake.output[0], vars(regions))
+regions = find_regions(read_mesh(snakemake.input.template[0]), topology.landmarks, head)
+write_arrays(snakemake.output[0], vars(regions))

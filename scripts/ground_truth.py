@@ -1,8 +1,9 @@
 """The fitted coefficients of a test speaker, as a method with one sample per sentence."""
 
-from said import corpus, io
-from said.console import start
+from said import corpus
+from said.files.arrays import write_arrays
+from said.running.console import start
 
 start(snakemake.log[0])
 sequences = corpus.read_coefficients(snakemake.input[0])
-io.write_arrays(snakemake.output[0], {name: sequence[None].astype("float32") for name, sequence in sequences.items()})
+write_arrays(snakemake.output[0], {name: sequence[None].astype("float32") for name, sequence in sequences.items()})

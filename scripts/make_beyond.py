@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from said import io
-from said.console import start
 from said.files import provenance
+from said.files.tables import write_table
+from said.files.text import read_json, write_text
+from said.running.console import start
 from said.tables import beyond_page, join, tabulate_beyond
 
 start(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
-measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input)
+measurements = join((Path(path).stem, read_json(path)) for path in snakemake.input)
 table = tabulate_beyond(measurements, params.measures, params.trainings)
-io.write_table(output.csv, table, float_format="%.4f")
+write_table(output.csv, table, float_format="%.4f")
 provenance.write_metadata(output.metadata, output.csv, params.provenance)
-io.write_text(output.html, beyond_page(table, measurements).html(params.provenance))
+write_text(output.html, beyond_page(table, measurements).html(params.provenance))
 print(table.to_string(index=False))

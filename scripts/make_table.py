@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from said import io
-from said.console import start
 from said.files import provenance
+from said.files.tables import write_table
+from said.files.text import read_json, write_text
+from said.running.console import start
 from said.tables import compare, join, tabulate
 
 start(snakemake.log[0])
 params, output = snakemake.params, snakemake.output
-measurements = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.measurements)
-truth = join((Path(path).stem, io.read_json(path)) for path in snakemake.input.truth)["ground_truth"]
+measurements = join((Path(path).stem, read_json(path)) for path in snakemake.input.measurements)
+truth = join((Path(path).stem, read_json(path)) for path in snakemake.input.truth)["ground_truth"]
 
 table = tabulate(measurements, params.label)
-io.write_table(output.csv, table, float_format="%.4f")
+write_table(output.csv, table, float_format="%.4f")
 provenance.write_metadata(output.metadata, output.csv, params.provenance)
 print(table.to_string(index=False))
 comparison = compare(measurements, params.label, params.names, truth, params.dataset)
-io.write_text(output.markdown, comparison.markdown(params.provenance))
-io.write_text(output.html, comparison.html(params.provenance))
+write_text(output.markdown, comparison.markdown(params.provenance))
+write_text(output.html, comparison.html(params.provenance))

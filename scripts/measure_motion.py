@@ -4,24 +4,27 @@ from pathlib import Path
 
 import numpy as np
 
-from said import corpus, io, motion
-from said.coefficients import reconstruct
-from said.console import progress, start
+from said import corpus, motion
+from said.files.arrays import read_arrays
+from said.files.meshes import read_mesh
+from said.files.text import write_json
+from said.rig import read_rig, reconstruct
+from said.running.console import progress, start
 
 start(snakemake.log[0])
 params, inputs = snakemake.params, snakemake.input
 landmarks = corpus.read_topology(inputs.topology).landmarks
-skin = io.read_arrays(inputs.regions)["face"]
+skin = read_arrays(inputs.regions)["face"]
 
 
 def measure(speaker, template, blendshapes, sequences, generated):
     """Every clip of one speaker, by name."""
-    speaker_shapes = io.read_arrays(blendshapes)
-    lips, upper = motion.face_regions(io.read_mesh(template), landmarks, skin)
+    rig = read_rig(blendshapes)
+    lips, upper = motion.face_regions(read_mesh(template), landmarks, skin)
     seen = np.concatenate([lips, upper])
-    place = np.searchsorted(speaker_shapes["vertices"], seen)
-    shapes = speaker_shapes["template"][place], speaker_shapes["blendshapes"][:, place]
-    for sentence, samples in progress(io.read_arrays(generated).items(), f"clips of {speaker}"):
+    place = np.searchsorted(rig.vertices, seen)
+    shapes = rig.template[place], rig.blendshapes[:, place]
+    for sentence, samples in progress(corpus.read_samples(generated).items(), f"clips of {speaker}"):
         truth = corpus.read_frames(sequences, sentence)[:, seen]
         meshes = np.stack([reconstruct(*shapes, sample) for sample in samples])
         speech = corpus.read_speech(sequences, sentence)
@@ -32,5 +35,5 @@ clips = {}
 for files in zip(inputs.templates, inputs.blendshapes, inputs.sequences, inputs.generated, strict=True):
     clips |= measure(Path(files[-1]).stem, *files)
 summary = motion.summarise(clips, params.bootstrap, params.seed)
-io.write_json(snakemake.output[0], summary)
+write_json(snakemake.output[0], summary)
 print(summary)

@@ -2,13 +2,16 @@
 
 import trimesh
 
-from said import corpus, figures, io
-from said.console import start
+from said import corpus
+from said.figures.blendshapes import blendshapes
+from said.files.images import write_image
+from said.rig import read_rig
+from said.running.console import start
 
 start(snakemake.log[0])
 source, expressions, _ = corpus.read_source(snakemake.input.source)
-speaker = io.read_arrays(snakemake.input.speaker)
-head = trimesh.Trimesh(speaker["template"], speaker["faces"], process=False)
-image = figures.blendshapes(source, expressions, head, speaker["blendshapes"])
+rig = read_rig(snakemake.input.speaker)
+head = trimesh.Trimesh(rig.template, rig.faces, process=False)
+image = blendshapes(source, expressions, head, rig.blendshapes)
 for path in snakemake.output:
-    io.write_image(path, image, snakemake.params.provenance)
+    write_image(path, image, snakemake.params.provenance)

@@ -1,16 +1,21 @@
 """Figure 2: from the source face to the coefficients of a recording."""
 
-from said import corpus, io, overviews
-from said.console import start
-from said.edits import find_sentence
+from said import corpus
+from said.corpus import find_sentence
+from said.figures.construction import construction
+from said.files.arrays import read_arrays
+from said.files.images import write_figure
+from said.files.meshes import read_mesh
+from said.rig import read_rig
+from said.running.console import start
 
 start(snakemake.log[0])
 inputs = snakemake.input
 source, expressions, _ = corpus.read_source(inputs.source)
-speaker, fitted = io.read_arrays(inputs.blendshapes), corpus.read_coefficients(inputs.coefficients)
+rig, fitted = read_rig(inputs.blendshapes), corpus.read_coefficients(inputs.coefficients)
 sentence = find_sentence(list(fitted), snakemake.params.sentence, inputs.coefficients)
-recorded = corpus.read_frames(inputs.sequences, sentence)[:, speaker["vertices"]]
-template, parts = io.read_mesh(inputs.template), io.read_arrays(inputs.regions)
-figure = overviews.construction(source, expressions, template, parts, speaker, recorded, fitted[sentence])
+recorded = corpus.read_frames(inputs.sequences, sentence)[:, rig.vertices]
+template, parts = read_mesh(inputs.template), read_arrays(inputs.regions)
+figure = construction(source, expressions, template, parts, rig, recorded, fitted[sentence])
 for path in snakemake.output:
-    io.write_figure(path, figure, snakemake.params.provenance)
+    write_figure(path, figure, snakemake.params.provenance)

@@ -1,14 +1,16 @@
 """Figure 1: speech in, a moving face out, by a sample of this run."""
 
-from said import corpus, io, overviews
-from said.console import start
-from said.edits import find_sentence
+from said import corpus
+from said.corpus import find_sentence
+from said.figures.overview import overview
+from said.files.images import write_figure
+from said.rig import read_rig
+from said.running.console import start
 
 start(snakemake.log[0])
-speaker, generated = io.read_arrays(snakemake.input.blendshapes), io.read_arrays(snakemake.input.generated)
+rig, generated = read_rig(snakemake.input.blendshapes), corpus.read_samples(snakemake.input.generated)
 sentence = find_sentence(list(generated), snakemake.params.sentence, snakemake.input.generated)
-face = (speaker["template"], speaker["blendshapes"], speaker["faces"], speaker.get("colours"))
 speech = corpus.read_speech(snakemake.input.sequences, sentence)
-figure = overviews.overview(*speech, generated[sentence][0], *face)
+figure = overview(*speech, generated[sentence][0], rig)
 for path in snakemake.output:
-    io.write_figure(path, figure, snakemake.params.provenance)
+    write_figure(path, figure, snakemake.params.provenance)

@@ -1,11 +1,13 @@
 """Draw all speakers of the corpus."""
 
-from said import figures, io
-from said.console import start
+from said.figures.speakers import speakers
+from said.files.images import write_image
+from said.files.meshes import read_mesh
+from said.running.console import start
 
 start(snakemake.log[0])
 roles = snakemake.params.roles
-meshes = map(io.read_mesh, snakemake.input)
-image = figures.speakers(dict(zip(roles, meshes, strict=True)), roles)
+meshes = map(read_mesh, snakemake.input)
+image = speakers(dict(zip(roles, meshes, strict=True)), roles)
 for path in snakemake.output:
-    io.write_image(path, image, snakemake.params.provenance)
+    write_image(path, image, snakemake.params.provenance)

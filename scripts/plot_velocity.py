@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from said import io
-from said.console import start
-from said.edits import find_sentence
-from said.figure_velocity import draw_all, draw_excerpt
+from said.corpus import find_sentence, read_samples
+from said.figures.velocity import draw_all, draw_excerpt
+from said.files.images import write_figure
+from said.running.console import start
 
 start(snakemake.log[0])
-smooth, rough = (io.read_arrays(path) for path in (snakemake.input.smooth, snakemake.input.rough))
+smooth, rough = (read_samples(path) for path in (snakemake.input.smooth, snakemake.input.rough))
 sentence = find_sentence(list(smooth), snakemake.params.sentence, snakemake.input.smooth)
 draw = {"velocity": draw_excerpt, "velocity_all": draw_all}
 for path in snakemake.output:
     figure = draw[Path(path).stem](smooth[sentence][0], rough[sentence][0])
-    io.write_figure(path, figure, snakemake.params.provenance)
+    write_figure(path, figure, snakemake.params.provenance)

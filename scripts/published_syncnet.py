@@ -1,8 +1,8 @@
 """Read the published weights of SyncNet into the project's own format."""
 
-from said import syncnet
-from said.console import start
-from said.receipts import require_unchanged
+from said.lipsync import syncnet
+from said.running.console import start
+from said.vocaset.receipts import require_unchanged
 
 start(snakemake.log[0])
 require_unchanged(snakemake.input.receipts)

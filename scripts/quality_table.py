@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from said import io
-from said.console import start
+from said.files.tables import read_table, write_table
+from said.running.console import start
 
 start(snakemake.log[0])
-tables = dict(zip(snakemake.params.speakers, map(io.read_table, snakemake.input), strict=True))
+tables = dict(zip(snakemake.params.speakers, map(read_table, snakemake.input), strict=True))
 table = pd.concat(tables, names=["speaker", None]).reset_index("speaker")
-io.write_table(snakemake.output[0], table, float_format="%.6f")
+write_table(snakemake.output[0], table, float_format="%.6f")

@@ -4,29 +4,31 @@ from pathlib import Path
 
 import numpy as np
 
-from said import io
+from said import corpus
 from said.coefficients import fit_coefficients
-from said.console import progress, start
+from said.files.arrays import read_arrays
+from said.files.tables import read_table
+from said.rig import read_rig
+from said.running.console import progress, start
 from said.synthetic.actor import act, cast, face_of, phones_of
 
 start(snakemake.log[0])
 params = snakemake.params
 actor = cast(params.index, params.speakers, params.seed)
 
-face = face_of(io.read_arrays(snakemake.input.face))
-speaker = io.read_arrays(snakemake.input.blendshapes)
+face = face_of(read_arrays(snakemake.input.face))
+rig = read_rig(snakemake.input.blendshapes)
 
 
 def take_again(phones, take):
     """Coefficients of another take, fitted to its meshes as those of the corpus are."""
     _, frames = act(actor, face, phones, take=take, noise=params.noise)
-    shapes = (speaker["template"], speaker["blendshapes"])
-    return fit_coefficients(*shapes, frames[:, speaker["vertices"]], params.max_step, params.solver)
+    return fit_coefficients(rig.template, rig.blendshapes, frames[:, rig.vertices], params.max_step, params.solver)
 
 
 samples = {}
 for path in progress(sorted(Path(snakemake.input.truth, "phones").glob("*.csv")), "sentences"):
-    phones = phones_of(io.read_table(path))
+    phones = phones_of(read_table(path))
     takes = [take_again(phones, take) for take in range(1, params.samples + 1)]
     samples[path.stem] = np.stack(takes).astype("float32")
-io.write_arrays(snakemake.output[0], samples)
+corpus.write_samples(snakemake.output[0], samples)

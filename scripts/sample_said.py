@@ -1,9 +1,9 @@
 """Sample one variant of SAiD for every sentence of one test speaker."""
 
-from said import corpus, io, model
+from said import corpus, model
 from said.compute import find_device
-from said.console import start
-from said.finished import Finished
+from said.files.finished import Finished
+from said.running.console import start
 from said.sampling import Sampler, Speech, sample_speech
 from said.speech import frame_count, load_encoder, prepare_waveform
 
@@ -28,4 +28,4 @@ sampler = Sampler(
 )
 with Finished(params.finished, [params.code, sampler.identity()]) as finished:
     samples = sample_speech(sampler, speeches, threads=snakemake.threads, finished=finished)
-    io.write_arrays(snakemake.output[0], dict(samples))
+    corpus.write_samples(snakemake.output[0], dict(samples))

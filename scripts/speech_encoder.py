@@ -2,8 +2,9 @@
 
 from said import speech
 from said.compute import find_device
-from said.console import start
+from said.running.console import start
 from said.synthetic.transcribed import transcribed_speech
+from said.training.stand_in import train_stand_in
 
 start(snakemake.log[0])
 settings, seed = snakemake.params.settings, snakemake.params.seed
@@ -16,5 +17,5 @@ else:
         for waveform, rate, labels in transcribed_speech(settings["stand_in"]["utterances"], seed)
     ]
     device = find_device(snakemake.params.device)
-    encoder, _ = speech.train_stand_in(utterances, settings["stand_in"], seed, device=device)
+    encoder, _ = train_stand_in(utterances, settings["stand_in"], seed, device=device)
 speech.save_encoder(encoder, snakemake.output.encoder)

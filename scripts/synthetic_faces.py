@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from said import corpus, io
+from said import corpus
 from said.arkit import BLENDSHAPES
-from said.atomic import atomic_folder
-from said.console import start
+from said.files.arrays import write_arrays
+from said.files.meshes import write_indices, write_mesh
+from said.running.atomic import atomic_folder
+from said.running.console import start
 from said.synthetic.actor import face_arrays
 from said.synthetic.head import build_head
 from said.synthetic.identities import make_face, sample_identities
@@ -21,13 +23,13 @@ for identity, template, faces in zip(
     sample_identities(len(speakers), seed), snakemake.output.templates, snakemake.output.faces, strict=True
 ):
     face = make_face(head, identity)
-    io.write_mesh(template, face.template, head.faces, face.colours)
-    io.write_arrays(faces, face_arrays(face))
+    write_mesh(template, face.template, head.faces, face.colours)
+    write_arrays(faces, face_arrays(face))
     print("wrote", template)
 
 source = source_face(seed)
 with atomic_folder(snakemake.output.source) as folder:
-    io.write_mesh(folder / "Neutral.obj", source.neutral, source.faces)
+    write_mesh(folder / "Neutral.obj", source.neutral, source.faces)
     for name, expression in zip(BLENDSHAPES, source.expressions, strict=True):
-        io.write_mesh(folder / f"{name}.obj", expression, source.faces)
-    io.write_indices(folder / "landmarks.txt", source.landmarks)
+        write_mesh(folder / f"{name}.obj", expression, source.faces)
+    write_indices(folder / "landmarks.txt", source.landmarks)

@@ -1,15 +1,18 @@
 """Let one synthetic speaker say its sentences: speech, motion, and apart from them the truth behind both."""
 
-from said import io
-from said.atomic import atomic_folder
-from said.console import progress, start
-from said.integrity import write_checksums
+from said.files.arrays import read_arrays, write_frames
+from said.files.audio import write_audio
+from said.files.tables import write_coefficients, write_table
+from said.files.text import write_text
+from said.running.atomic import atomic_folder
+from said.running.console import progress, start
+from said.running.integrity import write_checksums
 from said.synthetic.actor import cast, face_of, phone_table, record
 from said.synthetic.sentences import sentences
 
 start(snakemake.log[0])
 params = snakemake.params
-face = face_of(io.read_arrays(snakemake.input.face))
+face = face_of(read_arrays(snakemake.input.face))
 actor = cast(params.index, params.speakers, params.seed)
 texts = sentences(params.first + params.sentences, params.seed)[params.first :]
 
@@ -17,9 +20,9 @@ with atomic_folder(snakemake.output.sequences) as sequences, atomic_folder(snake
     for number, text in progress(list(enumerate(texts, start=1)), "sentences"):
         name = f"sentence{number:02d}"
         take = record(actor, face, text, voice=params.voice, noise=params.noise)
-        io.write_audio(sequences / f"{name}.wav", take.utterance.waveform, take.utterance.sample_rate)
-        io.write_frames(sequences / f"{name}.npy", take.frames)
-        io.write_coefficients(truth / f"{name}.csv", take.coefficients)
-        io.write_table(truth / "phones" / f"{name}.csv", phone_table(take.utterance.phones))
-        io.write_text(truth / "text" / f"{name}.txt", text + "\n")
+        write_audio(sequences / f"{name}.wav", take.utterance.waveform, take.utterance.sample_rate)
+        write_frames(sequences / f"{name}.npy", take.frames)
+        write_coefficients(truth / f"{name}.csv", take.coefficients)
+        write_table(truth / "phones" / f"{name}.csv", phone_table(take.utterance.phones))
+        write_text(truth / "text" / f"{name}.txt", text + "\n")
     write_checksums(truth)

@@ -2,33 +2,29 @@
 
 from pathlib import Path
 
-from said import corpus, io
-from said.console import start
+from said import corpus
 from said.evaluation import jitter_ratio, truth_correlation
 from said.files import provenance
+from said.files.tables import write_table
+from said.files.text import read_json, write_text
+from said.running.console import start
 from said.tables import Comparison, tabulate_truth
 
 start(snakemake.log[0])
-methods, speakers = snakemake.params.methods, snakemake.params.speakers
+methods = snakemake.params.methods
 
 
-def named(speaker, sequences):
-    return {f"{speaker}/{name}": sequence for name, sequence in sequences.items()}
-
-
-truth, generated = {}, {method: {} for method in methods}
-for folder in map(Path, snakemake.input.truth):
-    truth |= named(folder.name, corpus.read_coefficients(folder))
-for path in map(Path, snakemake.input.generated):
-    generated[path.parent.name] |= named(path.stem, io.read_arrays(path))
+truth = corpus.read_sequences(snakemake.input.truth)
+paths = list(map(Path, snakemake.input.generated))
+generated = {method: corpus.read_method(path for path in paths if path.parent.name == method) for method in methods}
 
 table = tabulate_truth(
-    {Path(path).stem: io.read_json(path) for path in snakemake.input.evaluations},
+    {Path(path).stem: read_json(path) for path in snakemake.input.evaluations},
     {method: truth_correlation(generated[method], truth) for method in methods},
     {method: jitter_ratio(generated[method], truth) for method in methods},
     blendshapes=("jawOpen", "mouthPucker"),
 )
-io.write_table(snakemake.output.csv, table, float_format="%.4f")
+write_table(snakemake.output.csv, table, float_format="%.4f")
 provenance.write_metadata(snakemake.output.metadata, snakemake.output.csv, snakemake.params.provenance)
-io.write_text(snakemake.output.html, Comparison(table.round(3), [], []).html(snakemake.params.provenance))
+write_text(snakemake.output.html, Comparison(table.round(3), [], []).html(snakemake.params.provenance))
 print(table.to_string(index=False))

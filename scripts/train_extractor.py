@@ -1,31 +1,24 @@
 """Train the VAE whose latent mean is the feature of the metrics."""
 
-from pathlib import Path
-
-from said import corpus, extractor, io
-from said.checkpoint import Checkpoint
+from said import corpus, extractor
 from said.compute import Compute, find_device
-from said.console import start
-from said.interruption import job_deadline
+from said.files.tables import read_coefficients
+from said.files.text import write_jsonl
+from said.running.console import start
+from said.running.interruption import job_deadline
+from said.training.checkpoint import Checkpoint
+from said.training.extractor import train_extractor
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
 
 
-def sequences(folders):
-    return {
-        f"{Path(folder).name}/{sentence}": sequence
-        for folder in folders
-        for sentence, sequence in corpus.read_coefficients(folder).items()
-    }
-
-
-train = sequences(files.train)
+train = corpus.read_sequences(files.train)
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
-    vae, history = extractor.train_extractor(
+    vae, history = train_extractor(
         list(train.values()),
-        list(sequences(files.validation).values()),
-        io.read_coefficients(files.std)[0],
+        list(corpus.read_sequences(files.validation).values()),
+        read_coefficients(files.std)[0],
         params.settings,
         params.seed,
         names=list(train),
@@ -34,4 +27,4 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         events=params.events,
     )
     extractor.save(snakemake.output.weights, vae)
-    io.write_jsonl(snakemake.output.history, history)
+    write_jsonl(snakemake.output.history, history)

@@ -1,23 +1,25 @@
 """Train one variant of SAiD."""
 
-from pathlib import Path
-
-from said import corpus, io, model
-from said.checkpoint import Checkpoint
+from said import corpus, model
 from said.compute import Compute, find_device
-from said.console import start
-from said.interruption import job_deadline
+from said.files.tables import read_coefficients
+from said.files.text import write_jsonl
+from said.rig import read_rigs
+from said.running.console import start
+from said.running.interruption import job_deadline
 from said.speech import load_encoder, prepare_waveform
-from said.training import Clip, train_said
+from said.training.checkpoint import Checkpoint
+from said.training.said import train_said
+from said.training.windows import Clip
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
-faces = {Path(path).stem: corpus.read_displacements(path) for path in files.blendshapes}
+moved = {name: rig.displacements.astype("float32") for name, rig in read_rigs(files.blendshapes).items()}
 
 
 def clips(coefficients, sequences):
     return [
-        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), faces.get(Path(name).parent.name))
+        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), moved.get(name.split("/")[0]))
         for name, values, waveform, rate in corpus.read_clips(coefficients, sequences)
     ]
 
@@ -29,7 +31,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         load_encoder(files.encoder),
         params.settings,
         params.seed,
-        std=io.read_coefficients(files.std)[0],
+        std=read_coefficients(files.std)[0],
         name=snakemake.wildcards.variant,
         compute=Compute(find_device(params.device), params.precision, params.compile),
         checkpoint=checkpoint,
@@ -37,4 +39,4 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         cache_bytes=snakemake.resources.window_cache_mb * 10**6,
     )
     model.save(snakemake.output.weights, said)
-    io.write_jsonl(snakemake.output.history, history)
+    write_jsonl(snakemake.output.history, history)

@@ -1,12 +1,14 @@
 """Train a SyncNet on films of the training speakers."""
 
-from said import corpus, io, syncnet
-from said.checkpoint import Checkpoint
+from said import corpus
 from said.compute import find_device
-from said.console import start
-from said.interruption import job_deadline
-from said.lipsync import read_faces
-from said.lipsync_training import Recording, train_syncnet
+from said.files.text import write_jsonl
+from said.lipsync import syncnet
+from said.lipsync.training import Recording, train_syncnet
+from said.rig import read_rigs
+from said.running.console import start
+from said.running.interruption import job_deadline
+from said.training.checkpoint import Checkpoint
 
 start(snakemake.log[0])
 files, params = snakemake.input, snakemake.params
@@ -19,7 +21,7 @@ def recordings(coefficients, sequences):
 
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
     model, history = train_syncnet(
-        read_faces(files.blendshapes, corpus.read_topology(files.topology)),
+        read_rigs(files.blendshapes, corpus.read_topology(files.topology)),
         recordings(files.train, files.train_sequences),
         recordings(files.validation, files.validation_sequences),
         params.settings,
@@ -29,4 +31,4 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         events=params.events,
     )
     syncnet.save(snakemake.output.weights, model)
-    io.write_jsonl(snakemake.output.history, history)
+    write_jsonl(snakemake.output.history, history)

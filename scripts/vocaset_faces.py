@@ -2,23 +2,24 @@
 
 from pathlib import Path
 
-from said import corpus, io
-from said.atomic import atomic_folder
-from said.console import start
-from said.receipts import require_unchanged
-from said.vocaset import open_release, read_arkit, read_faces
+from said import corpus
+from said.files.meshes import read_indices, write_indices, write_mesh
+from said.running.atomic import atomic_folder
+from said.running.console import start
+from said.vocaset.receipts import require_unchanged
+from said.vocaset.release import open_release, read_arkit, read_faces
 
 start(snakemake.log[0])
 params = snakemake.params
 require_unchanged(snakemake.input.receipts)
 release = open_release(params.path, read_faces(params.files["topology"]), params.limit)
 for target in map(Path, snakemake.output.templates):
-    io.write_mesh(target, release.template(target.stem), release.faces)
+    write_mesh(target, release.template(target.stem), release.faces)
 
-landmarks, head = (io.read_indices(params.files[key]) for key in ("landmarks", "head"))
+landmarks, head = (read_indices(params.files[key]) for key in ("landmarks", "head"))
 corpus.write_topology(snakemake.output.topology, corpus.Topology(release.faces, landmarks, head))
 
 with atomic_folder(snakemake.output.source) as source:
     for name, mesh in read_arkit(params.files["arkit"], params.limit):
-        io.write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
-    io.write_indices(source / "landmarks.txt", io.read_indices(params.files["arkit_landmarks"]))
+        write_mesh(source / f"{name}.obj", mesh.vertices, mesh.faces)
+    write_indices(source / "landmarks.txt", read_indices(params.files["arkit_landmarks"]))

@@ -1,17 +1,18 @@
 """Bring one VOCASET speaker's sequences into the corpus contract."""
 
-from said import corpus, io
-from said.atomic import atomic_folder
-from said.console import progress, start
-from said.receipts import require_unchanged
-from said.vocaset import convert, open_release
+from said import corpus
+from said.files.text import read_json
+from said.running.atomic import atomic_folder
+from said.running.console import progress, start
+from said.vocaset.receipts import require_unchanged
+from said.vocaset.release import convert, open_release
 
 start(snakemake.log[0])
 params, speaker = snakemake.params, snakemake.wildcards.speaker
 require_unchanged(snakemake.input.receipts)
 faces = corpus.read_topology(snakemake.input.topology).faces
 release = open_release(params.path, faces, params.limit)
-sentences = set(io.read_json(snakemake.input.sentences))
+sentences = set(read_json(snakemake.input.sentences))
 
 print(f"{speaker}: {len(sentences)} of {params.sentences} sentences; the audit tells which are left out, and why")
 with atomic_folder(snakemake.output.sequences) as folder:

@@ -15,10 +15,14 @@ from conftest import ROOT, SMOKE
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
-from said import deformation, figures, io
+from said import deformation
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, reattach
 from said.deformation import find_correspondence, transfer
+from said.figures import blendshapes as figure
+from said.files.arrays import read_arrays
+from said.files.meshes import write_indices, write_mesh
+from said.files.tables import read_coefficients
 from said.synthetic.identities import make_face, sample_identities
 from said.synthetic.source import source_face
 from said.transfer_report import health, truth_error
@@ -127,7 +131,7 @@ def test_figure_shows_motion_on_both_faces(source, head, speaker, made):
     shapes, regions = made
     neutral = trimesh.Trimesh(source.neutral, source.faces, process=False)
     part, _ = crop(trimesh.Trimesh(speaker.template, head.faces, process=False), regions.head)
-    sheet = figures.blendshapes(neutral, source.expressions[:32], part, shapes).astype(int)
+    sheet = figure.blendshapes(neutral, source.expressions[:32], part, shapes).astype(int)
     wide, high = sheet.shape[1] // 12, sheet.shape[0] // 6
 
     def red(row, column):
@@ -180,7 +184,7 @@ def test_run_reports_and_exports_its_blendshapes(edited):
     edited(f"{run}/health.csv", f"{run}/truth.csv", f"{run}/obj/speaker11", *SMOKE)
     folder = edited.folder / run
     speakers = ["speaker01", "speaker02", "speaker09", "speaker11"]
-    speaker = io.read_arrays(folder / "speaker11.npz")
+    speaker = read_arrays(folder / "speaker11.npz")
     neutral, names = speaker["template"], ("neutral", *SPEECH_BLENDSHAPES)
 
     sound = pd.read_csv(folder / "health.csv")
@@ -208,10 +212,10 @@ SNIPPET = Path(__file__).parent / "own_head.py"
 def test_own_head(source, head, speaker, made, tmp_path):
     """The program that the README shows, run as it stands."""
     for name, vertices in zip(("Neutral", *BLENDSHAPES), (source.neutral, *source.expressions), strict=True):
-        io.write_mesh(tmp_path / "arkit" / f"{name}.obj", vertices, source.faces)
-    io.write_indices(tmp_path / "arkit" / "landmarks.txt", source.landmarks)
-    io.write_mesh(tmp_path / "head.ply", speaker.template, head.faces)
-    io.write_indices(tmp_path / "head_landmarks.txt", head.landmarks)
+        write_mesh(tmp_path / "arkit" / f"{name}.obj", vertices, source.faces)
+    write_indices(tmp_path / "arkit" / "landmarks.txt", source.landmarks)
+    write_mesh(tmp_path / "head.ply", speaker.template, head.faces)
+    write_indices(tmp_path / "head_landmarks.txt", head.landmarks)
     opening = 0.5 - 0.5 * np.cos(np.linspace(0, 2 * np.pi, 90))
     jaw = speaker.blendshapes[SPEECH_BLENDSHAPES.index("jawOpen")] - speaker.template
     np.save(tmp_path / "performance.npy", speaker.template + opening[:, None, None] * jaw)
@@ -221,7 +225,7 @@ def test_own_head(source, head, speaker, made, tmp_path):
     shapes, regions = made
     part, _ = crop(trimesh.Trimesh(speaker.template, head.faces, process=False), regions.head)
     assert_glb_holds(tmp_path / "head.glb", part.vertices, part.faces, shapes)
-    found = io.read_coefficients(tmp_path / "performance.csv")[:, SPEECH_BLENDSHAPES.index("jawOpen")]
+    found = read_coefficients(tmp_path / "performance.csv")[:, SPEECH_BLENDSHAPES.index("jawOpen")]
     assert np.corrcoef(found, opening)[0, 1] > 0.99 and 0.8 < found.max() <= 1
 
 

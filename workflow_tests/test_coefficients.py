@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from said import coefficients as fit
 from said import quadratic_program as qp
+from said.rig import reconstruct
 
 SOLVERS = ["banded", "cvxopt"]
 PYTHON_PATH = {"PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}
@@ -107,19 +108,19 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(
 def test_recovers_feasible_coefficients_exactly(shapes, rng, solver):
     template, blendshapes = shapes
     truth = 0.5 + 0.45 * np.sin(np.linspace(0, 6, 90)[:, None] + rng.uniform(0, 6, 5))
-    frames = fit.reconstruct(template, blendshapes, truth)
+    frames = reconstruct(template, blendshapes, truth)
     assert np.abs(fit.fit_coefficients(template, blendshapes, frames, 0.1, solver) - truth).max() <= 1e-7
 
 
 def test_no_feasible_neighbour_is_better(shapes, rng):
     """The optimum beats random feasible coefficients and every mixture with them (convexity)."""
     template, blendshapes = shapes
-    frames = fit.reconstruct(template, blendshapes, wandering(rng, 30, 5)) + rng.normal(size=(30, 40, 3)) * 1e-3
+    frames = reconstruct(template, blendshapes, wandering(rng, 30, 5)) + rng.normal(size=(30, 40, 3)) * 1e-3
     best = fit.fit_coefficients(template, blendshapes, frames)
     assert best.min() >= 0 and best.max() <= 1 and np.abs(np.diff(best, axis=0)).max() <= 0.1 + 1e-9
 
     def objective(coefficients):
-        return ((frames - fit.reconstruct(template, blendshapes, coefficients)) ** 2).sum()
+        return ((frames - reconstruct(template, blendshapes, coefficients)) ** 2).sum()
 
     for share, _ in itertools.product((1e-3, 1e-2, 1.0), range(10)):
         other = np.clip(np.cumsum(rng.uniform(-0.1, 0.1, (30, 5)), axis=0) + rng.uniform(), 0, 1)
@@ -131,7 +132,7 @@ def test_no_feasible_neighbour_is_better(shapes, rng):
 def test_shortest_sequences(shapes, rng, solver, count):
     template, blendshapes = shapes
     truth = np.clip(0.3 + 0.05 * rng.normal(size=(count, 5)), 0, 1)
-    frames = fit.reconstruct(template, blendshapes, truth)
+    frames = reconstruct(template, blendshapes, truth)
     fitted = fit.fit_coefficients(template, blendshapes, frames, 0.5, solver)
     assert fitted.shape == (count, 5) and np.abs(fitted - truth).max() <= 1e-7
 
@@ -141,7 +142,7 @@ def test_shortest_sequences(shapes, rng, solver, count):
 def test_the_middle_of_the_box_may_be_the_optimum(solver, count):
     """Exactly: no slope at the point where the interior-point method begins."""
     template, blendshapes = np.zeros((3, 3)), np.stack([np.eye(3)[[k, k, k]] for k in range(3)])
-    frames = fit.reconstruct(template, blendshapes, np.full((count, 3), 0.5))
+    frames = reconstruct(template, blendshapes, np.full((count, 3), 0.5))
     assert (fit.fit_coefficients(template, blendshapes, frames, 0.1, solver) == 0.5).all()
 
 
@@ -163,7 +164,7 @@ def test_template_frames_give_exact_zeros(shapes, solver):
 
 def test_reads_a_memory_map(shapes, rng, tmp_path):
     template, blendshapes = shapes
-    frames = fit.reconstruct(template, blendshapes, wandering(rng, 50, 5)).astype(np.float32)
+    frames = reconstruct(template, blendshapes, wandering(rng, 50, 5)).astype(np.float32)
     np.save(tmp_path / "frames.npy", frames)
     mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")
     in_memory = fit.fit_coefficients(template, blendshapes, frames)
@@ -220,7 +221,7 @@ def test_refuses_wrong_arguments(shapes):
 
 def test_certificate_bounds_the_error_of_wrong_answers(shapes, rng):
     template, blendshapes = shapes
-    problem = problem_of(template, blendshapes, fit.reconstruct(template, blendshapes, wandering(rng, 20, 5)))
+    problem = problem_of(template, blendshapes, reconstruct(template, blendshapes, wandering(rng, 20, 5)))
     *_, start = qp._interior_points(problem)
     right, bound = qp._active_set(problem, start)
     assert bound < 1e-9
@@ -237,7 +238,7 @@ def test_certificate_bounds_the_error_of_wrong_answers(shapes, rng):
 
 def test_an_answer_without_certificate_is_refused(shapes, rng, monkeypatch):
     template, blendshapes = shapes
-    frames = fit.reconstruct(template, blendshapes, wandering(rng, 20, 5))
+    frames = reconstruct(template, blendshapes, wandering(rng, 20, 5))
     monkeypatch.setattr(qp, "_ITERATIONS", 3)  # too few to come near the optimum
     monkeypatch.setattr(qp, "_ACTIVE_SET_ROUNDS", 0)
     for solver in SOLVERS:
@@ -249,7 +250,7 @@ def test_ridge_is_that_of_eq_2_plus_a_penalty(shapes, rng):
     """Without active limits, the answer solves (B'B + ridge * mean(diag) I) u = B'(p - b0)."""
     template, blendshapes = shapes
     truth = 0.5 + 0.04 * rng.uniform(-1, 1, size=(6, 5))
-    frames = fit.reconstruct(template, blendshapes, truth)
+    frames = reconstruct(template, blendshapes, truth)
     offsets = (blendshapes - template).reshape(5, -1)
     normal = offsets @ offsets.T
     damped = normal + 0.01 * np.diag(normal).mean() * np.eye(5)
@@ -266,10 +267,10 @@ def test_statistics(shapes, rng):
     expected = np.concatenate([first, second]).std(axis=0, ddof=1)
     assert np.allclose(fit.standard_deviation([first, second]), expected, atol=1e-15)
 
-    frames = fit.reconstruct(template, blendshapes, first)
+    frames = reconstruct(template, blendshapes, first)
     frames[2, 10] += [3e-3, 0, 4e-3]
     per_frame, per_vertex = fit.vertex_rms(template, blendshapes, first, frames)
     assert np.allclose(per_frame, np.where(np.arange(7) == 2, 5e-3 / np.sqrt(40), 0), atol=1e-12)
     assert np.allclose(per_vertex, np.where(np.arange(40) == 10, 5e-3 / np.sqrt(7), 0), atol=1e-12)
     with pytest.raises(ValueError, match="one column per blendshape"):
-        fit.reconstruct(template, blendshapes, first[:, :4])
+        reconstruct(template, blendshapes, first[:, :4])

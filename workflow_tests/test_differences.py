@@ -4,7 +4,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from said.config import merge, resolve
+from said.workflow.config import merge, resolve
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from test_model import small
 
 from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses, vertex_loss
-from said.io import read_coefficients
+from said.files.tables import read_coefficients
 
 
 def test_the_schedule_is_the_authors(authors, golden):

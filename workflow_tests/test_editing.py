@@ -11,13 +11,15 @@ from conftest import SMOKE
 from test_model import small
 from test_sampling import SETTINGS, encoder, speeches
 
-from said import io
 from said.arkit import SPEECH_BLENDSHAPES
-from said.editing import Clip, edit, read_clip, read_reference, written
-from said.edits import find_faults, find_sentence, kept_entries, mask_entries
-from said.figure_attention import attention_maps
-from said.figure_velocity import find_jitter
+from said.corpus import find_sentence
+from said.editing import Clip, edit, read_clip, written
+from said.edits import find_faults, kept_entries, mask_entries, read_reference
+from said.figures.attention import attention_maps
+from said.figures.velocity import find_jitter
 from said.files import provenance
+from said.files.audio import write_audio
+from said.files.tables import read_coefficients, write_coefficient_text
 from said.sampling import Sampler, sample_speech
 from said.workflow.version import VERSION
 
@@ -29,7 +31,7 @@ def faults(**entry) -> list[str]:
 
 
 def write_wav(path, seconds=1.0):
-    io.write_audio(path, np.random.default_rng(0).normal(size=int(16000 * seconds)) * 0.1, 16000)
+    write_audio(path, np.random.default_rng(0).normal(size=int(16000 * seconds)) * 0.1, 16000)
     return str(path)
 
 
@@ -37,7 +39,7 @@ def write_reference(path, frames=60, **cells):
     values = np.random.default_rng(0).uniform(0.1, 0.9, (frames, 32)).astype("U20")
     for name, text in cells.items():
         values[3, SPEECH_BLENDSHAPES.index(name)] = text
-    io.write_coefficient_text(path, values)
+    write_coefficient_text(path, values)
     return str(path)
 
 
@@ -117,11 +119,11 @@ def test_what_goes_in_comes_out(tmp_path, scaled):
     if scaled:
         model.coefficient_scale.copy_(torch.linspace(0.02, 0.4, 32))
     values = edit(Sampler(model, encoder(), SETTINGS, 0), clip)
-    io.write_coefficient_text(tmp_path / "out.csv", written(values, clip))
+    write_coefficient_text(tmp_path / "out.csv", written(values, clip))
     before, after = ((tmp_path / name).read_text().splitlines() for name in ("in.csv", "out.csv"))
     assert after[:11] == before[:11] and len(after) == len(before)
     assert all(a != b for a, b in zip(before[11:], after[11:], strict=True))
-    np.testing.assert_array_equal(io.read_coefficients(tmp_path / "out.csv")[10:].astype(np.float32), values[10:])
+    np.testing.assert_array_equal(read_coefficients(tmp_path / "out.csv")[10:].astype(np.float32), values[10:])
     assert np.array_equal(values[:10], clip.reference[:10].astype(np.float32))
 
 
@@ -135,7 +137,7 @@ def test_an_edit_that_keeps_nothing_is_the_sample_of_its_repeat():
 
 
 def test_a_recording_of_any_rate_becomes_curves(tmp_path):
-    io.write_audio(tmp_path / "mine.wav", np.random.default_rng(0).normal(size=44100) * 0.1, 44100)
+    write_audio(tmp_path / "mine.wav", np.random.default_rng(0).normal(size=44100) * 0.1, 44100)
     clip = read_clip({"wav": tmp_path / "mine.wav"}, {"wav": "mine.wav"})
     assert clip.speech.name == "mine" and clip.speech.frames == 60 and len(clip.speech.waveform) == 16000
     assert clip.reference is None and not clip.kept.any()
@@ -185,7 +187,7 @@ def test_a_recording_of_ones_own_is_one_entry(edited):
     edited.edit("config.yaml", "  inbetweening: {", "  mine: {wav: hello.wav}\n  inbetweening: {")
     assert edited.jobs("results/edits/mine.csv", *SMOKE) == {"edit_said": 1, "publish_edit": 1}
     edited("results/edits/mine.csv", *SMOKE)
-    assert io.read_coefficients(edited.folder / "results/edits/mine.csv").shape == (324, 32)
+    assert read_coefficients(edited.folder / "results/edits/mine.csv").shape == (324, 32)
 
 
 WRONG = {

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from said import extractor
-from said.extractor import BlendshapeVAE, cyclical_beta, extractor_losses, train_extractor
+from said.extractor import BlendshapeVAE
+from said.training.extractor import cyclical_beta, extractor_losses, train_extractor
 
 SETTINGS = {
     "epochs": 12,

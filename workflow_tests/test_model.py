@@ -11,10 +11,9 @@ from transformers import Wav2Vec2Model
 from said import model as models
 from said.attention import Band, CrossAttention, alignment, alignment_band, alignment_mask, scheduled_bias
 from said.denoiser import timestep_embedding
-from said.io import read_state_dict
+from said.files.tensors import load_strict, read_state_dict
 from said.model import ModelConfig, SAiD, load_official, parameter_count
-from said.speech import build_stand_in
-from said.weights import load_strict
+from said.training.stand_in import build_stand_in
 
 ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from said import corpus, io, quality
-from said.console import naming
-from said.quality_sheet import sheet
+from said import corpus, quality
+from said.figures.quality import sheet
+from said.files.arrays import write_frames
+from said.files.images import write_figure
+from said.running.console import naming
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_the_sheet_shows_where_the_error_is(tmp_path, rng):
         errors = [(np.full(30, 1e-3), 1e-3 * wrong)]
         shares = quality.limit_shares([rng.uniform(size=(30, 32))], 0.1)
         figure = sheet("somebody", quality.collect(["sentence01"], errors), shares, template, faces, 60)
-        io.write_figure(tmp_path / "sheet.png", figure)
+        write_figure(tmp_path / "sheet.png", figure)
         pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB")).astype(int)
         face = pixels[700:1150, 60:480]  # the view from the front
         red = (face[..., 0] > 60) & (face[..., 1] < 60) & (face[..., 2] < 80)
@@ -73,10 +75,10 @@ def test_errors_say_which_sentence(tmp_path):
 
 
 def test_frames_of_another_mesh_are_refused(tmp_path):
-    io.write_frames(tmp_path / "sentence01.npy", np.zeros((4, 10, 3)))
+    write_frames(tmp_path / "sentence01.npy", np.zeros((4, 10, 3)))
     assert corpus.read_frames(tmp_path, "sentence01", 10).shape == (4, 10, 3)
     with pytest.raises(ValueError, match=r"sentence01.npy: has the shape \(4, 10, 3\), not \(frames, 11, 3\)"):
         corpus.read_frames(tmp_path, "sentence01", 11)
-    io.write_frames(tmp_path / "sentence02.npy", np.zeros((4, 30)))
+    write_frames(tmp_path / "sentence02.npy", np.zeros((4, 30)))
     with pytest.raises(ValueError, match="sentence02.npy"):
         corpus.read_frames(tmp_path, "sentence02")

@@ -15,12 +15,12 @@ from test_model import small
 
 from said import model as models
 from said.diffusion import alphas_cumprod, guided, sample, scheduler
-from said.finished import Finished
-from said.guided import GuidedDenoiser
-from said.memory import batches, sample_bytes
+from said.files.finished import Finished
+from said.guidance import GuidedDenoiser
 from said.model import ModelConfig
-from said.sampling import Sampler, Speech, sample_speech
-from said.speech import build_stand_in, load_encoder, save_encoder
+from said.sampling import Sampler, Speech, batches, sample_bytes, sample_speech
+from said.speech import load_encoder, save_encoder
+from said.training.stand_in import build_stand_in
 
 ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
 SETTINGS = {
@@ -166,7 +166,7 @@ from pathlib import Path
 sys.path.insert(0, {scripts!r})
 import torch
 from said.diffusion import guided, sample
-from said.guided import GuidedDenoiser
+from said.guidance import GuidedDenoiser
 from said.model import ModelConfig, SAiD
 torch.set_num_threads(1)
 model = SAiD(ModelConfig(**{config!r})).eval()
@@ -272,14 +272,15 @@ import sys
 sys.path[:0] = {paths!r}
 import torch
 from test_sampling import SETTINGS, speeches
-from said import io, model
-from said.finished import Finished
+from said import model
+from said.files.arrays import write_arrays
+from said.files.finished import Finished
 from said.sampling import Sampler, sample_speech
 from said.speech import load_encoder
 sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), {{**SETTINGS, "steps": 60}}, 7)
 with Finished("job.unfinished", sampler.identity()) as finished:
     samples = sample_speech(sampler, speeches(*[60] * 8), threads=2, finished=finished)
-    io.write_arrays("samples.npz", dict(samples))
+    write_arrays("samples.npz", dict(samples))
 """
 
 

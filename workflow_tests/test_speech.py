@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from said.files.tensors import load_strict
 from said.speech import (
-    build_stand_in,
     encode,
     encode_clip,
     fit_length,
@@ -19,9 +19,8 @@ from said.speech import (
     prepare_waveform,
     receptive_field,
     save_encoder,
-    train_stand_in,
 )
-from said.weights import load_strict
+from said.training.stand_in import build_stand_in, train_stand_in
 
 SETTINGS = {
     "width": 32,

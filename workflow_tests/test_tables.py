@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from said import record
 from said.tables import PAPER_TABLE1, PAPER_TABLE2, beyond_page, compare, join, seed_interval, tabulate, tabulate_beyond
+from said.workflow import record
 
 ROW = {"multimodality": 2.0, "fd": 8.5, "wind_mean": 12.0, "wind_std": 0.25, "notes": {}}
 LIPSYNC = {"av_offset": -1.0, "av_confidence": 5.0, "weights": "published"}

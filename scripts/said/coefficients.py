@@ -11,9 +11,9 @@ The vertices are summed out here, frame by frame; `said.quadratic_program` finds
 import numpy as np
 
 from said.quadratic_program import SOLVERS, Problem, UncertifiedError, solve
+from said.rig import reconstruct
 
 __all__ = ["UncertifiedError", "fit_coefficients", "reconstruct", "standard_deviation", "vertex_rms"]
-
 _CHUNK_BYTES = 4 * 2**20  # of frames held in float64 at a time: about what a processor caches
 _SNAP = 1e-10  # coefficients this close to a bound are put on it
 
@@ -62,19 +62,6 @@ def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded
     return coefficients
 
 
-def reconstruct(template, blendshapes, coefficients) -> np.ndarray:
-    """(N, V, 3) vertices b0 + B u of (N, K) coefficients; template (V, 3), blendshapes (K, V, 3) absolute."""
-    template = np.asarray(template, float)
-    blendshapes = np.asarray(blendshapes, float)
-    coefficients = np.asarray(coefficients, float)
-    if coefficients.ndim != 2 or coefficients.shape[1] != len(blendshapes):
-        raise ValueError(
-            f"coefficients must be (N, {len(blendshapes)}), one column per blendshape, got {coefficients.shape}"
-        )
-    offsets = (blendshapes - template).reshape(len(blendshapes), -1)
-    return (coefficients @ offsets).reshape(-1, *template.shape) + template
-
-
 def standard_deviation(sequences) -> np.ndarray:
     """(K,) standard deviation of every coefficient over all frames of a list of (N_i, K) sequences.
 
@@ -101,9 +88,6 @@ def vertex_rms(template, blendshapes, coefficients, frames):
         per_frame[part] = np.sqrt(squared.mean(axis=1))
         per_vertex += squared.sum(axis=0)
     return per_frame, np.sqrt(per_vertex / len(frames))
-
-
-# ------------------------------------------------------------------------------------------ setting up
 
 
 def _checked_basis(template, blendshapes, names):

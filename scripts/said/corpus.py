@@ -8,7 +8,7 @@
 A sentence exists if both of its files do; which sentences a speaker has is read from the folder.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,14 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from said import io
 from said.arkit import SPEECH_BLENDSHAPES
-from said.atomic import atomic_folder
-from said.integrity import reading_from, verify_checksums, write_checksums
+from said.files import arrays, tables
+from said.files.arrays import read_arrays, write_arrays
+from said.files.audio import read_audio
+from said.files.meshes import read_indices, read_mesh
+from said.running.atomic import PathLike, atomic_folder
+from said.running.console import nearest
+from said.running.integrity import reading_from, verify_checksums, write_checksums
 
 FRAME_RATE = 60
 """Frames per second of every sequence."""
@@ -40,15 +44,15 @@ class Topology:
     head: NDArray
 
 
-def write_topology(path: io.PathLike, topology: Topology) -> None:
-    io.write_arrays(path, vars(topology))
+def write_topology(path: PathLike, topology: Topology) -> None:
+    write_arrays(path, vars(topology))
 
 
-def read_topology(path: io.PathLike) -> Topology:
-    return Topology(**io.read_arrays(path))
+def read_topology(path: PathLike) -> Topology:
+    return Topology(**read_arrays(path))
 
 
-def sentences(folder: io.PathLike) -> list[str]:
+def sentences(folder: PathLike) -> list[str]:
     """Names of the sentences in a speaker's folder of sequences, sorted.
 
     Raises:
@@ -64,32 +68,63 @@ def sentences(folder: io.PathLike) -> list[str]:
     return sorted(frames)
 
 
-def read_coefficients(folder: io.PathLike) -> dict[str, NDArray[np.float64]]:
+def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
+    """The sentence of a name or of a number from 0.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(wanted, int):
+        if wanted >= len(sentences):
+            raise ValueError(f"{source}: sentence {wanted}: there are {len(sentences)}, counted from 0")
+        return sentences[wanted]
+    if wanted not in sentences:
+        raise ValueError(f"{source}: no sentence {wanted!r}{nearest(wanted, sentences)}")
+    return wanted
+
+
+def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
     """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence."""
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")
     with reading_from(folder):
         verify_checksums(folder)
-        return {path.stem: io.read_coefficients(path) for path in paths}
+        return {path.stem: tables.read_coefficients(path) for path in paths}
 
 
-def write_coefficients(folder: io.PathLike, sequences: Mapping[str, NDArray]) -> None:
+def read_sequences(folders: Iterable[PathLike]) -> dict[str, NDArray[np.float64]]:
+    """The sequences (N, 32) of several speakers' folders of coefficients, by "<speaker>/<sentence>"."""
+    return {
+        f"{Path(folder).name}/{sentence}": values
+        for folder in folders
+        for sentence, values in read_coefficients(folder).items()
+    }
+
+
+def write_coefficients(folder: PathLike, sequences: Mapping[str, NDArray]) -> None:
     """The sequences (N, 32) of a speaker as a folder of CSVs, and their SHA256SUMS: a CSV cut off between two lines
     still reads as one."""
     with atomic_folder(folder) as temporary:
         for sentence, values in sequences.items():
-            io.write_coefficients(temporary / f"{sentence}.csv", values)
+            tables.write_coefficients(temporary / f"{sentence}.csv", values)
         write_checksums(temporary)
 
 
-def read_speech(folder: io.PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
+def read_speech(folder: PathLike, sentence: str) -> tuple[NDArray[np.float32], int]:
     """Waveform (T,) and its rate in Hz."""
     with reading_from(folder):
-        return io.read_audio(Path(folder) / f"{sentence}.wav")
+        return read_audio(Path(folder) / f"{sentence}.wav")
 
 
-def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
+def read_speeches(folders: Iterable[PathLike], names: Iterable[str]) -> dict[str, tuple[NDArray[np.float32], int]]:
+    """Waveform (T,) and rate of the clips "<speaker>/<sentence>"; each folder of sequences bears a speaker's name."""
+    by_speaker = {Path(folder).name: folder for folder in folders}
+    clips = {name: name.split("/") for name in names}
+    return {name: read_speech(by_speaker[speaker], sentence) for name, (speaker, sentence) in clips.items()}
+
+
+def read_frames(folder: PathLike, sentence: str, vertices: int | None = None) -> NDArray[np.float32]:
     """(N, V, 3) metres, memory-mapped.
 
     Raises:
@@ -97,20 +132,13 @@ def read_frames(folder: io.PathLike, sentence: str, vertices: int | None = None)
     """
     path = Path(folder) / f"{sentence}.npy"
     with reading_from(folder):
-        frames = io.read_frames(path)
+        frames = arrays.read_frames(path)
     if frames.ndim != 3 or frames.shape[2] != 3 or frames.shape[1] != (vertices or frames.shape[1]):
         raise ValueError(f"{path}: has the shape {frames.shape}, not (frames, {vertices or 'vertices'}, 3)")
     return frames
 
 
-def read_displacements(path: io.PathLike) -> NDArray[np.float32]:
-    """What each blendshape of a speaker moves, (32, 3 V), from the npz of template and blendshapes."""
-    arrays = io.read_arrays(path)
-    moved = arrays["blendshapes"] - arrays["template"]
-    return moved.reshape(len(moved), -1).astype(np.float32)
-
-
-def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
+def read_source(folder: PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]:
     """The source face of the deformation transfer.
 
     Args:
@@ -125,16 +153,31 @@ def read_source(folder: io.PathLike) -> tuple[trimesh.Trimesh, NDArray, NDArray]
     folder = Path(folder)
     expressions = []
     with reading_from(folder):
-        neutral = io.read_mesh(folder / "Neutral.obj")
+        neutral = read_mesh(folder / "Neutral.obj")
         for name in SPEECH_BLENDSHAPES:
-            mesh = io.read_mesh(folder / f"{name}.obj")
+            mesh = read_mesh(folder / f"{name}.obj")
             if not np.array_equal(mesh.faces, neutral.faces):
                 raise ValueError(f"{folder}/{name}.obj: its triangles are not those of Neutral.obj")
             expressions.append(mesh.vertices)
-    return neutral, np.stack(expressions), io.read_indices(folder / "landmarks.txt")
+    return neutral, np.stack(expressions), read_indices(folder / "landmarks.txt")
 
 
-def read_clips(coefficients: Sequence[io.PathLike], sequences: Sequence[io.PathLike]) -> Iterator[tuple]:
+def read_samples(path: PathLike) -> dict[str, NDArray[np.float32]]:
+    """The samples (S, N, 32) of a method for one speaker, by sentence."""
+    return read_arrays(path)
+
+
+def write_samples(path: PathLike, samples: Mapping[str, NDArray]) -> None:
+    """What `read_samples` reads, as methods/<method>/<speaker>.npz."""
+    write_arrays(path, samples)
+
+
+def read_method(paths: Iterable[PathLike]) -> dict[str, NDArray[np.float32]]:
+    """The samples (S, N, 32) of a method, by "<speaker>/<sentence>"; each speaker's file bears the speaker's name."""
+    return {f"{Path(path).stem}/{name}": values for path in paths for name, values in read_samples(path).items()}
+
+
+def read_clips(coefficients: Sequence[PathLike], sequences: Sequence[PathLike]) -> Iterator[tuple]:
     """Coefficients with their speech, speaker by speaker.
 
     Args:

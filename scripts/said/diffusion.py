@@ -159,7 +159,7 @@ Predictor = Callable[[Tensor, int], Tensor]
 
 
 def guided(model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float) -> Predictor:
-    """Eq. 9 as it is written: eps_c + gamma (eps_c - eps_null); `said.guided.GuidedDenoiser` is the faster form."""
+    """Eq. 9 as it is written: eps_c + gamma (eps_c - eps_null); `said.guidance.GuidedDenoiser` is the faster form."""
     nobody = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
     both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, nobody)])
 

@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from said import corpus, io
-from said.arkit import SPEECH_BLENDSHAPES
-from said.edits import find_sentence, kept_entries, mask_entries, needs_reference
+from said import corpus
+from said.corpus import find_sentence
+from said.edits import kept_entries, mask_entries, needs_reference, read_reference
+from said.files.audio import read_audio
+from said.files.tables import read_table
+from said.running.atomic import PathLike
 from said.sampling import Sampler, Speech, one_thread
 from said.speech import frame_count, prepare_waveform
-
-LARGEST_DIFFERENCE = 30
-"""Frames by which the lengths of reference and speech may differ: half a second."""
-_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Clip:
         return None if self.text is None else self.text.astype(np.float64)
 
 
-def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping, rounding: str = "exact") -> Clip:
+def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "exact") -> Clip:
     """Read what an edit works on.
 
     Args:
@@ -56,7 +55,7 @@ def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping, rounding: str = 
             [0, 1], or a kept frame lies outside.
     """
     if "wav" in paths:
-        name, (waveform, rate) = Path(paths["wav"]).stem, io.read_audio(paths["wav"])
+        name, (waveform, rate) = Path(paths["wav"]).stem, read_audio(paths["wav"])
     else:
         name = find_sentence(corpus.sentences(paths["sequences"]), entry.get("sentence", 0), paths["sequences"])
         waveform, rate = corpus.read_speech(paths["sequences"], name)
@@ -65,7 +64,7 @@ def read_clip(paths: Mapping[str, io.PathLike], entry: Mapping, rounding: str = 
         path = paths["reference"] if "reference" in paths else Path(paths["coefficients"]) / f"{name}.csv"
         text = read_reference(path, frames)
         frames = len(text)
-    mask = io.read_table(paths["mask"]) if "mask" in paths else None
+    mask = read_table(paths["mask"]) if "mask" in paths else None
     kept = kept_entries(entry, frames)
     if mask is not None:
         kept |= mask_entries({column: mask[column].to_numpy() for column in mask}, frames, paths["mask"])
@@ -89,25 +88,3 @@ def written(values: NDArray, clip: Clip) -> NDArray[np.str_]:
     """Cells of the CSV of an edit: what is kept as the reference's file has it, the rest to 9 digits."""
     cells = np.array([[f"{value:.9g}" for value in row] for row in values])
     return cells if clip.text is None else np.where(clip.kept, clip.text, cells)
-
-
-def read_reference(path: io.PathLike, frames: int) -> NDArray[np.str_]:
-    """(N, 32) cells of a reference's CSV for speech of so many frames.
-
-    Raises:
-        ValueError: its length is another by more than half a second, or a value lies outside [0, 1].
-    """
-    text = io.read_coefficient_text(path)
-    values = text.astype(np.float64)
-    outside = np.argwhere((values < -_TOLERANCE) | (values > 1 + _TOLERANCE))
-    if len(outside):
-        row, column = outside[0]
-        raise ValueError(
-            f"{path}: line {row + 2}: {SPEECH_BLENDSHAPES[column]} is {text[row, column]}; coefficients are in [0, 1]"
-        )
-    if abs(len(text) - frames) > LARGEST_DIFFERENCE:
-        raise ValueError(
-            f"{path}: has {len(text)} frames, the speech {frames} at {corpus.FRAME_RATE} per second; "
-            "cut one of them so that they are of the same moment"
-        )
-    return text

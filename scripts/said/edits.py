@@ -5,17 +5,18 @@ The Snakefile reads this module at each start, so it imports nothing heavy unles
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.config import nearest
+from said.running.atomic import PathLike
+from said.running.console import nearest
 
-KEEPING = ("frames", "blendshapes", "mask")
-"""Keys of an edit that keep something of the reference."""
+LARGEST_DIFFERENCE = 30
+"""Frames by which the lengths of reference and speech may differ: half a second."""
+_TOLERANCE = 1e-6
 _FILE_NAME = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
 
 
@@ -119,19 +120,33 @@ def mask_entries(columns: Mapping[str, NDArray], frames: int, source: PathLike) 
     return kept
 
 
-def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
-    """The sentence of a name or of a number from 0.
+def read_reference(path: PathLike, frames: int) -> NDArray[np.str_]:
+    """(N, 32) cells of a reference's CSV for speech of so many frames.
 
     Raises:
-        ValueError: there is none.
+        ValueError: its length is another by more than half a second, or a value lies outside [0, 1].
     """
-    if isinstance(wanted, int):
-        if wanted >= len(sentences):
-            raise ValueError(f"{source}: sentence {wanted}: there are {len(sentences)}, counted from 0")
-        return sentences[wanted]
-    if wanted not in sentences:
-        raise ValueError(f"{source}: no sentence {wanted!r}{nearest(wanted, sentences)}")
-    return wanted
+    from said.corpus import FRAME_RATE
+    from said.files.tables import read_coefficient_text
+
+    text = read_coefficient_text(path)
+    values = text.astype(np.float64)
+    outside = np.argwhere((values < -_TOLERANCE) | (values > 1 + _TOLERANCE))
+    if len(outside):
+        row, column = outside[0]
+        raise ValueError(
+            f"{path}: line {row + 2}: {SPEECH_BLENDSHAPES[column]} is {text[row, column]}; coefficients are in [0, 1]"
+        )
+    if abs(len(text) - frames) > LARGEST_DIFFERENCE:
+        raise ValueError(
+            f"{path}: has {len(text)} frames, the speech {frames} at {FRAME_RATE} per second; "
+            "cut one of them so that they are of the same moment"
+        )
+    return text
+
+
+KEEPING = ("frames", "blendshapes", "mask")
+"""Keys of an edit that keep something of the reference."""
 
 
 def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
@@ -176,21 +191,21 @@ def _faults(entry, speakers, test_speakers, variants, rounding, sentences) -> It
 
 def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]:
     """Looks into the user's own files; into what the workflow makes, `read_clip` does."""
-    from said import io
-    from said.editing import read_reference
+    from said.files.audio import read_audio
+    from said.files.tables import read_coefficient_text, read_table
     from said.speech import frame_count
 
     frames = None
     try:
         if "wav" in entry:
-            waveform, rate = io.read_audio(entry["wav"])
+            waveform, rate = read_audio(entry["wav"])
             frames = frame_count(len(waveform), rate, rounding=rounding)
     except (ValueError, RuntimeError) as error:
         yield "wav", str(error)
         return
     if "reference" in entry:
         try:
-            text = io.read_coefficient_text(entry["reference"])
+            text = read_coefficient_text(entry["reference"])
             text = read_reference(entry["reference"], len(text) if frames is None else frames)
         except ValueError as error:
             yield "reference", str(error)
@@ -205,7 +220,7 @@ def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]
         yield "frames", str(error).removeprefix("frames ")
     if "mask" in entry:
         try:
-            mask = io.read_table(entry["mask"])
+            mask = read_table(entry["mask"])
             mask_entries({column: mask[column].to_numpy() for column in mask}, frames, entry["mask"])
         except ValueError as error:
             yield "mask", str(error)

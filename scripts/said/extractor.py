@@ -1,20 +1,13 @@
 """The feature extractor of FD, WInD and multimodality (Section 11, Figure 7): a VAE on 120-frame windows."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from said.arkit import SPEECH_BLENDSHAPES
-from said.checkpoint import Checkpoint, digest
-from said.compute import Compute
-from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
-from said.loop import FitSettings, Step, fit, preserved_generators
-from said.weights import load_strict
+from said.files.tensors import load_strict, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 WINDOW = 120
@@ -164,127 +157,6 @@ def load(path: PathLike) -> BlendshapeVAE:
     vae = BlendshapeVAE()
     load_strict(vae, tensors, path)
     return vae.eval()
-
-
-def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:
-    """The terms of the extractor's loss (Section 11), averaged over the batch and per entry of a window.
-
-    Args:
-        windows: (B, 120, 32) coefficients.
-        std: (32,) each coefficient's standard deviation over the training set.
-        latent_noise: (B, 64) standard normal; zero reconstructs from the mean.
-
-    Returns:
-        reconstruction: squared error divided by std^2; velocity: the same on first differences; kl: divergence of the
-        posterior from the standard normal.
-    """
-    mean, log_variance = vae.encode(windows)
-    error = (vae.decode(mean + (0.5 * log_variance).exp() * latent_noise) - windows) / std
-    divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
-    return {
-        "reconstruction": error.square().mean(),
-        "velocity": error.diff(dim=1).square().mean(),
-        "kl": divergence.mean() / (WINDOW * CHANNELS),
-    }
-
-
-def cyclical_beta(progress: float, cycles: int, largest: float) -> float:
-    """Weight of the KL term (Fu et al. 2019): in each cycle it rises linearly for half of it, then stays.
-
-    Args:
-        progress: share of the training done, in [0, 1].
-    """
-    within = (progress * cycles) % 1.0 if progress < 1 else 1.0
-    return largest * min(1.0, 2 * within)
-
-
-@torch.no_grad()
-def start_at_mean(vae: BlendshapeVAE, mean: Tensor) -> None:
-    """Let a fresh decoder begin near the mean coefficients (32,).
-
-    Coefficients are small and the decoder ends in a ReLU: from a random start the first steps push most of its outputs
-    below zero, where no gradient brings them back.
-    """
-    last = vae.decoder.conv_layers[7]
-    last.weight.mul_(0.1)
-    last.bias.copy_(torch.atanh(mean.clamp(0.01, 0.9)))
-
-
-def train_extractor(
-    train: Sequence[NDArray],
-    validation: Sequence[NDArray],
-    std: NDArray,
-    settings: dict,
-    seed: int,
-    *,
-    names: Sequence[str] | None = None,
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
-) -> tuple[BlendshapeVAE, list[dict]]:
-    """Train the feature extractor (Section 11) on random windows, one per clip and epoch.
-
-    Args:
-        train, validation: clips, each (N, 32) coefficients.
-        std: (32,) standard deviation of each coefficient over the training set.
-        settings: the section `extractor` of config.yaml.
-        seed: decides weights, windows and noise.
-        names: of the training clips, for error messages; by default their numbers.
-        compute: device and arithmetic.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
-
-    Returns:
-        the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
-    """
-    clips = [edge_padded(clip) for clip in train]
-    held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(compute.device)
-    scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(compute.device)
-    with preserved_generators(seed):
-        vae = BlendshapeVAE().to(compute.device)
-    start_at_mean(vae, torch.from_numpy(np.concatenate(clips).mean(0)).to(compute.device))
-
-    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        windows = []
-        for index in step.items:
-            start = step.random.integers(len(clips[index]) - WINDOW + 1)
-            windows.append(clips[index][start : start + WINDOW])
-        batch = compute.move(torch.from_numpy(np.stack(windows)))
-        noise = compute.move(torch.randn(len(batch), LATENT, generator=step.generator))
-        with compute.autocast():
-            terms = extractor_losses(vae, batch, scale, noise)
-        beta = cyclical_beta(step.progress, settings["beta_cycles"], settings["beta"])
-        return _total(terms, settings, beta), terms
-
-    def validate() -> float:
-        noise = torch.zeros(len(held_out), LATENT, device=compute.device)
-        return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings["beta"]))
-
-    with compute.arithmetic():
-        history = fit(
-            vae,
-            objective,
-            validate,
-            items=list(map(str, range(len(clips)))) if names is None else names,
-            settings=FitSettings.of(settings),
-            seed=seed,
-            name="extractor",
-            identity={
-                "extractor": settings,
-                "precision": compute.precision,
-                "clips": digest(dict(enumerate(clips))),
-            },
-            checkpoint=checkpoint,
-            events=events,
-            report=report,
-        )
-    return vae.eval(), history
-
-
-def _total(terms: dict[str, Tensor], settings: dict, beta: float) -> Tensor:
-    return terms["reconstruction"] + settings["velocity_weight"] * terms["velocity"] + beta * terms["kl"]
 
 
 def edge_padded(clip: NDArray) -> NDArray[np.float32]:

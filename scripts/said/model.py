@@ -9,8 +9,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.denoiser import Denoiser
-from said.io import PathLike, read_state_dict, read_tensors, write_state_dict, write_tensors
-from said.weights import load_strict, mismatches
+from said.files.tensors import load_strict, mismatches, read_state_dict, read_tensors, write_state_dict, write_tensors
+from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 _FORMAT = "said"

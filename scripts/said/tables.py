@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from said.files.pages import page
 from said.files.provenance import run_line
-from said.page import page
 
 COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
 """Columns of Tables 1 and 2, in the paper's order."""

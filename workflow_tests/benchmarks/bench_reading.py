@@ -23,8 +23,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from said import audit, io, vocaset
+from said.files.arrays import write_frames
+from said.files.meshes import read_mesh, write_mesh
 from said.synthetic.release import Recording, Speaker, write_ply_tree, write_training_archive
+from said.vocaset import audit
+from said.vocaset import release as vocaset
 
 VERTICES, TRIANGLES, SENTENCE = 5023, 9976, 250
 
@@ -42,7 +45,7 @@ def write_release(folder: Path, frames: int) -> None:
         speakers.append(Speaker(name, template, sentences))
     write_ply_tree(folder / "tree", speakers, faces)
     write_training_archive(folder / "training", speakers)
-    io.write_mesh(folder / "topology.ply", template, faces)
+    write_mesh(folder / "topology.ply", template, faces)
     for form in ("tree", "training"):
         with zipfile.ZipFile(folder / f"{form}.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for path in sorted((folder / form).rglob("*")):
@@ -73,8 +76,8 @@ def read_bytes(source: Path, speaker: str, out: Path) -> None:
 
 def read_trimesh(source: Path, speaker: str, out: Path) -> None:
     for folder in sorted((source / "unposedcleaneddata" / speaker).iterdir()):
-        frames = [np.asarray(io.read_mesh(path).vertices, np.float32) for path in sorted(folder.iterdir())]
-        io.write_frames(out / f"{folder.name}.npy", np.stack(frames))
+        frames = [np.asarray(read_mesh(path).vertices, np.float32) for path in sorted(folder.iterdir())]
+        write_frames(out / f"{folder.name}.npy", np.stack(frames))
 
 
 def read_convert(source: Path, speaker: str, out: Path) -> None:

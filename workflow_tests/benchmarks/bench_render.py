@@ -19,7 +19,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from said import io, video
+from said.figures import video
+from said.files.meshes import read_mesh
 from said.render import Framing, Renderer, frame, triangles_in_view
 
 VIEWS = ("head 256", "head 224", "head 320", "mouth 64", "video 320 x 2, 60 fps")
@@ -28,7 +29,7 @@ VIEWS = ("head 256", "head 224", "head 320", "mouth 64", "video 320 x 2, 60 fps"
 def read(path: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (V, 3) and faces (F, 3)."""
     if path:
-        mesh = io.read_mesh(path)
+        mesh = read_mesh(path)
         return np.asarray(mesh.vertices, float), np.asarray(mesh.faces)
     from said.synthetic.head import build_head
 

@@ -35,10 +35,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from said.compute import Compute
 from said.diffusion import training_losses
-from said.extractor import train_extractor
 from said.model import SAiD
 from said.speech import encode, normalise
-from said.training import Clip, WindowEncoder, Windows, model_config, train_said
+from said.training.extractor import train_extractor
+from said.training.said import model_config, train_said
+from said.training.windows import Clip, WindowEncoder, Windows
 
 ROOT = Path(__file__).parents[2]
 BATCH, FRAMES = 8, 120

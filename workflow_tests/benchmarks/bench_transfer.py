@@ -26,10 +26,11 @@ from scipy.spatial import cKDTree
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from said import corpus, io
+from said import corpus
 from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, reattach
 from said.deformation import find_correspondence, register, transfer
+from said.files.meshes import read_indices, read_mesh
 
 
 def official(folder: Path):
@@ -38,8 +39,8 @@ def official(folder: Path):
         meshes = next(Path(unpacked).rglob("Neutral.obj")).parent
         (meshes / "landmarks.txt").write_text((folder / "ARKit_landmarks.txt").read_text())
         source = corpus.read_source(meshes)
-    template, landmarks = io.read_mesh(folder / "FLAME_sample.ply"), io.read_indices(folder / "FLAME_landmarks.txt")
-    return *source, template, landmarks, io.read_indices(folder / "FLAME_head_idx.txt")
+    template, landmarks = read_mesh(folder / "FLAME_sample.ply"), read_indices(folder / "FLAME_landmarks.txt")
+    return *source, template, landmarks, read_indices(folder / "FLAME_head_idx.txt")
 
 
 def synthetic():

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from said import extractor
 from said.diffusion import sample, scheduler, training_losses
-from said.io import read_coefficients
+from said.files.tables import read_coefficients
 from said.model import load_official
 from said.speech import encode, normalise
 

@@ -10,26 +10,32 @@ import torch
 from conftest import ROOT, SMOKE, differences
 from torch import nn
 
-from said import corpus, io
-from said.checkpoint import Checkpoint, TrainingState
-from said.finished import Finished
-from said.integrity import DamagedError
+from said import corpus
+from said.files.arrays import read_arrays, read_frames, write_arrays, write_frames
+from said.files.audio import read_audio, write_audio
+from said.files.finished import Finished
+from said.files.meshes import read_mesh, write_mesh
+from said.files.tables import read_coefficients, write_coefficients
+from said.files.tensors import read_tensors, write_tensors
+from said.files.text import read_json, read_jsonl, write_json, write_jsonl
+from said.running.integrity import DamagedError
+from said.training.checkpoint import Checkpoint, TrainingState
 
 pytest_plugins = ["reliability"]
 
 RANDOM = np.random.default_rng(0)
 WRITTEN = {
     "mesh.ply": (
-        lambda path: io.write_mesh(path, RANDOM.random((50, 3)), RANDOM.integers(50, size=(90, 3))),
-        io.read_mesh,
+        lambda path: write_mesh(path, RANDOM.random((50, 3)), RANDOM.integers(50, size=(90, 3))),
+        read_mesh,
     ),
-    "table.csv": (lambda path: io.write_coefficients(path, RANDOM.random((40, 32))), io.read_coefficients),
-    "speech.wav": (lambda path: io.write_audio(path, RANDOM.random(4000), 16000), io.read_audio),
-    "frames.npy": (lambda path: io.write_frames(path, RANDOM.random((9, 40, 3))), io.read_frames),
-    "arrays.npz": (lambda path: io.write_arrays(path, {"values": RANDOM.random((9, 40))}), io.read_arrays),
-    "weights.safetensors": (lambda path: io.write_tensors(path, {"a": torch.ones(500)}), io.read_tensors),
-    "value.json": (lambda path: io.write_json(path, list(range(500))), io.read_json),
-    "history.jsonl": (lambda path: io.write_jsonl(path, [{"loss": 1.0}] * 47), io.read_jsonl),
+    "table.csv": (lambda path: write_coefficients(path, RANDOM.random((40, 32))), read_coefficients),
+    "speech.wav": (lambda path: write_audio(path, RANDOM.random(4000), 16000), read_audio),
+    "frames.npy": (lambda path: write_frames(path, RANDOM.random((9, 40, 3))), read_frames),
+    "arrays.npz": (lambda path: write_arrays(path, {"values": RANDOM.random((9, 40))}), read_arrays),
+    "weights.safetensors": (lambda path: write_tensors(path, {"a": torch.ones(500)}), read_tensors),
+    "value.json": (lambda path: write_json(path, list(range(500))), read_json),
+    "history.jsonl": (lambda path: write_jsonl(path, [{"loss": 1.0}] * 47), read_jsonl),
 }
 
 
@@ -56,7 +62,7 @@ def test_coefficients_cut_off_between_two_lines_are_named(tmp_path):
     corpus.write_coefficients(folder, {"sentence01": RANDOM.random((40, 32)), "sentence02": RANDOM.random((40, 32))})
     path = folder / "sentence02.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:20]))
-    io.read_coefficients(path)
+    read_coefficients(path)
     with pytest.raises(DamagedError, match=f"{path}: .*`rm -r {folder}` and run again"):
         corpus.read_coefficients(folder)
     path.unlink()
@@ -88,7 +94,7 @@ def test_damaged_results_are_named_and_made_anew(edited, smoke, observed):
     forced = ("--forcerun", "ground_truth", "--keep-going")
     failed = edited("results/table1.csv", export, *SMOKE, *forced, check=False)
     assert failed.returncode == 1
-    lines = {line for line in failed.stderr.splitlines() if line.startswith("said.integrity.DamagedError: ")}
+    lines = {line for line in failed.stderr.splitlines() if line.startswith("said.running.integrity.DamagedError: ")}
     messages = dict(sorted((line.split(": ")[1], line.split(": ", 1)[1]) for line in lines))
     by_name = {name.rpartition("/")[2]: message for name, message in messages.items()}
     assert by_name.keys() == {"vae.safetensors", "sentence01.csv"}
@@ -146,7 +152,7 @@ def test_a_damaged_cache_of_compiled_code_is_named_with_the_remedy(tmp_path, obs
     code = """
 import sys
 import numpy as np
-from said import console
+from said.running import console
 console.start(sys.argv[1])
 from said.synthetic import formants
 

@@ -40,7 +40,7 @@ def test_a_job_that_is_killed_does_not_leave_an_empty_log(edited, observed):
 def test_memory_that_runs_out_is_named_with_the_remedy(tmp_path, observed):
     code = f"""
 import resource
-from said import console
+from said.running import console
 console.start({str(tmp_path / "log")!r})
 import numpy as np
 resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from said import takeover
+from said.workflow import takeover
 
 HOLDER = """
 import sys, time
-from said import takeover
+from said.workflow import takeover
 takeover.take_over(sys.argv[1])
 print("held", flush=True)
 {then}
@@ -113,7 +113,7 @@ def test_processes_of_other_folders_and_one_s_own_are_left_alone(started, tmp_pa
     family = """
 import subprocess, sys
 from pathlib import Path
-from said import takeover
+from said.workflow import takeover
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 takeover.end_processes(Path(sys.argv[1]), patience=0.1)
 print(child.poll(), flush=True)
@@ -134,7 +134,7 @@ child.kill()
 def test_half_written_files_of_a_killed_run_are_removed(started, tmp_path):
     results = tmp_path / "results/run"
     write = """
-from said.atomic import atomic
+from said.running.atomic import atomic
 with atomic(sys.argv[1] + "/results/run/table.csv") as temporary:
     temporary.write_text("half")
     print(temporary, flush=True)
@@ -160,7 +160,7 @@ def test_a_queue_that_cannot_be_seen_is_an_error_with_its_remedy(tmp_path, monke
 def end_processes(folder: Path, **settings) -> list[str]:
     """What `takeover.end_processes` reports, called in a process that has no kin here but its parents."""
     call = f"takeover.end_processes(Path(sys.argv[1]), **{settings!r})"
-    code = f"import sys; from pathlib import Path; from said import takeover; {call}"
+    code = f"import sys; from pathlib import Path; from said.workflow import takeover; {call}"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(
         [sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True, timeout=60, check=True

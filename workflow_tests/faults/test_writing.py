@@ -11,12 +11,12 @@ from conftest import ROOT
 SCRIPTS = ROOT / "scripts"
 WRITES = re.compile(r"^(write_text|write_bytes|to_csv|savefig|save|save_file|save_pretrained|export|writestr|dump)$")
 # Not results: a log; downloads, which grow in .part files; a generated release of VOCASET, which tests alone write.
-ELSEWHERE = {"said/console.py", "said/http_transfer.py", "said/synthetic/release.py"}
+ELSEWHERE = {"said/running/console.py", "said/vocaset/transfer.py", "said/synthetic/release.py"}
 ATOMIC = {"atomic", "atomic_folder"}
 
 
 def writes(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Line and name of each call that writes to a file by a path, and whether it stands in a block of `said.atomic`."""
+    """Line and name of each call that writes to a file by a path, and whether it stands in a block of `atomic`."""
 
     def visit(node: ast.AST, atomic: bool) -> Iterator[tuple[int, str, bool]]:
         if isinstance(node, ast.With):
@@ -56,7 +56,7 @@ def test_every_write_is_atomic():
 def test_the_check_finds_what_it_looks_for(tmp_path):
     path = tmp_path / "offender.py"
     path.write_text(
-        "from said.atomic import atomic\n"
+        "from said.running.atomic import atomic\n"
         "table.to_csv('a.csv')\n"
         "open('b', 'wb').write(b'')\n"
         "with atomic('c') as temporary:\n    temporary.write_text('whole')\n"

@@ -11,9 +11,11 @@ from conftest import ROOT
 from matplotlib.figure import Figure
 from PIL import Image
 
-from said import io, video
+from said.figures import video
 from said.files import provenance
-from said.page import page
+from said.files.images import write_figure, write_image
+from said.files.pages import page
+from said.files.tables import write_table
 from said.workflow.version import VERSION
 
 RUN = {"dataset": "synthetic", "scale": "smoke", "preset": "paper", "seed": 3, "version": "1.2"}
@@ -26,7 +28,7 @@ def test_the_version_is_that_of_the_package():
 
 
 @pytest.mark.parametrize(
-    "write", [lambda path: io.write_image(path, IMAGE, RUN), lambda path: io.write_figure(path, Figure(), RUN)]
+    "write", [lambda path: write_image(path, IMAGE, RUN), lambda path: write_figure(path, Figure(), RUN)]
 )
 def test_pictures_say_it(tmp_path, write):
     for folder in (tmp_path / "1", tmp_path / "2"):
@@ -57,7 +59,7 @@ def test_pages_say_it_in_their_last_line():
 
 def test_a_csv_is_a_plain_table_and_what_stands_beside_it_says_it(tmp_path):
     table = pd.DataFrame({"variant": ["base"], "fd": [1.5]})
-    io.write_table(tmp_path / "table.csv", table)
+    write_table(tmp_path / "table.csv", table)
     provenance.write_metadata(tmp_path / "table.csv-metadata.json", tmp_path / "table.csv", {**RUN, "other": 1})
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), table)
     assert json.loads((tmp_path / "table.csv-metadata.json").read_text()) == {"url": "table.csv", **RUN}
@@ -67,11 +69,11 @@ def test_a_csv_is_a_plain_table_and_what_stands_beside_it_says_it(tmp_path):
 def test_what_another_run_left_is_named_in_one_line(tmp_path):
     ours, theirs, silent, gone = (str(tmp_path / f"{name}.csv") for name in ("ours", "theirs", "silent", "gone"))
     for path, run in ((ours, RUN), (theirs, {**RUN, "scale": "demo"}), (silent, RUN)):
-        io.write_table(path, pd.DataFrame({"fd": [1.5]}))
+        write_table(path, pd.DataFrame({"fd": [1.5]}))
         provenance.write_metadata(f"{path}-metadata.json", path, run)
     (tmp_path / "silent.csv-metadata.json").write_text("[]")
-    io.write_image(tmp_path / "theirs.png", IMAGE, {**RUN, "scale": "demo"})
-    io.write_image(tmp_path / "silent.png", IMAGE)
+    write_image(tmp_path / "theirs.png", IMAGE, {**RUN, "scale": "demo"})
+    write_image(tmp_path / "silent.png", IMAGE)
     pictures = [str(tmp_path / "theirs.png"), str(tmp_path / "silent.png"), str(tmp_path / "gone.png")]
     line = provenance.find_others([ours, theirs, silent, gone, *pictures], RUN)
     assert line == f"{theirs}, {pictures[0]} ({TEXT.replace('smoke', 'demo')})"

@@ -11,7 +11,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from said.config import ConfigError, merge, resolve
+from said.workflow.config import ConfigError, merge, resolve
 from said.workflow.names import METHODS, SPEAKERS
 from said.workflow.values import find_unusable
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from said.config import ConfigError
+from said.workflow.config import ConfigError
 from said.workflow.written import refuse_repeated_keys, with_arguments
 
 CONFIG = (ROOT / "config.yaml").read_text()

@@ -1,1 +1,1 @@
-"""One module for each file format."""
+"""One module per file format."""

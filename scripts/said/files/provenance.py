@@ -6,11 +6,10 @@ it.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from said.atomic import atomic
+from said.running.atomic import PathLike, atomic
 
 KEYS = ("dataset", "scale", "preset", "seed", "version")
 METADATA = "-metadata.json"
@@ -27,7 +26,7 @@ def run_line(provenance: Mapping[str, object]) -> str:
     return f"This run: {sentence(provenance)}."
 
 
-def write_metadata(path: str | os.PathLike[str], table: str | os.PathLike[str], provenance: Mapping) -> None:
+def write_metadata(path: PathLike, table: PathLike, provenance: Mapping) -> None:
     """Say at `path` whose the CSV `table` is."""
     facts = {"url": Path(table).name, **{key: provenance[key] for key in KEYS}}
     with atomic(path) as temporary:
@@ -44,7 +43,7 @@ def find_others(paths: Iterable[str], provenance: Mapping[str, object]) -> str:
     return "; ".join(f"{', '.join(sorted(files))} ({run})" for run, files in runs.items())
 
 
-def read(path: str | os.PathLike[str]) -> str | None:
+def read(path: PathLike) -> str | None:
     """What a CSV or a PNG says of itself, as `sentence` puts it; None where it says nothing or is not there."""
     path = Path(path)
     try:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from said.config import derive_seed
 from said.corpus import FRAME_RATE
+from said.seeds import derive_seed
 from said.synthetic import espeak, speech, trajectories
 from said.synthetic.contact import LipContact
 from said.synthetic.identities import Face

@@ -6,14 +6,7 @@ percent of the face's width; the jaw turns about the temporomandibular joint. Am
 
 import numpy as np
 
-from said.synthetic.anatomy import (
-    EYE_CENTRE,
-    FACE_WIDTH,
-    MOUTH_HALF_WIDTH,
-    lip_arch,
-    lip_heights,
-    lip_line,
-)
+from said.synthetic.anatomy import EYE_CENTRE, FACE_WIDTH, MOUTH_HALF_WIDTH, lip_arch, lip_heights, lip_line
 
 JAW_JOINT = np.array([0.0, -2.0, 0.2])
 JAW_OPENING = 0.37

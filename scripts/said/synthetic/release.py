@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from said import corpus
-from said import io as files
+from said.files.audio import read_samples
+from said.files.meshes import read_mesh
 
 SAMPLE_RATE = 22000
 
@@ -51,9 +52,9 @@ def read_speakers(corpus_folder: str | Path) -> tuple[list[Speaker], np.ndarray]
     """The speakers of a corpus in the contract of `said.corpus`, and their triangles (F, 3); frames stay on disk."""
     folder, speakers = Path(corpus_folder), []
     for path in sorted((folder / "templates").glob("*.ply")):
-        template, sequences = files.read_mesh(path), folder / "sequences" / path.stem
+        template, sequences = read_mesh(path), folder / "sequences" / path.stem
         recordings = {
-            name: Recording(corpus.read_frames(sequences, name), files.read_samples(sequences / f"{name}.wav")[0])
+            name: Recording(corpus.read_frames(sequences, name), read_samples(sequences / f"{name}.wav")[0])
             for name in corpus.sentences(sequences)
         }
         speakers.append(Speaker(path.stem, np.asarray(template.vertices), recordings))

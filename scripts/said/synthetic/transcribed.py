@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from said.config import derive_seed
 from said.corpus import FRAME_RATE
+from said.seeds import derive_seed
 from said.synthetic.sentences import sentences
 from said.synthetic.speech import SAMPLE_RATE, sample_voices, speak
 from said.synthetic.trajectories import frame_phones

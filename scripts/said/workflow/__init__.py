@@ -1,1 +1,1 @@
-"""The only part that knows Snakemake: configuration, digest of code, taking over a folder, Slurm, estimate, record."""
+"""What starts, costs, records and takes over runs: the only part that knows Snakemake and Slurm."""

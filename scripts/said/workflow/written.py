@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from said.config import ConfigError, merge
+from said.workflow.config import ConfigError, merge
 from said.workflow.values import join
 
 # libyaml, where PyYAML was built with it, takes 5 ms for config.yaml; each job reads it again.

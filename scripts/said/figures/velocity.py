@@ -1,0 +1,94 @@
+"""Figures 5 and 9: what the velocity loss does, shown by two samples that start from the same noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from said.arkit import SPEECH_BLENDSHAPES
+from said.corpus import FRAME_RATE
+from said.figures.style import PALETTE
+
+_WINDOW = 30
+_LABELS = ("with velocity loss", "without")
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """A stretch of one blendshape that trembles more in the second sequence than in the first.
+
+    Attributes:
+        blendshape: its index.
+        start: first frame; the stretch is half a second long.
+        excess: by how much the mean size of the second difference is larger.
+    """
+
+    blendshape: int
+    start: int
+    excess: float
+
+
+def find_jitter(smooth: NDArray, rough: NDArray) -> list[Jitter]:
+    """The stretch of each blendshape where `rough` (N, 32) trembles most beyond `smooth` (N, 32), worst first."""
+    excess = np.abs(np.diff(rough, 2, axis=0)) - np.abs(np.diff(smooth, 2, axis=0))  # (N - 2, 32)
+    window = min(_WINDOW, len(excess))
+    means = np.lib.stride_tricks.sliding_window_view(excess, window, axis=0).mean(-1)  # (starts, 32)
+    starts = means.argmax(0)
+    found = [Jitter(k, int(start), float(means[start, k])) for k, start in enumerate(starts)]
+    return sorted(found, key=lambda one: -one.excess)
+
+
+def draw_excerpt(smooth: NDArray, rough: NDArray, count: int = 3) -> Figure:
+    """Figure 5: the blendshapes that tremble most, with the velocity loss on the left, without it on the right."""
+    figure = Figure(figsize=(10, 1 + 1.7 * count), layout="constrained")
+    axes = figure.subplots(count, 2, sharex=True, sharey="row", squeeze=False)
+    time = np.arange(len(smooth)) / FRAME_RATE
+    for row, jitter in zip(axes, find_jitter(smooth, rough)[:count], strict=True):
+        for one, values, colour in zip(row, (smooth, rough), PALETTE, strict=False):
+            one.plot(time, values[:, jitter.blendshape], color=colour, linewidth=1.1)
+            box(one, jitter, smooth, rough)
+        row[0].set_ylabel(SPEECH_BLENDSHAPES[jitter.blendshape])
+    for one, title in zip(axes[0], _LABELS, strict=True):
+        one.set_title(title)
+    for one in axes[-1]:
+        one.set_xlabel("time (s)")
+    _tidy(axes)
+    return figure
+
+
+def draw_all(smooth: NDArray, rough: NDArray, boxes: int = 6) -> Figure:
+    """Figure 9: all 32 blendshapes, both samples in each panel, boxes on the worst jitter."""
+    figure = Figure(figsize=(13, 14), layout="constrained")
+    axes = figure.subplots(8, 4, sharex=True)
+    time = np.arange(len(smooth)) / FRAME_RATE
+    for one, name, pair in zip(axes.flat, SPEECH_BLENDSHAPES, zip(smooth.T, rough.T, strict=True), strict=True):
+        for values, colour, label, order in zip(pair, PALETTE, _LABELS, (2.2, 2.1), strict=False):
+            one.plot(time, values, color=colour, linewidth=order - 1.3, label=label, zorder=order)
+        one.set_title(name, fontsize=9, pad=3)
+        one.set_ylim(0, max(0.1, 1.12 * max(values.max() for values in pair)))
+    for jitter in find_jitter(smooth, rough)[:boxes]:
+        box(axes.flat[jitter.blendshape], jitter, smooth, rough)
+    for one in axes[-1]:
+        one.set_xlabel("time (s)")
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    _tidy(axes)
+    return figure
+
+
+def box(axes, jitter: Jitter, smooth: NDArray, rough: NDArray) -> None:
+    stretch = slice(jitter.start, jitter.start + _WINDOW)
+    both = np.concatenate([smooth[stretch, jitter.blendshape], rough[stretch, jitter.blendshape]])
+    margin = 0.01 + 0.1 * np.ptp(both)
+    bottom, top = max(0.0, both.min() - margin), both.max() + margin
+    corner = (jitter.start / FRAME_RATE, bottom)
+    box = Rectangle(corner, _WINDOW / FRAME_RATE, top - bottom, fill=False, edgecolor="black", zorder=3, clip_on=False)
+    axes.add_patch(box)
+
+
+def _tidy(axes) -> None:
+    for one in axes.flat:
+        one.spines[["top", "right"]].set_visible(False)
+        one.grid(alpha=0.25)
+        one.margins(x=0.01)

@@ -1,0 +1,110 @@
+"""Videos that play in a browser: sequences side by side, H.264 and AAC in MP4, by PyAV."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+import av
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from PIL import Image
+
+from said.figures.style import draw_caption
+from said.files.provenance import sentence
+from said.render import Renderer, frame
+from said.running.atomic import PathLike, atomic
+
+
+def side_by_side(
+    sequences: Sequence[NDArray],
+    captions: Sequence[str],
+    faces: NDArray,
+    colours: NDArray | None,
+    size: int,
+    columns: int | None = None,
+) -> Iterator[NDArray]:
+    """Frames of a video that shows sequences of one topology beside each other.
+
+    Args:
+        sequences: (N, V, 3) each; the shortest decides the length.
+        captions: written above each.
+        size: pixels a side of each view, even.
+        columns: views per row; all in one row by default. Places left over in the last row are white.
+
+    Yields:
+        images of one size, uint8, in rows of (size + strip, size * columns, 3).
+    """
+    columns = columns or len(sequences)
+    seen = np.concatenate([np.asarray(sequence[::10]).reshape(-1, 3) for sequence in sequences])
+    view = frame(seen, margin=1.08)
+    renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
+    strip = max(20, size // 20 * 2)
+    sheet = Image.new("RGB", (size * columns, (size + strip) * -(-len(sequences) // columns)), "white")
+    corners = [(index // columns * (size + strip), index % columns * size) for index in range(len(sequences))]
+    for (top, left), caption in zip(corners, captions, strict=True):
+        draw_caption(sheet, caption, left + size // 2, top + strip // 2, strip * 0.6)
+    image = np.array(sheet)
+    for frames in zip(*sequences, strict=False):
+        for (top, left), renderer, vertices in zip(corners, renderers, frames, strict=True):
+            image[top + strip : top + strip + size, left : left + size] = renderer(vertices)
+        yield image.copy()
+
+
+AUDIO_RATE = 48000
+"""Hz of the AAC track; every player takes it."""
+# x264's macroblock tree, by its assembly, depends on memory that nobody has written, and threads on their timing.
+_H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
+
+
+def write(
+    path: PathLike,
+    images: Iterable[NDArray],
+    frame_rate: int,
+    waveform: NDArray,
+    sample_rate: int,
+    provenance: Mapping[str, object] | None = None,
+) -> None:
+    """An MP4 of images with sound. The same input gives the same bytes.
+
+    Args:
+        path: the file; it has its name only when it is whole.
+        images: (H, W, 3) uint8, one per frame, H and W even.
+        frame_rate: frames per second.
+        waveform: (T,) in [-1, 1].
+        sample_rate: Hz.
+        provenance: what the file says that it is of, see `said.files.provenance`.
+
+    Raises:
+        ValueError: no image, or an odd size, which H.264 does not allow.
+    """
+    # bitexact: no library version and no date in the file.
+    options = {"movflags": "faststart", "fflags": "bitexact"}
+    with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
+        if provenance is not None:
+            container.metadata["comment"] = sentence(provenance)
+        video, count = None, 0
+        audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+        audio.codec_context.bit_rate = 96000
+        for image in images:
+            if video is None:
+                height, width = image.shape[:2]
+                if height % 2 or width % 2:
+                    raise ValueError(f"images of {width} x {height} pixels: H.264 needs even sizes")
+                video = container.add_stream("libx264", rate=frame_rate, options=_H264)
+                video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+                video.codec_context.time_base = Fraction(1, frame_rate)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            frame.pts = count
+            count += 1
+            container.mux(video.encode(frame))
+        if video is None:
+            raise ValueError("a video needs at least one image")
+        container.mux(video.encode(None))
+
+        speech = soxr.resample(np.asarray(waveform, dtype=np.float32), sample_rate, AUDIO_RATE)
+        for begin in range(0, len(speech), 1024):
+            block = av.AudioFrame.from_ndarray(speech[None, begin : begin + 1024], format="fltp", layout="mono")
+            block.sample_rate, block.pts = AUDIO_RATE, begin
+            block.time_base = Fraction(1, AUDIO_RATE)
+            container.mux(audio.encode(block))
+        container.mux(audio.encode(None))

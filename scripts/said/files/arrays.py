@@ -1,0 +1,41 @@
+"""Arrays as npy and npz. Writing is atomic: a file has its name only when it is whole."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.running.atomic import PathLike, atomic
+from said.running.integrity import reading
+
+# Fixed date of the members of an npz, so that the same arrays are the same bytes.
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def read_frames(path: PathLike) -> NDArray[np.float32]:
+    """(N, V, 3) vertices of a sequence, memory-mapped."""
+    with reading(path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def write_frames(path: PathLike, frames: NDArray) -> None:
+    """(N, V, 3) vertices of a sequence as float32 npy."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.asarray(frames, dtype=np.float32), allow_pickle=False)
+
+
+def read_arrays(path: PathLike) -> dict[str, NDArray]:
+    """The named arrays of an npz."""
+    with reading(path), np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def write_arrays(path: PathLike, arrays: Mapping[str, NDArray]) -> None:
+    """Named arrays as npz. The same arrays give the same bytes, which np.savez does not promise."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue())

@@ -1,0 +1,49 @@
+"""What an interrupted job has already made: arrays by name, in a folder that vanishes when the job is done."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.files.arrays import read_arrays, write_arrays
+
+
+class Finished:
+    """A folder of finished arrays; as a context manager it is removed when the block ends without an exception.
+
+    Args:
+        folder: beside the job's output; it is made when first written to. None: nothing is kept.
+        identity: JSON-able, what the arrays follow from. Those of another identity are not seen.
+    """
+
+    def __init__(self, folder: Path | None, identity: object):
+        self.folder = None if folder is None else Path(folder)
+        self.identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def __enter__(self) -> "Finished":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if kind is None and self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def read(self, name: str) -> NDArray | None:
+        """The array of that name; None where it is not finished, damaged, or of another identity."""
+        if self.folder is None:
+            return None
+        try:
+            arrays = read_arrays(self._path(name))
+        except Exception:  # absent or damaged: it is made again
+            return None
+        return arrays["values"] if arrays.get("identity") == np.array(self.identity) else None
+
+    def write(self, name: str, values: NDArray) -> None:
+        if self.folder is not None:
+            write_arrays(self._path(name), {"values": values, "identity": np.array(self.identity)})
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npz"

@@ -1,0 +1,102 @@
+"""Tensors: safetensors of our own, state dicts of others, and models that must fit them exactly."""
+
+import json
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from said.running.atomic import PathLike, atomic
+from said.running.integrity import reading
+
+
+def read_tensors(path: PathLike, device: str = "cpu"):
+    """Named tensors and the metadata of a safetensors file.
+
+    Returns:
+        dict of tensors, dict: what `write_tensors` was given.
+    """
+    from safetensors import safe_open
+
+    with reading(path), safe_open(path, framework="pt", device=device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata() or {}
+    return tensors, json.loads(metadata.get("metadata", "{}"))
+
+
+def read_metadata(path: PathLike) -> dict:
+    """The metadata of a safetensors file, whose tensors are not read."""
+    from safetensors import safe_open
+
+    with reading(path), safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("metadata", "{}"))
+
+
+def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None) -> None:
+    """Named tensors as safetensors, with a JSON-able dict beside them in the same file."""
+    from safetensors.torch import save_file
+
+    header = {"metadata": json.dumps(metadata or {}, sort_keys=True)}
+    with atomic(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+
+
+def read_state_dict(path: PathLike) -> dict:
+    """A published PyTorch state dict (.pth): tensors only, no code of the file is run.
+
+    Raises:
+        ValueError: the file holds anything else.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f"{path}: refused, not a state dict of plain tensors; reading it could run code that it brings along, or it"
+            f" is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(f"{path}: refused, not a state dict: names and their tensors")
+    return state
+
+
+def write_state_dict(path: PathLike, tensors: Mapping) -> None:
+    """Named tensors as a PyTorch state dict (.pth), which the authors' programs read.
+
+    The one pickle that the project writes, as it is the format asked for: a plain dict of tensors, which
+    `torch.load(..., weights_only=True)` takes. The same tensors give the same bytes.
+    """
+    import torch
+
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    # Given a path, torch.save would write the temporary file's name into the archive.
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(plain, file)
+
+
+def load_strict(module: nn.Module, state: dict[str, Tensor], source: PathLike) -> None:
+    """Load a state dict whose keys and shapes must be exactly the module's.
+
+    Raises:
+        ValueError: lists every missing, unexpected and misshapen key.
+    """
+    faults = mismatches(module.state_dict(), state)
+    if faults:
+        raise ValueError("\n".join([f"{source}: not the weights of {type(module).__name__}:", *faults]))
+    module.load_state_dict(state)
+
+
+def mismatches(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    """A line for every key of `state` that is missing, unexpected or misshapen, `own` being what is expected."""
+    faults = [f"  missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
+    faults += [f"  unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]
+    faults += [
+        f"  wrong shape: {name} is {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    return faults

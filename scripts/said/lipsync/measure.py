@@ -1,0 +1,130 @@
+"""AV offset and confidence of animations (Section 10): a film of the face, and SyncNet's view of it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from said.files.fingerprint import digest
+from said.files.finished import Finished
+from said.intervals import jackknife_interval
+from said.lipsync import syncnet
+from said.lipsync.film import Camera, at_video_rate, camera_for
+from said.lipsync.syncnet import SyncNet
+from said.rig import Rig
+from said.running.console import progress
+from said.speech import prepare_waveform
+
+_SEEN = ("template", "blendshapes", "faces", "landmarks")
+"""What a film shows of a rig."""
+
+
+@torch.no_grad()
+def embed_speech(model: SyncNet, waveform: NDArray, sample_rate: float, frames: int) -> NDArray[np.float32]:
+    """(W, D) vectors of the speech (T,) in [-1, 1] that goes with `frames` pictures."""
+    windows = torch.from_numpy(syncnet.speech_windows(prepare_waveform(waveform, sample_rate), frames))
+    return model.embed_speech(windows.to(_device(model))).cpu().numpy()
+
+
+@torch.no_grad()
+def embed_lips(model: SyncNet, pictures: NDArray, batch: int = 64) -> NDArray[np.float32]:
+    """(T - 4, D) vectors of every five of (T, H, W, colours) pictures, `batch` windows at a time."""
+    film = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, 3, 0)))  # (colours, T, H, W)
+    last = film.shape[1] - syncnet.WINDOW + 1
+    pieces = [film[None, :, first : first + batch + syncnet.WINDOW - 1] for first in range(0, last, batch)]
+    return torch.cat([model.embed_lips(piece.to(_device(model)).float())[0] for piece in pieces]).cpu().numpy()
+
+
+def synchrony(lips: NDArray, speech: NDArray) -> tuple[int, float]:
+    """AV offset in frames and confidence of a clip's vectors (W, D); where one has more windows, its first count."""
+    common = min(len(lips), len(speech))
+    return syncnet.offset_and_confidence(syncnet.shift_distances(lips[:common], speech[:common]))
+
+
+def measure_method(
+    model: SyncNet,
+    rigs: Mapping[str, Rig],
+    generated: Mapping[str, NDArray],
+    speech: Mapping[str, tuple[NDArray, int]],
+    samples: int | None = None,
+    *,
+    finished: Finished | None = None,
+) -> dict:
+    """AV offset and confidence of a method (Section 10).
+
+    Args:
+        model: in evaluation mode.
+        rigs: of each speaker, with landmarks.
+        generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
+        speech: the same names -> waveform (T,) and its rate in Hz.
+        samples: of each clip that are rendered, the first ones; None: all.
+        finished: where clips are kept until the job is done, and found again after an interruption.
+
+    Returns:
+        av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
+        av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
+        model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
+        are left out and why the first of them is.
+    """
+    cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
+    finished = finished or Finished(None, None)
+    given = {name: (generated[name][:samples], *speech[name]) for name in sorted(generated)}
+    keys = {name: _key(name, *clip) for name, clip in given.items()}
+    done = {name: kept for name, key in keys.items() if (kept := finished.read(key)) is not None}
+    if done:
+        print(f"{len(done)} of {len(given)} clips were finished before the interruption")
+    clips, left_out = {}, []
+    for name in progress(given, "clips"):
+        if name not in done:
+            try:
+                done[name] = _measure_clip(model, cameras[name.split("/")[0]], *given[name])
+            except ValueError as error:
+                left_out.append(f"{name}: {error}")
+                continue
+            finished.write(keys[name], done[name])
+        offsets, confidences = done[name].T
+        clips[name] = {"offsets": offsets.astype(int).tolist(), "confidences": confidences.tolist()}
+    offsets, confidences = ([np.mean(clip[key]) for clip in clips.values()] for key in ("offsets", "confidences"))
+    notes = {"av": f"no value for {len(left_out)} of {len(generated)} clips; {left_out[0]}"} if left_out else {}
+    return {
+        "av_offset": float(np.mean(offsets)) if clips else None,
+        "av_confidence": float(np.mean(confidences)) if clips else None,
+        "av_offset_interval": jackknife_interval(np.mean, offsets) if clips else None,
+        "av_confidence_interval": jackknife_interval(np.mean, confidences) if clips else None,
+        "weights": model.origin,
+        "clips": clips,
+        "notes": notes,
+    }
+
+
+def identity(model: SyncNet, rigs: Mapping[str, Rig]) -> dict:
+    """What the numbers of a clip follow from, besides its samples and its speech."""
+    return {
+        "weights": digest(model.state_dict()),
+        "size": model.size,
+        "rigs": {speaker: digest({part: getattr(rig, part) for part in _SEEN}) for speaker, rig in rigs.items()},
+    }
+
+
+def _key(name: str, samples: NDArray, waveform: NDArray, rate: float) -> str:
+    return f"{name}-{digest({'samples': samples, 'waveform': waveform, 'rate': np.array(rate)})}"
+
+
+def _measure_clip(
+    model: SyncNet, camera: Camera, samples: NDArray, waveform: NDArray, rate: float
+) -> NDArray[np.float64]:
+    """Offset and confidence (S, 2) of the samples (S, N, 32) of one clip.
+
+    Raises:
+        ValueError: samples are not finite, or they or the speech are too short.
+    """
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold values that are not finite")
+    films = [at_video_rate(sample) for sample in samples]
+    voice = embed_speech(model, waveform, rate, len(films[0]))
+    return np.array([synchrony(embed_lips(model, camera.film(film)), voice) for film in films])
+
+
+def _device(model: SyncNet) -> torch.device:
+    return next(model.parameters()).device

@@ -1,0 +1,82 @@
+"""A speaker's face with the blendshapes that move it: what deformation transfer makes and later stages animate."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from said.corpus import Topology
+from said.files.arrays import read_arrays, write_arrays
+from said.running.atomic import PathLike
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A face and its blendshapes.
+
+    Attributes:
+        template: (V, 3) the neutral face b0: metres, x to the subject's left, y up, z forward.
+        blendshapes: (K, V, 3) b1..bK, absolute positions in the template's unit; the paper's 32 in its order.
+        faces: (F, 3) int, vertex indices.
+        vertices: (V,) int, ascending: which vertices of the corpus's topology these are; None for a mesh of its own.
+        colours: (V, 3) in [0, 1], or None.
+        landmarks: (68,) int, vertices of the iBUG landmarks, or None where nothing asked for them.
+    """
+
+    template: NDArray
+    blendshapes: NDArray
+    faces: NDArray
+    vertices: NDArray | None = None
+    colours: NDArray | None = None
+    landmarks: NDArray | None = None
+
+    @property
+    def displacements(self) -> NDArray:
+        """(K, 3 V) what each blendshape adds to the template: the rows of B' in Eq. 2."""
+        return (self.blendshapes - self.template).reshape(len(self.blendshapes), -1)
+
+    def move(self, coefficients: ArrayLike) -> NDArray[np.float64]:
+        """(N, K) coefficients -> (N, V, 3) vertices, b0 + B u."""
+        return reconstruct(self.template, self.blendshapes, coefficients)
+
+
+def reconstruct(template: ArrayLike, blendshapes: ArrayLike, coefficients: ArrayLike) -> NDArray[np.float64]:
+    """(N, V, 3) vertices b0 + B u of (N, K) coefficients; template (V, 3), blendshapes (K, V, 3) absolute."""
+    template = np.asarray(template, float)
+    blendshapes = np.asarray(blendshapes, float)
+    coefficients = np.asarray(coefficients, float)
+    if coefficients.ndim != 2 or coefficients.shape[1] != len(blendshapes):
+        raise ValueError(
+            f"coefficients must be (N, {len(blendshapes)}), one column per blendshape, got {coefficients.shape}"
+        )
+    offsets = (blendshapes - template).reshape(len(blendshapes), -1)
+    return (coefficients @ offsets).reshape(-1, *template.shape) + template
+
+
+def write_rig(path: PathLike, rig: Rig) -> None:
+    """A rig as npz; its landmarks are the topology's and are not written."""
+    arrays = {key: value for key, value in vars(rig).items() if value is not None and key != "landmarks"}
+    write_arrays(path, arrays)
+
+
+def read_rig(path: PathLike, topology: Topology | None = None) -> Rig:
+    """What `write_rig` wrote; with the topology of its corpus, the landmarks too.
+
+    Raises:
+        ValueError: the mesh lacks the vertex of a landmark.
+    """
+    rig = Rig(**read_arrays(path))
+    if topology is None:
+        return rig
+    present = np.isin(topology.landmarks, rig.vertices)
+    if not present.all():
+        missing = np.flatnonzero(~present).tolist()
+        raise ValueError(f"{path}: the mesh lacks the vertices of the landmarks {missing}")
+    return Rig(**vars(rig) | {"landmarks": np.searchsorted(rig.vertices, topology.landmarks)})
+
+
+def read_rigs(paths: Iterable[PathLike], topology: Topology | None = None) -> dict[str, Rig]:
+    """Rigs by speaker, after whom their files are named."""
+    return {Path(path).stem: read_rig(path, topology) for path in paths}

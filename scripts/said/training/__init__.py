@@ -1,0 +1,1 @@
+"""The training loop and, one module each, what is trained on it."""

@@ -1,0 +1,191 @@
+"""Training of SAiD (Sections 4.2 and 5.1): the objective that `said.training.loop` minimises."""
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import Wav2Vec2Model
+
+from said.compute import Compute
+from said.diffusion import alphas_cumprod, loss_of, prediction_error, vertex_loss
+from said.files.fingerprint import digest
+from said.model import ModelConfig, SAiD
+from said.speech import encode, normalise
+from said.training.checkpoint import Checkpoint
+from said.training.loop import FitSettings, Step, fit, preserved_generators
+from said.training.windows import Batch, Clip, WindowEncoder, Windows
+
+SMALLEST_STD = 1e-3
+"""A coefficient that hardly moves in the training set is not blown up by its scale."""
+
+
+def model_config(settings: dict, encoder: Wav2Vec2Model) -> ModelConfig:
+    """The model that the section `said` of config.yaml describes, for a speech encoder."""
+    return ModelConfig(
+        width=settings["width"],
+        audio_width=encoder.config.hidden_size,
+        dropout=settings["dropout"],
+        alignment_bias=settings["alignment_bias"],
+        alignment_schedule=settings["alignment_schedule"],
+        prediction=settings["prediction"],
+        noise_schedule=settings["noise_schedule"],
+        diffusion_steps=settings["diffusion_steps"],
+        scaled=settings["coefficient_scale"] == "std",
+    )
+
+
+def train_said(
+    train: Sequence[Clip],
+    validation: Sequence[Clip],
+    encoder: Wav2Vec2Model,
+    settings: dict,
+    seed: int,
+    *,
+    std: NDArray,
+    name: str = "said",
+    compute: Compute = Compute(),  # noqa: B008, it is immutable
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
+    cache_bytes: int = 0,
+    report: Callable[[str], None] = print,
+) -> tuple[SAiD, list[dict]]:
+    """Train a SAiD model.
+
+    Args:
+        train, validation: clips of the two splits.
+        encoder: speech encoder; left as it is, a finetuned one is a copy inside the model.
+        settings: the section `said` of config.yaml.
+        seed: decides the weights, the windows, the augmentation and the noise.
+        std: (32,) standard deviation of each coefficient over the training set.
+        name: of the variant, for progress lines.
+        compute: device and arithmetic.
+        checkpoint: keeps the state while training; a run that finds one goes on from there.
+        events: TensorBoard file of the history.
+        cache_bytes: memory for encoded windows, which changes the speed and nothing else; see `WindowEncoder`.
+        report: gets progress, a line at a time.
+
+    Returns:
+        the averaged weights that `selection` chooses, in evaluation mode; and the history.
+
+    Raises:
+        ValueError: the settings contradict each other, or there are no clips.
+        FloatingPointError: the loss is not finite.
+        Stopped: a signal or the checkpoint's deadline asked for it, and the state is saved.
+    """
+    finetuned = settings["encoder"] == "finetuned"
+    _check(train, validation, settings)
+    encoder = copy.deepcopy(encoder).to(compute.device)
+    with preserved_generators(seed):
+        model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
+    if model.config.scaled:
+        model.coefficient_scale.copy_(torch.from_numpy(np.maximum(std, SMALLEST_STD)))
+    if finetuned:
+        # The convolutional part stays as pre-trained, as is the custom for wav2vec 2.0.
+        encoder.freeze_feature_encoder()
+    else:
+        encoder.requires_grad_(False)
+    alphas = alphas_cumprod(model.config).to(compute.device)
+    # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
+    fixed = not finetuned and settings["encoder_mode"] == "eval"
+    sentences = encoder if fixed and settings["conditioning"] == "sentence" else None
+    with compute.arithmetic():
+        windows = Windows(train, settings, sentences, compute)
+        held_out = Windows(validation, settings, sentences, compute)
+    encode_windows = WindowEncoder(encoder, compute, cache_bytes)
+
+    def audio_features(batch: Batch, conditioned: Tensor) -> Tensor:
+        if batch.features is not None:
+            return batch.features
+        if fixed:
+            return encode_windows(batch, conditioned)
+        encoder.train(model.training)
+        with torch.set_grad_enabled(finetuned and torch.is_grad_enabled()):
+            return encode(encoder, normalise(batch.waveforms), batch.coefficients.shape[1])
+
+    def losses(batch: Batch, conditioned: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        count = len(batch.coefficients)
+        timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
+        noise = torch.randn(batch.coefficients.shape, generator=generator)
+        with compute.autocast():
+            error = prediction_error(
+                model,
+                batch.coefficients,
+                audio_features(batch, conditioned),
+                compute.move(conditioned),
+                compute.move(timesteps),
+                compute.move(noise),
+                alphas=alphas,
+            )
+        kind = (settings["loss"], settings["loss_reduction"])
+        terms = {"noise": loss_of(error, *kind), "velocity": loss_of(error.diff(dim=1), *kind)}
+        if batch.displacements is not None:
+            terms["vertex"] = vertex_loss(error, batch.displacements)
+        return terms
+
+    def total(terms: dict[str, Tensor]) -> Tensor:
+        weighted = terms["noise"] + settings["velocity_weight"] * terms["velocity"]
+        return weighted + settings["vertex_weight"] * terms["vertex"] if "vertex" in terms else weighted
+
+    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = windows.batch(step.items, step.random)
+        conditioned = torch.from_numpy(step.random.random(len(step.items)) >= settings["condition_dropout"])
+        terms = losses(batch, conditioned, step.generator)
+        return total(terms), terms
+
+    def validate() -> float:
+        """The same windows, timesteps and noise each time, so that its values can be compared."""
+        random = np.random.default_rng((seed, 3))
+        generator = torch.Generator().manual_seed(seed)
+        values = []
+        for _ in range(settings["validation_repeats"]):
+            for first in range(0, len(validation), settings["batch_size"]):
+                batch = held_out.middle(range(first, min(first + settings["batch_size"], len(validation))))
+                dropped = random.random(len(batch.coefficients)) < settings["condition_dropout"]
+                conditioned = torch.from_numpy(~(dropped & settings["validation_dropout"]))
+                values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
+        return float(np.mean(values))
+
+    with compute.arithmetic(), compute.compiled(model.denoiser.model):
+        history = fit(
+            model,
+            objective,
+            validate,
+            items=[clip.name for clip in train],
+            settings=FitSettings.of(settings),
+            seed=seed,
+            name=name,
+            identity={
+                "said": settings,
+                "precision": compute.precision,
+                "compile": compute.compile,
+                "clips": digest({clip.name: clip.coefficients for clip in train}),
+                "speech": digest({clip.name: clip.waveform for clip in train}),
+                "encoder": digest(encoder.state_dict()),
+            },
+            learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},
+            extra_state={"mirrored": windows.mirrored},
+            checkpoint=checkpoint,
+            events=events,
+            report=report,
+        )
+    return model.eval(), history
+
+
+def _check(train, validation, settings: dict) -> None:
+    if not train or not validation:
+        raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
+    if settings["vertex_weight"] and any(clip.displacements is None for clip in [*train, *validation]):
+        raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
+    for key, allowed in (
+        ("encoder", ("frozen", "finetuned")),
+        ("encoder_mode", ("eval", "train")),
+        ("coefficient_scale", ("none", "std")),
+        ("window_sampling", ("slice", "padded")),
+        ("conditioning", ("window", "sentence")),
+    ):
+        if settings[key] not in allowed:
+            raise ValueError(f"{key} must be one of {', '.join(allowed)}, not {settings[key]!r}")

@@ -1,0 +1,207 @@
+"""Windows of the training clips, augmented, and the speech encoded for them (Sections 4.2 and 5.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import Wav2Vec2Model
+
+from said.arkit import MIRROR
+from said.compute import Compute
+from said.corpus import FRAME_RATE
+from said.model import CHANNELS
+from said.speech import SAMPLE_RATE, encode, encode_clip, normalise
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sentence.
+
+    Attributes:
+        name: unique among the clips.
+        coefficients: (N, 32) in [0, 1], 60 frames per second.
+        waveform: (T,) in [-1, 1] at 16 kHz, beginning with the first frame.
+        displacements: (32, 3 V) blendshapes of the speaker less the template; the vertex loss alone needs them.
+    """
+
+    name: str
+    coefficients: NDArray[np.float32]
+    waveform: NDArray[np.float32]
+    displacements: NDArray[np.float32] | None = None
+
+    def __post_init__(self):
+        if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
+            raise ValueError(f"{self.name}: coefficients are {self.coefficients.shape}, expected (N >= 2, {CHANNELS})")
+        if self.waveform.ndim != 1 or len(self.waveform) == 0:
+            raise ValueError(f"{self.name}: waveform is {self.waveform.shape}, expected (T,)")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of one length n, on the device.
+
+    Attributes:
+        coefficients: (B, n, 32).
+        waveforms: (B, n * 16000 / 60); None where there are features.
+        features: (B, n, H) cut from encoded sentences.
+        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss looks at them.
+        places: of each window whose audio may come again, what it is (clip and first frame); None for the others.
+    """
+
+    coefficients: Tensor
+    waveforms: Tensor | None
+    features: Tensor | None
+    displacements: Tensor | None
+    places: tuple[tuple | None, ...]
+
+
+class Windows:
+    """Windows of clips, random ones with augmentation (Section 5.1).
+
+    Args:
+        clips: of one split.
+        settings: the section `said` of config.yaml.
+        encoder: where given, whole sentences are encoded once and windows are cut from their features; otherwise a
+            window carries its waveform.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        settings: dict,
+        encoder: Wav2Vec2Model | None,
+        compute: Compute = Compute(),  # noqa: B008
+    ):
+        self.clips = clips
+        self.settings = settings
+        self.compute = compute
+        self.mirrored = torch.zeros(len(clips), dtype=torch.bool)
+        """Which clips are mirrored for good, where `mirror_persistent`."""
+        self.features = None
+        """(all frames of all clips, H) features of the sentences, one after another."""
+        self._lengths = np.array([len(clip.coefficients) for clip in clips])
+        self._first_frames = np.cumsum(self._lengths) - self._lengths
+        if encoder is not None:
+            encoder.eval()
+            self.features = torch.cat([encode_clip(encoder, c.waveform, len(c.coefficients)) for c in clips])
+
+    def batch(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
+        """One random window of each of the clips."""
+        length = self.settings["window"]
+        padded = self.settings["window_sampling"] == "padded"
+        if padded:
+            length = int(random.integers(length, max(length, self._lengths[indices].min()) + 1))
+        cuts = []
+        for index in indices:
+            frames = int(self._lengths[index])
+            if padded:  # from half a window before the clip to where half of it is left over
+                start = int(random.integers(-(length // 2), max(0, frames - length // 2 - 1) + 1))
+            else:
+                start = int(random.integers(max(0, frames - length) + 1))
+            shift = 0.0
+            if random.random() < self.settings["shift_probability"]:
+                shift = random.uniform(-1, 1) * self.settings["shift_seconds"]
+            cuts.append((int(index), start, shift, self._is_mirrored(index, random)))
+        return self._cut(cuts, length)
+
+    def middle(self, indices: Sequence[int]) -> Batch:
+        """The window in the middle of each of the clips, as it is."""
+        length = self.settings["window"]
+        starts = [max(0, (int(self._lengths[index]) - length) // 2) for index in indices]
+        return self._cut([(index, start, 0.0, False) for index, start in zip(indices, starts, strict=True)], length)
+
+    def _is_mirrored(self, index: int, random: np.random.Generator) -> bool:
+        flip = bool(random.random() < self.settings["mirror_probability"])
+        if not self.settings["mirror_persistent"]:
+            return flip
+        self.mirrored[index] ^= flip
+        return bool(self.mirrored[index])
+
+    def _cut(self, cuts: Sequence[tuple[int, int, float, bool]], length: int) -> Batch:
+        """Frames [start, start + length) of clips and their speech `shift` seconds later; both ends are repeated."""
+        coefficients, waveforms = [], []
+        for index, start, shift, mirrored in cuts:
+            clip = self.clips[index]
+            frames = np.clip(np.arange(start, start + length), 0, len(clip.coefficients) - 1)
+            values = np.asarray(clip.coefficients, dtype=np.float32)[frames]
+            coefficients.append(values[:, MIRROR] if mirrored else values)
+            if self.features is None:
+                first = start * SAMPLE_RATE // FRAME_RATE + round(shift * SAMPLE_RATE)
+                samples = np.arange(first, first + length * SAMPLE_RATE // FRAME_RATE)
+                waveforms.append(clip.waveform[np.clip(samples, 0, len(clip.waveform) - 1)])
+        displacements = [self.clips[index].displacements for index, *_ in cuts]
+        move = self.compute.move
+        varied = self.settings["window_sampling"] == "padded"
+        return Batch(
+            move(torch.from_numpy(np.stack(coefficients))),
+            move(torch.from_numpy(np.stack(waveforms).astype(np.float32))) if waveforms else None,
+            None if self.features is None else self._interpolated(cuts, length),
+            move(torch.from_numpy(np.stack(displacements))) if self.settings["vertex_weight"] else None,
+            tuple(None if shift or varied else (id(self), index, start) for index, start, shift, _ in cuts),
+        )
+
+    def _interpolated(self, cuts, length: int) -> Tensor:
+        """Features (B, length, H) at the cuts' fractional frames, linearly."""
+        index, start, shift = (np.array([cut[column] for cut in cuts]) for column in range(3))
+        last = self._lengths[index, None] - 1
+        positions = np.clip(start[:, None] + np.arange(length), 0, last) + shift[:, None] * FRAME_RATE
+        positions = np.clip(positions, 0, last)
+        below = np.minimum(positions.astype(int), np.maximum(0, last - 1))
+        share = self.compute.move(torch.from_numpy((positions - below).astype(np.float32)))[..., None]
+        first = self._first_frames[index, None]
+        lower, upper = (
+            self.compute.move(torch.from_numpy(first + frames)) for frames in (below, np.minimum(below + 1, last))
+        )
+        return self.features[lower] * (1 - share) + self.features[upper] * share
+
+
+class WindowEncoder:
+    """Encodes windows of audio with a frozen encoder, and keeps those that may come again.
+
+    A window whose audio is not shifted is one of few (at most as many as its clip has frames), so that over thousands
+    of epochs each is drawn again and again. Windows under the null condition are not encoded. On the CPU each window is
+    encoded by itself, so that its features do not depend on what else is in the batch and which windows are kept.
+
+    Args:
+        cache_bytes: memory for kept features; once it is full, what is kept stays.
+    """
+
+    def __init__(self, encoder: Wav2Vec2Model, compute: Compute, cache_bytes: int):
+        self.encoder = encoder
+        self.compute = compute
+        self.free_bytes = cache_bytes
+        self._kept: dict[tuple, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch, conditioned: Tensor) -> Tensor:
+        """Features (B, n, H) of the windows that are `conditioned` (B,) bool; zero for the others."""
+        frames = batch.coefficients.shape[1]
+        features = torch.zeros(len(conditioned), frames, self.encoder.config.hidden_size, device=self.compute.device)
+        wanted = np.flatnonzero(conditioned.numpy()).tolist()
+        known = [row for row in wanted if batch.places[row] in self._kept]
+        missing = [row for row in wanted if batch.places[row] not in self._kept]
+        self.encoder.eval()
+        waveforms = normalise(batch.waveforms)
+        for rows in [[row] for row in missing] if self.compute.device == "cpu" else [missing] if missing else []:
+            index = self._index(rows)
+            features[index] = encode(self.encoder, waveforms[index], frames).to(features.dtype)
+        if known:
+            kept = torch.stack([self._kept[batch.places[row]] for row in known])
+            features[self._index(known)] = self.compute.move(kept)
+        self._keep({batch.places[row]: row for row in missing if batch.places[row] is not None}, features)
+        return features
+
+    def _index(self, rows: list[int]) -> Tensor:
+        """Rows as a tensor of the device: for a list of them, PyTorch would wait for the GPU."""
+        return self.compute.move(torch.tensor(rows))
+
+    def _keep(self, rows: dict[tuple, int], features: Tensor) -> None:
+        """Keep as many of these rows of (B, n, H) features as there is room for, in one transfer."""
+        size = features[0].numel() * features.element_size()
+        rows = dict(list(rows.items())[: self.free_bytes // size])
+        if rows:
+            self._kept |= zip(rows, features[self._index(list(rows.values()))].cpu(), strict=True)
+            self.free_bytes -= size * len(rows)

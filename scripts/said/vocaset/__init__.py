@@ -1,0 +1,1 @@
+"""The licensed data: download, archives, reading, audit."""

@@ -1,0 +1,234 @@
+"""What is wrong with a corpus before anything is computed from it.
+
+Every sentence that is expected is looked at: whether it is there, whether its meshes and its speech can be used, and
+whether they belong together. What is found is known of the release, or accepted in the configuration, or refused.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from said.corpus import FRAME_RATE
+from said.files.pages import page
+from said.running.console import progress
+from said.vocaset.release import DefectError, Release, require_finite
+
+SAMPLE_RATE = 22000
+"""Hz, of all speech in the release."""
+CHECKS = {
+    "missing": "meshes or speech are not there",
+    "unreadable": "a file is damaged",
+    "frames": "frames are missing within the sentence",
+    "topology": "the triangles are not the template's",
+    "not_finite": "a coordinate is not finite",
+    "empty": "the speech has no samples",
+    "first_frames": "frames are missing at the beginning; the speech before them is cut off",
+    "frame_rate": "motion and speech do not fit 60 frames per second",
+    "length": "motion and speech differ in length",
+    "sample_rate": "the speech is not sampled at 22 kHz",
+    "silent": "the speech is silent",
+    "clipped": "the speech is clipped",
+    "unexpected": "no such sentence is known",
+}
+"""What is looked for, from the gravest to the lightest."""
+UNUSABLE = ("missing", "unreadable", "frames", "topology", "not_finite", "empty")
+"""Checks after which a sentence, once accepted, is left out; after the others it is used as it is."""
+KNOWN = (
+    "FaceTalk_170811_03274_TA/sentence24/missing",
+    "FaceTalk_170809_00138_TA/sentence32/missing",
+    "FaceTalk_170809_00138_TA/sentence26/first_frames",
+)
+"""Gaps of VOCASET as it was released."""
+_RATE_TOLERANCE = 0.1  # of 60 frames per second; beyond it the rate is wrong, not the length
+_SILENCE = 33  # root mean square, of 32768: -60 dB
+_CLIPPED_SHARE = 1e-3  # of all samples at full scale
+_FULL_SCALE = 2**15 - 1
+
+
+class AuditError(RuntimeError):
+    """The corpus has faults that are neither known nor accepted; the message names each."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault: whose, in which sentence ("template" for that), which check of `CHECKS`, and what was seen."""
+
+    speaker: str
+    sentence: str
+    check: str
+    detail: str
+
+    @property
+    def name(self) -> str:
+        """How `vocaset.accept` lists it."""
+        return f"{self.speaker}/{self.sentence}/{self.check}"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a speaker has: measurements of each readable sentence, and the findings."""
+
+    speaker: str
+    sentences: dict[str, dict]
+    findings: list[Finding]
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping) -> "Inspection":
+        return cls(value["speaker"], value["sentences"], [Finding(**finding) for finding in value["findings"]])
+
+
+def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> Inspection:
+    """Look at everything a speaker has, one sentence in memory at a time.
+
+    Args:
+        expected: sentences it should have: sentence01 to this.
+        tolerance: frames by which motion and speech may differ in length.
+    """
+    inspection = Inspection(speaker, {}, [])
+
+    def found(sentence, check, detail):
+        inspection.findings.append(Finding(speaker, sentence, check, detail))
+
+    try:
+        require_finite(release.template(speaker)[None], f"template of {speaker}")
+    except DefectError as error:
+        found("template", error.check, str(error))
+    numbers, spoken = release.frame_numbers(speaker), release.spoken(speaker)
+    names = [f"sentence{index + 1:02d}" for index in range(expected)]
+    there = [*numbers, *sorted({*spoken, *names} - {*numbers})]
+    for sentence in progress(there, "sentences"):
+        if sentence not in names:
+            found(sentence, "unexpected", f"{expected} sentences are expected")
+        halves = {"meshes": sentence in numbers, "speech": sentence in spoken}
+        if not all(halves.values()):
+            found(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
+            continue
+        try:
+            inspection.sentences[sentence], remarks = _look(release, speaker, sentence, numbers[sentence], tolerance)
+        except DefectError as error:
+            found(sentence, error.check, str(error))
+        else:
+            for check, detail in remarks:
+                found(sentence, check, detail)
+    return inspection
+
+
+def _look(release: Release, speaker: str, sentence: str, numbers: NDArray, tolerance: float):
+    """Measurements of a sentence, and (check, detail) of what is wrong with it but does not prevent reading it."""
+    findings = []
+    first, last = int(numbers[0]), int(numbers[-1])
+    if last - first + 1 != len(numbers):
+        absent = sorted({*range(first, last + 1)} - {*numbers.tolist()})
+        raise DefectError("frames", f"lacks {len(absent)} frames, the first of them {absent[0] + 1}")
+    if first:
+        findings.append(("first_frames", f"begins with frame {first + 1}"))
+    require_finite(release.motion(speaker, sentence), f"{speaker}/{sentence}")
+    samples, rate = release.speech(speaker, sentence)
+    if len(samples) == 0:
+        raise DefectError("empty", "the speech has no samples")
+    if rate != SAMPLE_RATE:
+        findings.append(("sample_rate", f"{rate} Hz"))
+    fitting = len(samples) / rate * FRAME_RATE
+    if abs((last + 1) / fitting - 1) > _RATE_TOLERANCE:
+        per_second = (last + 1) / fitting * FRAME_RATE
+        findings.append(
+            ("frame_rate", f"{last + 1} frames in {len(samples) / rate:.3f} s: {per_second:.1f} per second")
+        )
+    elif abs(last + 1 - fitting) > tolerance:
+        findings.append(("length", f"{last + 1} frames of motion, {fitting:.2f} of speech"))
+    wide = samples.astype(np.float64)
+    loudness, full = np.sqrt(np.mean(wide**2)), np.mean(np.abs(wide) >= _FULL_SCALE)
+    if loudness < _SILENCE:
+        findings.append(("silent", f"root mean square {loudness:.1f} of 32768"))
+    if full > _CLIPPED_SHARE:
+        findings.append(("clipped", f"{100 * full:.2f} % of the samples at full scale"))
+    measured = {"frames": len(numbers), "seconds": len(samples) / rate, "loudness": float(loudness)}
+    return measured, findings
+
+
+def judge(inspections: Sequence[Inspection], accept: Sequence[str]) -> pd.DataFrame:
+    """All findings, each with its verdict: known, accepted or refused.
+
+    Args:
+        accept: patterns of `Finding.name`, as a shell's (`*/*/clipped`).
+
+    Returns:
+        a table of speaker, sentence, check, detail, verdict and consequence (used, or left out).
+    """
+    rows = []
+    for finding in (finding for inspection in inspections for finding in inspection.findings):
+        known = finding.name in KNOWN
+        accepted = any(fnmatchcase(finding.name, pattern) for pattern in accept) and finding.sentence != "template"
+        verdict = "known" if known else "accepted" if accepted else "refused"
+        consequence = "left out" if finding.check in UNUSABLE else "used"
+        rows.append({**asdict(finding), "verdict": verdict, "consequence": consequence})
+    return pd.DataFrame(rows, columns=["speaker", "sentence", "check", "detail", "verdict", "consequence"])
+
+
+def usable(inspection: Inspection, judged: pd.DataFrame) -> list[str]:
+    """A speaker's sentences that go into the corpus, sorted."""
+    left_out = judged[(judged["speaker"] == inspection.speaker) & (judged["consequence"] == "left out")]
+    return sorted({*inspection.sentences} - {*left_out["sentence"]})
+
+
+def require_accepted(judged: pd.DataFrame, page: str) -> None:
+    """Refuse a corpus with a fault that is neither known nor accepted.
+
+    Raises:
+        AuditError: naming each fault as `vocaset.accept` would list it.
+    """
+    refused = judged[judged["verdict"] == "refused"]
+    if len(refused):
+        lines = [f"  {row.speaker}/{row.sentence}/{row.check}: {row.detail}" for row in refused.itertuples()]
+        raise AuditError(
+            "\n".join(
+                [
+                    f"the corpus has {len(refused)} faults that are neither known of the release nor accepted; {page}",
+                    *lines,
+                    "Repair the copy. Or list them under vocaset.accept in config.yaml, with * for any part: sentences "
+                    f"are then left out ({', '.join(UNUSABLE)}) or used as they are (the other checks). A template "
+                    "cannot be accepted.",
+                ]
+            )
+        )
+
+
+def render(inspections: Sequence[Inspection], judged: pd.DataFrame, accept: Sequence[str]) -> str:
+    """The audit as an HTML page: what each speaker has, then what was found."""
+    speakers = pd.DataFrame(
+        [
+            {
+                "speaker": inspection.speaker,
+                "sentences used": len(usable(inspection, judged)),
+                "frames": sum(sentence["frames"] for sentence in inspection.sentences.values()),
+                "minutes of speech": sum(sentence["seconds"] for sentence in inspection.sentences.values()) / 60,
+            }
+            for inspection in inspections
+        ]
+    )
+    names = judged["speaker"] + "/" + judged["sentence"] + "/" + judged["check"]
+    idle = [pattern for pattern in accept if not any(fnmatchcase(name, pattern) for name in names)]
+    notes = [f"{name} in vocaset.accept matches nothing." for name in idle]
+    counts = judged["verdict"].value_counts()
+    summary = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("known", "accepted", "refused"))
+    meanings = pd.DataFrame({"check": list(CHECKS), "meaning": list(CHECKS.values())})
+    tables = {
+        "Speakers": _html(speakers),
+        f"Findings: {summary}": _html(judged) if len(judged) else "<p>None.</p>",
+        "Checks": _html(meanings),
+    }
+    body = "".join(f"<h2>{html.escape(title)}</h2>\n{table}\n" for title, table in tables.items())
+    body += "".join(f"<p>{html.escape(note)}</p>\n" for note in notes)
+    return page(f"<h1>Audit of the corpus</h1>\n{body}")
+
+
+def _html(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, float_format="%.1f")

@@ -1,0 +1,85 @@
+"""The name and password of a registration, from the environment or a private file, and from nowhere else."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from said.running.atomic import PathLike
+
+REMEDY = (
+    "VOCASET is free for research after registration at https://voca.is.tue.mpg.de. Then set VOCA_USERNAME and "
+    "VOCA_PASSWORD to have it downloaded, or vocaset.path in config.yaml to a copy of your own; or run with "
+    "--config dataset=synthetic, which needs neither"
+)
+VARIABLES = ("VOCA_USERNAME", "VOCA_PASSWORD")
+
+
+class CredentialsError(RuntimeError):
+    """There are no credentials, or they may not be used; the message says what to do and holds none of them."""
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """A name and a password, which no message, log or representation shows."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(hidden)"
+
+    def __reduce__(self):
+        raise TypeError("credentials are not written anywhere")
+
+    def form(self) -> dict[str, str]:
+        """What the publisher's page is sent."""
+        return {"username": self.username, "password": self.password}
+
+
+def read_credentials(file: PathLike | None, environment: Mapping[str, str] = os.environ) -> Credentials:
+    """The credentials of the environment or, where it has none, of a file that its owner alone can read.
+
+    Args:
+        file: two lines, name and password. None: the environment alone.
+        environment: where VOCA_USERNAME and VOCA_PASSWORD are looked for.
+
+    Raises:
+        CredentialsError: there are none, one of the two is missing, or others may read the file.
+    """
+    given = [environment.get(name, "") for name in VARIABLES]
+    if all(given):
+        return Credentials(*given)
+    if any(given):
+        raise CredentialsError(f"{VARIABLES[given.index('')]} is not set, its counterpart is: set both or neither")
+    path = None if file is None else Path(file)
+    if path is None or not path.exists():
+        place = "" if path is None else f" and {path}, two lines of mode 0600, is not there"
+        raise CredentialsError(f"{' and '.join(VARIABLES)} are not set{place}. {REMEDY}")
+    return _read_file(path)
+
+
+def require_private_channel(url: str) -> None:
+    """Refuse to send credentials where they could be read on the way: TLS or this very machine.
+
+    Raises:
+        CredentialsError: the address is plain http to another machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        raise CredentialsError(f"{url}: a password is sent over https only; correct vocaset.url in config.yaml")
+
+
+def _read_file(path: Path) -> Credentials:
+    with path.open(encoding="utf-8") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise CredentialsError(f"{path}: others may read it, it was not used; chmod 600 {path}")
+        if status.st_uid != os.getuid():
+            raise CredentialsError(f"{path}: belongs to somebody else, it was not used")
+        lines = file.read().splitlines()
+    if len(lines) != 2 or not all(lines):
+        raise CredentialsError(f"{path}: must hold two lines, name and password; it has {len(lines)}")
+    return Credentials(*lines)

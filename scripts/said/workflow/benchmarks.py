@@ -1,0 +1,116 @@
+"""What Snakemake measured of every job: the files that `benchmark:` leaves.
+
+A module of its own and without packages, so that a dry run may look at them and stay quick.
+"""
+
+import ast
+import csv
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from said.workflow.work import Job
+
+
+@dataclass(frozen=True)
+class Record:
+    """A job that is done, and how long it took."""
+
+    job: Job
+    seconds: float
+
+
+def read_benchmarks(folder: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """One row per job: the columns of its benchmark file, as text, and
+
+    * rule: the rule's name;
+    * name: of the file in the folder, without suffix.
+
+    A file without rows that hold a time, as an interrupted job may leave, is left out.
+
+    Args:
+        folder: holds <rule>.tsv, or <rule>/**/<wildcards>.tsv.
+    """
+    found = []
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            rows = csv.DictReader((line.replace("\0", "") for line in file), delimiter="\t", quoting=csv.QUOTE_NONE)
+            found += [row | {"rule": name.split("/")[0], "name": name} for row in rows if _is_time(row.get("s"))]
+    return found
+
+
+def read_records(folder: str | os.PathLike[str], planned: Mapping[str, Job], gpu_here: bool) -> list[Record]:
+    """The jobs behind benchmark files, with the settings that they ran with.
+
+    Extended benchmarks (`benchmark-extended` in profiles/default) hold the settings. Other files are taken for the work
+    of the job that is planned under their name, or of a job without settings. A training that went on after an
+    interruption left the time of its end alone; its history has all of it.
+
+    Args:
+        folder: as of `read_benchmarks`.
+        planned: jobs of the same run, by name.
+        gpu_here: whether this machine has a GPU, which a job uses that may and reserves none.
+    """
+    records = []
+    for row in read_benchmarks(folder):
+        job = _job(row, planned, gpu_here)
+        records.append(Record(job, max(float(row["s"]), _training_seconds(job.params.get("checkpoint")))))
+    return records
+
+
+def uses_gpu(params: Mapping, resources: Mapping, gpu_here: bool) -> bool:
+    """Whether a job computes on a GPU: it may, and reserves one or is where one is."""
+    if params.get("device", "cpu") == "cpu":
+        return False
+    return params["device"] == "cuda" or gpu_here or reserves_gpu(resources)
+
+
+def reserves_gpu(resources: Mapping) -> bool:
+    """Whether resources ask a scheduler for a GPU, in any of the ways that Snakemake's executors know."""
+    counts = (resources.get(key) for key in ("gpu", "gpus", "nvidia_gpu", "gpus_per_task"))
+    return any(str(count) not in ("None", "0", "") for count in counts) or any(
+        "gpu" in str(resources.get(key, "")) for key in ("gres", "slurm_extra")
+    )
+
+
+def _is_time(text: str | None) -> bool:
+    try:
+        return 0 <= float(text) < float("inf")
+    except (TypeError, ValueError):
+        return False
+
+
+def _job(row: Mapping[str, str], planned: Mapping[str, Job], gpu_here: bool) -> Job:
+    params = _literal(row.get("params"))
+    if not params:
+        return replace(planned.get(row["name"]) or Job(row["rule"], row["name"]), threads=_threads(row))
+    gpu = uses_gpu(params, _literal(row.get("resources")), gpu_here)
+    return Job(row["rule"], row["name"], _literal(row.get("wildcards")), params, _threads(row), gpu)
+
+
+def _threads(row: Mapping[str, str]) -> int:
+    threads = row.get("threads") or ""
+    return max(1, int(threads)) if threads.isdecimal() else 1
+
+
+def _literal(text: str | None) -> dict:
+    """A dict from what Python printed of it; empty where it is none or holds what is no literal."""
+    try:
+        value = ast.literal_eval(text or "")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _training_seconds(checkpoint: str | None) -> float:
+    """Seconds of a training over all its interruptions; 0 where that is not known."""
+    if checkpoint is None:
+        return 0.0
+    try:
+        last = Path(checkpoint).with_name("history.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+        return float(json.loads(last)["seconds"])
+    except (OSError, IndexError, KeyError, TypeError, ValueError):
+        return 0.0

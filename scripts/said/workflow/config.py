@@ -1,0 +1,273 @@
+"""The configuration: validation with errors that help, and what preset, scale and variant make of it."""
+
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+
+import jsonschema
+
+from said.running.console import nearest
+from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
+from said.workflow.values import find_braces, find_unusable, follow, join, with_types
+
+SECTIONS = (
+    "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
+    "extractor", "said", "sampling", "evaluation", "lipsync", "figures", "compute",
+)  # fmt: skip
+ROLES = ("train", "validation", "test")
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; the message names each key, its place and the remedy."""
+
+
+def merge(base: Mapping, override: Mapping) -> dict:
+    """`base` with `override` laid over it, key by key into nested mappings; lists and values are replaced."""
+    merged = deepcopy(dict(base))
+    for key, value in override.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def resolve(config: Mapping, schema: Mapping) -> dict:
+    """The configuration of one run: sections, then preset, then scale laid over them, all checked.
+
+    `~` at the beginning of a value, which is a path then, is the home folder.
+
+    Args:
+        config: config.yaml, with what the command line changed.
+        schema: schemas/config.schema.yaml.
+
+    Returns:
+        dict with dataset, scale, preset, seed and the sections, and
+
+        * `trainings`: per row of Table 2, its trainings by name, each with its number of `said.seeds`. The first bears
+          the variant's name and stands for it, the others are called <variant>_seed<number>.
+        * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
+          nothing about those there are.
+        * `refused_edits`: per entry of `edits` that cannot be used, a line for each of its faults; `edits` has the
+          others. A wrong one stops itself alone.
+
+        Numbers have the type that the schema gives them, however they are written.
+
+    Raises:
+        ConfigError: naming every wrong key at once.
+    """
+    config, refused = _without_wrong_edits(config, schema)
+    validate(config, schema)
+    config = with_types(config, schema, schema)
+    sections = {name: config[name] for name in SECTIONS}
+    for kind in ("preset", "scale"):
+        sets, chosen = config[f"{kind}s"], config[kind]
+        if chosen not in sets:
+            raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
+        sections = merge(sections, sets[chosen])
+    resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
+    resolved = _expand(resolved)
+    _complete(resolved, schema)
+    resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
+    if resolved["lipsync"]["weights"] == "auto":
+        resolved["lipsync"]["weights"] = "published" if resolved["dataset"] == "vocaset" else "trained"
+    _consistent(resolved)
+    edits = _expand(config.get("edits", {}))
+    with_braces = {name: list(find_braces(entry, f"edits.{name}")) for name, entry in edits.items()}
+    resolved["edits"] = {name: entry for name, entry in edits.items() if not with_braces[name]}
+    resolved["refused_edits"] = refused | {name: faults for name, faults in with_braces.items() if faults}
+    return resolved
+
+
+def _without_wrong_edits(config: Mapping, schema: Mapping) -> tuple[dict, dict[str, list[str]]]:
+    """The configuration with those of its edits that the schema admits, and the faults of each of the others."""
+    edits = config.get("edits")
+    if not isinstance(edits, Mapping):
+        return dict(config), {}
+    part = {"$defs": schema["$defs"], "properties": {"edits": schema["properties"]["edits"]}}
+    kept: dict[str, Mapping] = {}
+    refused = {}
+    for name, entry in edits.items():
+        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*kept, name], "edits."))
+        if faults:
+            refused[str(name)] = faults
+        else:
+            kept[name] = entry
+    return {**config, "edits": kept}, refused
+
+
+def validate(config: Mapping, schema: Mapping) -> None:
+    """Check a configuration as written against the schema.
+
+    Raises:
+        ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
+    """
+    _raise(_faults(config, schema))
+
+
+def _faults(config: Mapping, schema: Mapping) -> list[str]:
+    """A line per fault of a configuration as written."""
+    errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
+    faults += [line for error in errors for line in _explain(error, schema)]
+    # 3.0e+200 is whole, and no count.
+    faults = faults or list(find_unusable(with_types(config, schema, schema)))
+    return list(dict.fromkeys(faults))
+
+
+def _raise(faults: Iterable[str]) -> None:
+    if faults := list(dict.fromkeys(faults)):
+        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
+
+
+def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iterator[jsonschema.ValidationError]:
+    """As JSON Schema means it: to Python alone, `$` is before a line end too."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+
+
+def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
+    """Readable lines of one schema error."""
+    place = ".".join(str(part) for part in error.absolute_path)
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        allowed = list(_properties(error.schema, schema))
+        for key in error.instance:
+            if key not in allowed:
+                yield f"{join(place, key)}: unknown key{nearest(str(key), allowed)}"
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance:
+                yield f"{join(place, key)}: missing; copy it from the config.yaml that came with the workflow"
+    elif "propertyNames" in error.absolute_schema_path:
+        yield f"{join(place, error.instance)}: not a usable name{_describe(error.schema)}"
+    elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
+        number = float(error.instance)
+        written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
+        yield f"{place}: {error.instance!r} is text to YAML; write {written}"
+    else:
+        yield f"{place}: {error.message}{_describe(error.schema)}"
+
+
+def _properties(schema: Mapping, root: Mapping) -> dict:
+    """The keys that an object schema allows, through its references."""
+    return follow(schema, root).get("properties", {})
+
+
+def _expand(value):
+    """A copy in which every text that begins with `~` has the home folder instead."""
+    if isinstance(value, Mapping):
+        return {key: _expand(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_expand(one) for one in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+def _describe(schema: Mapping) -> str:
+    return f" ({schema['description']})" if "description" in schema else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _complete(resolved: Mapping, schema: Mapping) -> None:
+    """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
+    missing = [
+        line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
+    ]
+    _raise(missing)
+
+
+def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Iterator[str]:
+    for key, inner in _properties(schema, root).items():
+        if key not in value:
+            yield f"{place}.{key}: missing; copy it from the config.yaml that came with the workflow"
+        elif isinstance(value[key], Mapping):
+            yield from _absent(value[key], inner, root, f"{place}.{key}")
+
+
+def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str, dict[str, int]], dict[str, dict]]:
+    """What `resolve` calls trainings and variants.
+
+    Raises:
+        ConfigError: a further training would have the name of a variant.
+    """
+    trainings, settings, faults = {}, {}, []
+    for variant, block in variants.items():
+        merged = merge(said, block)
+        first, *others = merged.pop("seeds")
+        trainings[variant] = {variant: first} | {f"{variant}_seed{number}": number for number in others}
+        settings |= {name: deepcopy(merged) for name in trainings[variant]}
+        for name in trainings[variant].keys() & variants.keys() - {variant}:
+            faults.append(f"variants.{name}: a training of {variant} with another seed has that name; choose another")
+    _raise(sorted(faults))
+    return trainings, settings
+
+
+def _consistent(resolved: Mapping) -> None:
+    """What no schema can say: each speaker has one role, and numbers that bound each other do."""
+    faults = list(find_braces({section: resolved[section] for section in SECTIONS}))
+    for dataset in ("synthetic", "vocaset"):
+        split = resolved[dataset]["split"]
+        speakers = [speaker for role in ROLES for speaker in split.get(role, ())]
+        faults += find_clashes(speakers, f"{dataset}.split: ", taken=SPEAKERS)
+        seen: dict[str, str] = {}
+        for role in ROLES:
+            if not split.get(role):
+                faults.append(f"{dataset}.split.{role}: empty; every role needs a speaker")
+            for speaker in split.get(role, ()):
+                if speaker in seen:
+                    faults.append(
+                        f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role"
+                    )
+                seen[speaker] = role
+    methods = ["ground_truth", *resolved["variants"]] + ["oracle"] * (resolved["dataset"] == "synthetic")
+    faults += find_clashes(resolved["variants"], "variants.", taken=METHODS)
+    for name in resolved["evaluation"]["style_methods"]:
+        if name not in methods:
+            faults.append(f"evaluation.style_methods: {name!r} is none of {', '.join(methods)}{nearest(name, methods)}")
+    variants = {name: resolved["variants"][name] for name in resolved["trainings"]}
+    for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
+        if fit["warmup_epochs"] > fit["epochs"]:
+            faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
+    for name, said in {"said": resolved["said"], **variants}.items():
+        if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
+            faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
+        if resolved["sampling"]["steps"] > said["diffusion_steps"]:
+            faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
+    if resolved["sampling"]["eta"] and resolved["sampling"]["sampler"] != "ddim":
+        faults.append(f"sampling.eta: has no effect with the sampler {resolved['sampling']['sampler']}; set it to 0.0")
+    faults += _clashing_downloads(resolved)
+    sources = resolved["downloads"]["sources"]
+    for name, file in resolved["downloads"]["files"].items():
+        if file["source"] not in sources:
+            faults.append(f"downloads.files.{name}.source: {file['source']!r} is none of {', '.join(sources)}")
+    tests = resolved[resolved["dataset"]]["split"]["test"]
+    if resolved["figures"]["blendshapes_of"] >= len(tests):
+        faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")
+    if resolved["dataset"] == "synthetic":  # what another dataset holds is seen when it is read
+        count, figures = resolved["synthetic"]["sentences"]["test"], resolved["figures"]
+        shown = {"demo_sentence": [figures["demo_sentence"]], "comparison_sentences": figures["comparison_sentences"]}
+        for key, numbers in shown.items():
+            for number in numbers:
+                if number >= count:
+                    faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
+    _raise(faults)
+
+
+def _clashing_downloads(resolved: Mapping) -> Iterator[str]:
+    """Two names for one file in the folder of downloads or in the one of archives, checksums among them."""
+    archives = [archive["name"] for archive in resolved["vocaset"]["archives"]]
+    for name in dict.fromkeys(archives):
+        if archives.count(name) > 1:
+            yield f"vocaset.archives: {name} is there twice; remove one"
+    yield from find_clashes(archives, "vocaset.archives: ")
+    files = list(resolved["downloads"]["files"])
+    yield from find_clashes(files, "downloads.files.", taken=["vocaset", *(f"{name}{CHECKSUM}" for name in files)])

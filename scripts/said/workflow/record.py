@@ -1,0 +1,86 @@
+"""What a run was and what it cost: its configuration, the versions of its software, the time of its jobs."""
+
+import html
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+import pandas as pd
+import yaml
+
+from said.files.pages import page
+
+
+def cost(benchmarks: pd.DataFrame, stages: Mapping[str, Iterable[str]]) -> pd.DataFrame:
+    """Time and memory of the run's jobs, summed by rule in the workflow's order, and their total.
+
+    Args:
+        benchmarks: one row per job: rule, and Snakemake's columns s, cpu_time (seconds) and max_rss (MiB).
+        stages: stage -> its rules, both in order. Rules that have no job are left out.
+
+    Returns:
+        stage, rule, jobs, wall_seconds, cpu_seconds, peak_mib; the last row is the total, its peak the largest.
+    """
+    rows = []
+    for stage, rules in stages.items():
+        for rule in rules:
+            jobs = benchmarks[benchmarks["rule"] == rule]
+            if len(jobs):
+                rows.append((stage, rule, *_sums(jobs)))
+    known = benchmarks[benchmarks["rule"].isin([rule for rules in stages.values() for rule in rules])]
+    rows.append(("total", "", *_sums(known)))
+    return pd.DataFrame(rows, columns=["stage", "rule", "jobs", "wall_seconds", "cpu_seconds", "peak_mib"])
+
+
+def _sums(jobs: pd.DataFrame) -> tuple:
+    # A job that ends before Snakemake's first look at it has "NA" for load and memory.
+    numbers = jobs[["s", "cpu_time", "max_rss"]].apply(pd.to_numeric, errors="coerce").fillna(0.0)
+    return len(jobs), numbers["s"].sum(), numbers["cpu_time"].sum(), numbers["max_rss"].max() if len(jobs) else 0.0
+
+
+def versions(requirements: str) -> dict[str, str]:
+    """Version of Python, of the platform, and of each package that is installed of a requirements file's text."""
+    found = {"Python": platform.python_version(), "platform": platform.platform()}
+    for line in requirements.splitlines():
+        name = line.split("#")[0].split("==")[0].strip()
+        if name:
+            try:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found[name] = "not installed"
+    return found
+
+
+def record_page(
+    config: Mapping, costs: pd.DataFrame, software: Mapping[str, str], provenance: Mapping[str, object] | None = None
+) -> str:
+    """The record as an HTML page: what was run, what it cost, with which software, and the whole configuration."""
+    total = costs.iloc[-1]
+    summary = (
+        f"Dataset {config['dataset']}, scale {config['scale']}, preset {config['preset']}, seed {config['seed']}: "
+        f"{total['jobs']} jobs, {_duration(total['wall_seconds'])} of job time, {_duration(total['cpu_seconds'])} of "
+        "CPU time. Jobs that ran at the same time count each by itself."
+    )
+    seconds = {name: "{:.1f}".format for name in ("wall_seconds", "cpu_seconds", "peak_mib")}
+    table = costs.to_html(index=False, border=0, formatters=seconds)
+    packages = pd.DataFrame(software.items(), columns=["software", "version"]).to_html(index=False, border=0)
+    configuration = html.escape(yaml.safe_dump(_plain(config), sort_keys=False, width=120))
+    return page(
+        f"<p>{html.escape(summary)}</p>\n<h2>Time and memory</h2>\n{table}\n<h2>Software</h2>\n{packages}\n"
+        f"<h2>Configuration</h2>\n<pre>{configuration}</pre>",
+        provenance,
+    )
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+def _plain(value):
+    """Mappings as dicts and sequences as lists, which YAML writes without tags."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value

@@ -1,0 +1,41 @@
+"""VOCASET's name and password: where they come from, and that they show nowhere."""
+
+import pickle
+
+import pytest
+
+from said.vocaset.credentials import Credentials, CredentialsError, read_credentials
+
+AWKWARD = """p&ss%20=w+o"r'd #/é"""
+
+
+def test_credentials_come_from_the_environment_or_a_private_file(tmp_path):
+    file = tmp_path / "voca"
+    file.write_text(f"someone\n{AWKWARD}\n")
+    file.chmod(0o600)
+    both = {"VOCA_USERNAME": "me", "VOCA_PASSWORD": "word"}
+    assert read_credentials(file, both) == Credentials("me", "word")
+    assert read_credentials(file, {}) == Credentials("someone", AWKWARD)
+    for mode in (0o640, 0o604, 0o660):
+        file.chmod(mode)
+        with pytest.raises(CredentialsError, match=f"others may read it.*chmod 600 {file}"):
+            read_credentials(file, {})
+    file.chmod(0o600)
+    file.write_text("only one line")
+    with pytest.raises(CredentialsError, match="two lines"):
+        read_credentials(file, {})
+
+
+def test_missing_credentials_name_the_page_and_the_other_ways(tmp_path):
+    for file in (None, tmp_path / "absent"):
+        with pytest.raises(CredentialsError, match=r"voca\.is\.tue\.mpg\.de.*vocaset\.path.*dataset=synthetic"):
+            read_credentials(file, {})
+    with pytest.raises(CredentialsError, match="VOCA_PASSWORD is not set"):
+        read_credentials(None, {"VOCA_USERNAME": "me"})
+
+
+def test_credentials_show_and_pickle_nothing():
+    credentials = Credentials("me", AWKWARD)
+    assert AWKWARD not in f"{credentials} {credentials!r} {[credentials]}"
+    with pytest.raises(TypeError, match="not written"):
+        pickle.dumps(credentials)

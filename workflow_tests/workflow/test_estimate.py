@@ -1,0 +1,313 @@
+"""What a dry run says a run will cost."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT, SMOKE
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+from said.extractor import BlendshapeVAE
+from said.lipsync.syncnet import SyncNet
+from said.model import ModelConfig, SAiD
+from said.speech import encode
+from said.training.stand_in import build_stand_in
+from said.workflow import config as settings
+from said.workflow import work
+from said.workflow.benchmarks import Record, read_benchmarks, read_records, uses_gpu
+from said.workflow.estimate import Estimator, Expected, longest_chain, reference_seconds, table
+from said.workflow.reference_costs import CPU
+from said.workflow.work import Job
+
+HEADER = "s\th:m:s\tmax_rss\tmean_load\tcpu_time"
+
+
+def resolved(dataset="vocaset", scale="paper"):
+    written = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"dataset": dataset, "scale": scale}
+    return settings.resolve(written, yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text()))
+
+
+def training(config, variant="base", **changes):
+    params = {"settings": config["variants"][variant] | changes, "device": "auto"}
+    return Job("train_said", f"train_said/{variant}", {"variant": variant}, params)
+
+
+def sampling(config, **changes):
+    wildcards = {"variant": "base", "speaker": config[config["dataset"]]["split"]["test"][0]}
+    params = {"settings": config["sampling"] | changes, "device": "auto"}
+    return Job("sample_said", f"sample_said/base/{wildcards['speaker']}", wildcards, params)
+
+
+def seconds(job, config):
+    """Of the work alone."""
+    total, idle = reference_seconds(job, config)
+    return total - idle
+
+
+def operations(forward) -> float:
+    """Multiplications that PyTorch counts; attention's own are not among them on a CPU."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        forward()
+    return counter.get_total_flops() / 2
+
+
+@pytest.mark.parametrize(("width", "audio_width"), [(192, 768), (64, 128)])
+def test_multiplications_of_the_denoiser(width, audio_width):
+    denoiser = SAiD(ModelConfig(width=width, audio_width=audio_width)).denoiser.eval()
+    times = torch.zeros(8, dtype=torch.long)
+    counted = operations(lambda: denoiser(torch.zeros(8, 120, 32), times, torch.zeros(8, 120, audio_width)))
+    assert work.denoiser_multiplications(width, audio_width) == pytest.approx(counted / (8 * 120), rel=0.01)
+
+
+def test_multiplications_of_the_speech_encoders():
+    stand_in = resolved("synthetic", "demo")["speech_encoder"]["stand_in"]
+    models = {"base": Wav2Vec2Model(Wav2Vec2Config()), "stand_in": build_stand_in(stand_in)}
+    for name, sizes in {"base": work.WAV2VEC2_BASE, "stand_in": stand_in}.items():
+        counted = operations(lambda name=name: encode(models[name].eval(), torch.zeros(1, 32000), 120)) / 120
+        assert sum(work.encoder_multiplications(sizes)) == pytest.approx(counted, rel=0.01)
+
+
+def test_multiplications_of_the_extractor():
+    vae = BlendshapeVAE().eval()
+    counted = operations(lambda: vae.decode(vae.encode(torch.zeros(2, 120, 32))[0])) / 2
+    config = resolved()
+    job = Job("train_extractor", "train_extractor", {}, {"settings": config["extractor"] | {"validate_every": 10**9}})
+    windows = 320 * config["extractor"]["epochs"]
+    assert work.work(job, config)["flop"] == pytest.approx(6 * windows * counted, rel=0.01)
+
+
+@pytest.mark.parametrize(("width", "size", "colours"), [(1.0, 224, 3), (0.125, 64, 1)])
+def test_multiplications_of_syncnet(width, size, colours):
+    model = SyncNet(width, size, colours).eval()
+    lips, speech = work.syncnet_multiplications(width, size, colours)
+    assert lips == pytest.approx(operations(lambda: model.embed_lips(torch.zeros(1, colours, 12, size, size))) / 8)
+    assert speech == pytest.approx(operations(lambda: model.embed_speech(torch.zeros(4, 1, 13, 20))) / 4)
+
+
+def test_twice_the_epochs_twice_the_time():
+    for config in (resolved(), resolved("synthetic", "demo")):
+        once, twice = (training(config, epochs=epochs) for epochs in (1000, 2000))
+        assert seconds(twice, config) == pytest.approx(2 * seconds(once, config))
+        assert seconds(replace(twice, gpu=True), config) == pytest.approx(2 * seconds(replace(once, gpu=True), config))
+
+
+def test_sampling_is_linear_in_samples_and_steps_and_guidance_doubles_it():
+    config = resolved()
+    base = work.work(sampling(config), config)
+    assert base["call"] == 40 * 72 * 1000
+    assert work.work(sampling(config, samples=36), config)["flop"] == pytest.approx(base["flop"] / 2)
+    assert work.work(sampling(config, steps=25), config)["flop"] == pytest.approx(base["flop"] / 40)
+    assert work.work(sampling(config, guidance=0.0), config)["flop"] == pytest.approx(base["flop"] / 2)
+    # Where guidance 1 switches it off, as the released code does.
+    off = sampling(config, guidance=1.0, guidance_off_at_one=True)
+    assert work.work(off, config)["flop"] == pytest.approx(base["flop"] / 2)
+
+
+def test_windows_that_the_cache_holds_are_not_encoded_again():
+    config = resolved()
+    kept, shifted = training(config, velocity_weight=0.5), training(config, shift_probability=1.0)
+    nothing = config | {"compute": config["compute"] | {"window_cache_mb": 0}}
+    encoded = training(config, conditioning="sentence")
+    share = [work.work(job, config)["flop"] - work.work(encoded, config)["flop"] for job in (kept, shifted)]
+    assert share[0] == pytest.approx(share[1] / 2)
+    assert work.work(kept, nothing) == work.work(shifted, config)
+
+
+def test_the_papers_steps():
+    config = resolved()
+    assert work.work(training(config), config)["step"] == 50000 * 40
+    assert work.work(training(config, "finetuned_encoder"), config)["finetuned step"] == 50000 * 40
+
+
+@pytest.mark.parametrize(("dataset", "scale"), [("synthetic", "demo"), ("synthetic", "smoke"), ("vocaset", "paper")])
+def test_a_job_that_ran_is_expected_to_take_as_long_again(dataset, scale):
+    config = resolved(dataset, scale)
+    estimate = Estimator(config, [Record(training(config), 100.0), Record(sampling(config), 7.0)])
+    assert estimate(training(config)) == Expected(training(config), pytest.approx(100.0), "this run")
+    assert estimate(sampling(config)).seconds == pytest.approx(7.0)
+    # Another variant of the same work is judged by it.
+    assert estimate(training(config, "squared_error")).seconds == pytest.approx(100.0)
+
+
+def test_a_slower_machine_is_slower_at_every_scale():
+    paper, demo = resolved(), resolved("synthetic", "demo")
+    done = training(demo)
+    slow = Record(done, 3 * reference_seconds(done, demo)[0])
+    expected = Estimator(paper, [], {"synthetic-demo": (demo, [slow])})(training(paper))
+    assert expected.seconds == pytest.approx(3 * reference_seconds(training(paper), paper)[0])
+    assert expected.source == "synthetic-demo, scaled"
+
+
+def test_a_job_that_only_started_says_nothing_of_a_long_one():
+    paper, smoke = resolved(), resolved("synthetic", "smoke")
+    started = Record(training(smoke), 60.0)
+    assert Estimator(paper, [], {"synthetic-smoke": (smoke, [started])})(training(paper)).source == "shipped, rough"
+
+
+def test_a_cpu_says_nothing_of_a_gpu():
+    config = resolved()
+    on_gpu = replace(training(config), gpu=True)
+    assert Estimator(config, [Record(training(config), 1.0)])(on_gpu).source == "operations, rough"
+    assert Estimator(config, [Record(on_gpu, 1.0)])(on_gpu).seconds == pytest.approx(1.0)
+
+
+def test_unknown_rules_are_named_and_known_ones_without_work_cost_their_mean():
+    config = resolved()
+    never, once = Job("new_rule", "new_rule"), Job("other_rule", "other_rule/b")
+    estimate = Estimator(config, [Record(Job("other_rule", "other_rule/a"), 4.0)])
+    assert estimate(never).seconds is None
+    assert estimate(once).seconds == pytest.approx(4.0)
+    text = table([estimate(never), estimate(never), estimate(once)])
+    assert "new_rule (2)" in text and "other_rule" in text
+
+
+def test_every_rule_of_the_reference_exists_and_counts_what_it_has_costs_for():
+    rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
+    for rule, costs in CPU.items():
+        assert f"rule {rule}:" in rules
+        assert costs["job"] > 0
+    assert work.WORK.keys() <= CPU.keys()
+
+
+def test_longest_chain():
+    assert longest_chain({"a": 1.0, "b": 2.0, "c": 4.0, "d": 8.0}, {"c": ["a", "b"], "d": ["b", "done before"]}) == 10
+    assert longest_chain({}, {}) == 0
+
+
+def test_the_table_adds_up():
+    jobs = [Job("fit", f"fit/{n}", threads=2) for n in range(3)] + [Job("train", "train", gpu=True)]
+    text = table([Expected(job, 3600.0, "this run") for job in jobs], 7200.0)
+    cells = {line.split()[0]: line.split()[1:4] for line in text.splitlines()}
+    assert cells["fit"] == ["3", "6.0", "-"]
+    assert cells["train"] == ["1", "1.0", "1.0"]
+    assert cells["total"] == ["4", "7.0", "1.0"]
+    assert "2.0 h" in text and "ough" not in text
+
+
+def test_cheap_rules_share_a_line():
+    rules = {"dear": 1000.0, "cheap": 1.0, "cheaper": 0.5, "medium": 20.0}
+    text = table([Expected(Job(rule, rule), time, "this run") for rule, time in rules.items()])
+    assert [line.split()[0] for line in text.splitlines()[2:]] == ["dear", "medium", "2", "total"]
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def test_benchmarks_are_read_and_damaged_ones_left_out(tmp_path):
+    write(tmp_path / "whole.tsv", f"{HEADER}\n1.50\t0:00:01\tNA\tNA\tNA\n2.50\t0:00:02\t7.0\t1.0\t2.0\n")
+    write(tmp_path / "train_said/base.tsv", f"{HEADER}\n3.00\t0:00:03\t7.0\t1.0\t2.0\n")
+    write(tmp_path / "empty.tsv", "")
+    write(tmp_path / "header.tsv", HEADER)
+    write(tmp_path / "cut.tsv", f"{HEADER}\n-\t")
+    write(tmp_path / "zeros.tsv", b"\0" * 4096)
+    write(tmp_path / "noise.tsv", bytes(range(256)) * 9)
+    found = [(row["rule"], row["name"], row["s"]) for row in read_benchmarks(tmp_path)]
+    assert found == [("train_said", "train_said/base", "3.00"), ("whole", "whole", "1.50"), ("whole", "whole", "2.50")]
+    assert read_benchmarks(tmp_path / "nowhere") == []
+
+
+def test_a_record_has_the_settings_of_its_time_or_else_the_planned_ones(tmp_path):
+    settings_then = {"settings": {"epochs": 3}, "device": "auto"}
+    extended = f"{HEADER}\twildcards\tparams\tthreads\tresources"
+    row = f"3.00\t0:00:03\t7.0\t1.0\t2.0\t{{'variant': 'base'}}\t{settings_then}\t4\t{{'gres': 'gpu:1'}}"
+    write(tmp_path / "train_said/base.tsv", f"{extended}\n{row}\n")
+    write(tmp_path / "train_said/plain.tsv", f"{HEADER}\n3.00\t0:00:03\t7.0\t1.0\t2.0\n")
+    write(tmp_path / "train_said/strange.tsv", f"{extended}\n{row.replace('{', '<')}\n")
+    planned = {"train_said/plain": Job("train_said", "train_said/plain", {}, {"settings": {"epochs": 5}})}
+    first, second, third = (record.job for record in read_records(tmp_path, planned, gpu_here=False))
+    assert first == Job("train_said", "train_said/base", {"variant": "base"}, settings_then, 4, True)
+    assert second == planned["train_said/plain"]
+    assert third.params == {} and not third.gpu
+
+
+def test_a_training_that_went_on_took_all_of_its_time(tmp_path):
+    checkpoint = tmp_path / "said/base/checkpoint.safetensors"
+    write(checkpoint.with_name("history.jsonl"), "".join(json.dumps({"seconds": s}) + "\n" for s in (10.0, 50.0)))
+    write(tmp_path / "benchmarks/train_said/base.tsv", f"{HEADER}\n3.00\t0:00:03\t7.0\t1.0\t2.0\n")
+    planned = {"train_said/base": Job("train_said", "train_said/base", {}, {"checkpoint": str(checkpoint)})}
+    assert [record.seconds for record in read_records(tmp_path / "benchmarks", planned, False)] == [50.0]
+    write(checkpoint.with_name("history.jsonl"), "{half a li")
+    assert [record.seconds for record in read_records(tmp_path / "benchmarks", planned, False)] == [3.0]
+
+
+def test_who_uses_a_gpu():
+    auto, cpu, cuda = ({"device": device} for device in ("auto", "cpu", "cuda"))
+    assert uses_gpu(auto, {"gres": "gpu:1"}, False) and uses_gpu(auto, {"gpu": 1}, False) and uses_gpu(auto, {}, True)
+    assert uses_gpu(cuda, {}, False)
+    assert not uses_gpu(auto, {"gres": "fast_disk:1", "gpu": 0}, False)
+    assert not uses_gpu(cpu, {"gres": "gpu:1"}, True) and not uses_gpu({}, {}, True)
+
+
+def expected_cost(done) -> dict[str, list[str]]:
+    """Cells of the table that ends a dry run, by rule; empty without one."""
+    text = done.stdout.partition("\nExpected cost")[2]
+    lines = [re.split(r"  +", line) for line in text.splitlines()[1:]]
+    return {cells[0]: cells[1:] for cells in lines if len(cells) >= 5}
+
+
+def test_a_fresh_folder_is_estimated_from_the_reference_after_all_else(workflow):
+    done = workflow("-n", "all", *SMOKE)
+    cost = expected_cost(done)
+    assert cost["train_said"][0] == "5" and cost["train_said"][4] == "shipped, rough"
+    assert done.stdout.index("This was a dry-run") < done.stdout.index("Expected cost")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_papers_run_on_slurm_counts_gpus(workflow):
+    cost = expected_cost(workflow("-n", "--profile", "slurm", "all"))
+    # Within a factor of two of README's table.
+    for rule, hours in {"train_said": 100, "train_extractor": 4, "sample_said": 5}.items():
+        assert hours / 2 < float(cost[rule][2]) < hours * 2
+    assert 45 / 2 < float(cost["measure_sync"][1]) < 45 * 2 and cost["measure_sync"][2] == "-"
+
+
+@pytest.mark.parametrize("arguments", [["--quiet"], ["--quiet", "rules"]])
+def test_a_quiet_dry_run_stays_quiet(workflow, arguments):
+    assert "Expected cost" not in workflow("-n", "all", *SMOKE, *arguments).stdout
+
+
+def test_a_dry_run_that_fails_ends_with_its_error(workflow):
+    done = workflow("-n", "results/nothing.csv", check=False)
+    assert done.returncode and "xpected cost" not in done.stdout + done.stderr
+
+
+def test_what_an_estimate_stumbles_on_breaks_no_dry_run(workflow):
+    (workflow.folder / "results/synthetic-smoke/benchmarks/folder.tsv").mkdir(parents=True)
+    done = workflow("-n", "all", *SMOKE)
+    assert done.returncode == 0 and "The cost could not be estimated: IsADirectoryError" in done.stdout
+
+
+def test_nothing_to_do_costs_nothing(smoke):
+    assert "xpected cost" not in smoke("-n", "all", *SMOKE).stdout
+
+
+def test_an_edited_variant_is_expected_to_cost_what_it_did(edited):
+    edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, dropout: 0.2}")
+    cost = expected_cost(edited("-n", "all", *SMOKE))
+    rows = read_benchmarks(edited.folder / "results/synthetic-smoke/benchmarks")
+    trained = next(float(row["s"]) for row in rows if row["name"] == "train_said/squared_error")
+    assert cost["train_said"][4] == "this run"
+    assert float(cost["train_said"][1]) == pytest.approx(trained / 60, rel=0.06)  # of two digits
+
+
+def test_a_longer_training_is_expected_to_cost_more(edited):
+    edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, epochs: 100000}")
+    cost = expected_cost(edited("-n", "all", *SMOKE))
+    # Of a training of two steps nothing can be told: 100,000 epochs of a batch each, 56 ms a step on the reference.
+    assert cost["train_said"][4] == "shipped, rough"
+    assert 1 < float(cost["train_said"][1]) < 4
+
+
+def test_the_whole_run_again_costs_what_was_recorded(smoke):
+    cost = expected_cost(smoke("-n", "--forceall", "all", *SMOKE))
+    rows = read_benchmarks(smoke.folder / "results/synthetic-smoke/benchmarks")
+    recorded = sum(float(row["s"]) for row in rows)
+    assert all(cells[4] == "this run" for name, cells in cost.items() if name not in ("rule", "total"))
+    assert int(cost["total"][0]) == len(rows)
+    assert float(cost["total"][1]) == pytest.approx(recorded / 60, rel=0.06)
