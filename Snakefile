@@ -13,10 +13,13 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 from said import edits as entries
 from said import seeds
+from said.files import provenance
 from said.running.console import nearest
 from said.workflow import benchmarks, digest, estimate
 from said.workflow import config as settings
+from said.workflow.version import VERSION
 from said.workflow.work import Job
+from said.workflow.written import refuse_repeated_keys, with_arguments
 
 
 configfile: "config.yaml"
@@ -25,15 +28,18 @@ configfile: "config.yaml"
 report: "report/workflow.rst"
 
 
-WRITTEN = config
 SCHEMA = yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text())
 try:
-    config = settings.resolve(WRITTEN, SCHEMA)
+    refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
+    WRITTEN = with_arguments(config, workflow.config_settings.config_args)
+    config = settings.resolve(WRITTEN, SCHEMA) | {"version": VERSION}
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 
 RUN = f"{config['dataset']}-{config['scale']}"
+# What each deliverable says of the run that it is of.
+PROVENANCE = {key: config[key] for key in provenance.KEYS}
 SPLIT = config[config["dataset"]]["split"]
 SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
 VARIANTS = list(config["trainings"])
@@ -47,7 +53,6 @@ wildcard_constraints:
     speaker="|".join(SPEAKERS),
     variant="|".join(SEEDS),
     method=r"\w+",
-    edit="|".join(config["edits"]) or "none",
 
 
 include: "rules/common.smk"

@@ -49,10 +49,12 @@ rule table2_beyond:
             category="1 Tables",
             labels={"table": "Beyond the paper", "as": "page"},
         ),
+        metadata="results/table2_beyond.csv-metadata.json",
     params:
         measures=["lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency"]
         + ["av_offset", "av_confidence", "multimodality", "fd", "wind_mean"],
         trainings={variant: list(trainings) for variant, trainings in config["trainings"].items()},
+        provenance=PROVENANCE,
         code=code("make_beyond.py"),
     log:
         f"results/{RUN}/logs/table2_beyond.log",

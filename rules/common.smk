@@ -114,6 +114,21 @@ def written():
     return hashlib.sha256(json.dumps([config, codes], sort_keys=True).encode()).hexdigest()
 
 
+def let_edits_fail(scheduler):
+    """Let the run go on when a job of the entries of `edits` fails: no table waits for a user's recording.
+
+    It is Snakemake's --keep-going for these jobs alone; another failure ends the run as ever.
+    """
+    handle_error, keep_going = scheduler._handle_error, scheduler.keepgoing
+
+    def handle(job, *arguments, **settings):
+        handle_error(job, *arguments, **settings)
+        failed = [one for group in scheduler.failed for one in getattr(group, "jobs", [group])]
+        scheduler.keepgoing = keep_going or all(Path(str(one.rule.snakefile)).stem == "editing" for one in failed)
+
+    scheduler._handle_error = handle
+
+
 def record_unseen(killed_with):
     """Have Snakemake know how those results were made that Slurm's jobs finished after their run was killed.
 

@@ -1,11 +1,25 @@
 # Editing (Eq. 10) and speech of one's own: the entries of `edits`.
 
-EDITS = config["edits"]
+# A wrong entry stops itself alone: the others, and all else, are made.
+EDITS, REFUSED = entries.sort_out(
+    config["edits"],
+    config["refused_edits"],
+    speakers=SPEAKERS,
+    test_speakers=SPLIT["test"],
+    variants=VARIANTS,
+    rounding=config["sampling"]["frame_count"],
+    sentences=SENTENCES if config["dataset"] == "synthetic" else None,
+)
 KEPT = [name for name, entry in EDITS.items() if any(key in entry for key in entries.KEEPING)]
 TESTS = SPLIT["test"]
 
-if faults := list(entries.find_faults(EDITS, SPEAKERS, TESTS, VARIANTS, config["sampling"]["frame_count"])):
-    raise WorkflowError("\n  ".join(["the configuration cannot be used:", *faults]))
+if REFUSED and workflow.is_main_process:
+    faults = [fault for faults in REFUSED.values() for fault in faults]
+    logger.warning("\n  ".join(["Wrong entries of `edits` are not made; all else is:", *faults]))
+
+
+wildcard_constraints:
+    edit="|".join(EDITS) or "none",
 
 
 rule edit_said:
@@ -16,6 +30,7 @@ rule edit_said:
     output:
         coefficients="results/{run}/edits/{edit}.csv",
         arrays="results/{run}/edits/{edit}.npz",
+        metadata="results/{run}/edits/{edit}.csv-metadata.json",
     params:
         entry=lambda w: EDITS[w.edit],
         files=edit_files,
@@ -23,6 +38,7 @@ rule edit_said:
         device=config["compute"]["device"],
         # A clip's edit starts from the noise of its sample.
         seed=lambda w: seed("sample", "wav" if "wav" in EDITS[w.edit] else edit_speaker(w)),
+        provenance=PROVENANCE,
         code=code("edit_said.py"),
     log:
         "results/{run}/logs/edit_said/{edit}.log",
@@ -46,6 +62,7 @@ rule plot_edit:
         "results/{run}/edits/{edit}.png",
     params:
         titles=lambda w: [w.edit],
+        provenance=PROVENANCE,
         code=code("plot_edits.py"),
     log:
         "results/{run}/logs/plot_edit/{edit}.log",
@@ -73,6 +90,7 @@ rule edit_video:
         entry=lambda w: EDITS[w.edit],
         files=edit_files,
         size=config["figures"]["video_size"],
+        provenance=PROVENANCE,
         code=code("edit_video.py"),
     log:
         "results/{run}/logs/edit_video/{edit}.log",
@@ -91,11 +109,31 @@ rule edit_video:
 
 rule publish_edit:
     input:
+        csv=f"results/{RUN}/edits/{{edit}}.csv",
+        metadata=f"results/{RUN}/edits/{{edit}}.csv-metadata.json",
+    output:
+        csv=report("results/edits/{edit}.csv", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "csv"}),
+        metadata="results/edits/{edit}.csv-metadata.json",
+    params:
+        code=code("publish.py"),
+    localrule: True
+    log:
+        f"results/{RUN}/logs/publish_edit/{{edit}}.csv.log",
+    message:
+        "Publishing {output.csv}"
+    conda:
+        "../envs/said.yaml"
+    script:
+        "../scripts/publish.py"
+
+
+rule publish_edit_picture:
+    input:
         f"results/{RUN}/edits/{{edit}}.{{suffix}}",
     output:
         report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "{suffix}"}),
     wildcard_constraints:
-        suffix="csv|png|mp4",
+        suffix="png|mp4",
     params:
         code=code("publish.py"),
     localrule: True
@@ -109,6 +147,35 @@ rule publish_edit:
         "../scripts/publish.py"
 
 
+if REFUSED:
+
+    # It fails, and no other job for it: see `let_edits_fail` in common.smk.
+    rule refuse_edit:
+        output:
+            "results/edits/{refused}.{suffix}",
+        wildcard_constraints:
+            refused="|".join(REFUSED),
+            suffix="csv|png|mp4",
+        params:
+            faults=lambda w: REFUSED[w.refused],
+            code=code("refuse_edit.py"),
+        log:
+            f"results/{RUN}/logs/refuse_edit/{{refused}}.{{suffix}}.log",
+        message:
+            "Saying what is wrong with an entry of `edits`"
+        priority: 1
+        retries: 0
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        script:
+            "../scripts/refuse_edit.py"
+
+
+EDIT_FILES = expand("results/edits/{edit}.{suffix}", edit=EDITS, suffix=["csv", "png"])
+
+
 rule edits:
     input:
-        expand("results/edits/{edit}.{suffix}", edit=EDITS, suffix=["csv", "png"]),
+        EDIT_FILES,
+        expand("results/edits/{refused}.csv", refused=REFUSED),

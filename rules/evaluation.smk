@@ -70,10 +70,12 @@ rule table1:
             labels={"table": "Table 1", "as": "page"},
         ),
         markdown="results/table1.md",
+        metadata="results/table1.csv-metadata.json",
     params:
         label="method",
         names={VARIANTS[0]: "SAiD"},
         dataset=config["dataset"],
+        provenance=PROVENANCE,
         code=code("make_table.py"),
     log:
         f"results/{RUN}/logs/table1.log",
@@ -104,10 +106,12 @@ rule table2:
             labels={"table": "Table 2", "as": "page"},
         ),
         markdown="results/table2.md",
+        metadata="results/table2.csv-metadata.json",
     params:
         label="variant",
         names={},
         dataset=config["dataset"],
+        provenance=PROVENANCE,
         code=code("make_table.py"),
     log:
         f"results/{RUN}/logs/table2.log",
@@ -183,8 +187,10 @@ if config["dataset"] == "synthetic":
                 category="1 Tables",
                 labels={"table": "Against the truth", "as": "page"},
             ),
+            metadata="results/table2_truth.csv-metadata.json",
         params:
             methods=[*VARIANTS, "oracle"],
+            provenance=PROVENANCE,
             code=code("table2_truth.py"),
         log:
             f"results/{RUN}/logs/table2_truth.log",

@@ -10,6 +10,7 @@ rule plot_speakers:
         multiext("results/{run}/figures/speakers", ".png", ".pdf"),
     params:
         roles={speaker: role for role in settings.ROLES for speaker in SPLIT[role]},
+        provenance=PROVENANCE,
         code=code("plot_speakers.py"),
     log:
         "results/{run}/logs/plot_speakers.log",
@@ -33,6 +34,7 @@ rule plot_blendshapes:
     output:
         multiext("results/{run}/figures/blendshapes", ".png", ".pdf"),
     params:
+        provenance=PROVENANCE,
         code=code("plot_blendshapes.py"),
     log:
         "results/{run}/logs/plot_blendshapes.log",
@@ -57,6 +59,7 @@ rule plot_training:
         multiext("results/{run}/figures/training", ".png", ".pdf"),
     params:
         variants=VARIANTS,
+        provenance=PROVENANCE,
         code=code("plot_training.py"),
     log:
         "results/{run}/logs/plot_training.log",
@@ -82,6 +85,7 @@ rule plot_overview:
         multiext("results/{run}/figures/overview", ".png", ".pdf"),
     params:
         sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
         code=code("plot_overview.py"),
     log:
         "results/{run}/logs/plot_overview.log",
@@ -110,6 +114,7 @@ rule plot_construction:
         multiext("results/{run}/figures/construction", ".png", ".pdf"),
     params:
         sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
         code=code("plot_construction.py"),
     log:
         "results/{run}/logs/plot_construction.log",
@@ -134,6 +139,7 @@ rule plot_architecture:
         multiext("results/{run}/figures/architecture", ".png", ".pdf"),
     params:
         variant=VARIANTS[0],
+        provenance=PROVENANCE,
         code=code("plot_architecture.py"),
     log:
         "results/{run}/logs/plot_architecture.log",
@@ -162,6 +168,7 @@ rule demo_video:
         size=config["figures"]["video_size"],
         captions=["ground truth", f"SAiD, {VARIANTS[0]}"],
         columns=2,
+        provenance=PROVENANCE,
         code=code("demo_video.py"),
     log:
         "results/{run}/logs/demo_video.log",
@@ -186,6 +193,7 @@ rule plot_editing:
         expand("results/{{run}}/figures/editing.{suffix}", suffix=["png", "pdf"]),
     params:
         titles=KEPT,
+        provenance=PROVENANCE,
         code=code("plot_edits.py"),
     log:
         "results/{run}/logs/plot_editing.log",
@@ -211,6 +219,7 @@ rule plot_velocity:
         expand("results/{{run}}/figures/{figure}.{suffix}", figure=["velocity", "velocity_all"], suffix=["png", "pdf"]),
     params:
         sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
         code=code("plot_velocity.py"),
     log:
         "results/{run}/logs/plot_velocity.log",
@@ -239,6 +248,7 @@ rule plot_attention:
     params:
         titles=["with alignment bias", "without alignment bias"],
         sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
         code=code("plot_attention.py"),
     log:
         "results/{run}/logs/plot_attention.log",
@@ -269,6 +279,7 @@ rule comparison_video:
         size=config["figures"]["video_size"],
         captions=["ground truth", *VARIANTS],
         columns=3,
+        provenance=PROVENANCE,
         code=code("demo_video.py"),
     log:
         "results/{run}/logs/comparison_video/{sentence}.log",

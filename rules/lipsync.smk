@@ -111,6 +111,7 @@ rule prove_sync:
         figures=multiext("results/{run}/figures/lipsync", ".png", ".pdf"),
     params:
         device=config["compute"]["device"],
+        provenance=PROVENANCE,
         code=code("prove_sync.py"),
     log:
         "results/{run}/logs/prove_sync.log",

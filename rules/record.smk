@@ -4,7 +4,7 @@
 rule record_run:
     input:
         rules.tables.input,
-        rules.edits.input,
+        EDIT_FILES,
         rules.figures.input,
     output:
         cost=report(
@@ -16,11 +16,13 @@ rule record_run:
             category="5 This run",
             labels={"what": "configuration, versions, cost"},
         ),
+        metadata="results/cost.csv-metadata.json",
     params:
         config=config,
         stages=lambda w: stages(),
         benchmarks=f"results/{RUN}/benchmarks",
         requirements=(BASE / "requirements.txt").read_text(),
+        provenance=PROVENANCE,
         code=code("record_run.py"),
     log:
         f"results/{RUN}/logs/record_run.log",

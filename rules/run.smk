@@ -17,6 +17,10 @@ onstart:
         record_unseen(takeover.take_over(Path.cwd(), on_slurm, written(), logger.warning))
     except takeover.TakeoverError as error:
         raise WorkflowError(str(error)) from None
+    let_edits_fail(workflow.scheduler)
+    planned = [str(output) for job in workflow.dag.jobs if workflow.dag.needrun(job) for output in job.output]
+    if replaced := provenance.find_others(planned, PROVENANCE):
+        logger.warning(f"This run ({provenance.sentence(PROVENANCE)}) replaces those of others: {replaced}")
 
 
 # On demand: whether every result, the last ones that no job reads among them, is still what was written.

@@ -16,4 +16,5 @@ sequences = [corpus.read_frames(snakemake.input.sequences, sentence)[:, rig.vert
 sequences += [rig.move(samples[sentence][0]) for samples in methods]
 look = (rig.faces, rig.colours, params.size, params.columns)
 images = progress(side_by_side(sequences, params.captions, *look), "frames", min(map(len, sequences)))
-video.write(snakemake.output[0], images, corpus.FRAME_RATE, *corpus.read_speech(snakemake.input.sequences, sentence))
+speech = corpus.read_speech(snakemake.input.sequences, sentence)
+video.write(snakemake.output[0], images, corpus.FRAME_RATE, *speech, params.provenance)

@@ -2,16 +2,18 @@
 
 from said import editing, model
 from said.compute import find_device
+from said.files import provenance
 from said.files.arrays import write_arrays
 from said.files.tables import write_coefficient_text
-from said.running.console import start
+from said.running.console import naming, start
 from said.sampling import Sampler
 from said.speech import load_encoder
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
 
-clip = editing.read_clip(params.files, params.entry, params.settings["frame_count"])
+with naming(f"edits.{snakemake.wildcards.edit}"):
+    clip = editing.read_clip(params.files, params.entry, params.settings["frame_count"])
 sampler = Sampler(
     model.load(snakemake.input.weights),
     load_encoder(snakemake.input.encoder),
@@ -22,5 +24,6 @@ sampler = Sampler(
 values = editing.edit(sampler, clip, params.entry.get("repeat", 0), params.entry.get("strength", 1.0))
 print(f"kept {clip.kept.sum()} of {clip.kept.size} coefficients, made the rest")
 write_coefficient_text(snakemake.output.coefficients, editing.written(values, clip))
+provenance.write_metadata(snakemake.output.metadata, snakemake.output.coefficients, params.provenance)
 reference = {} if clip.reference is None else {"reference": clip.reference}
 write_arrays(snakemake.output.arrays, {"values": values, "kept": clip.kept, **reference})

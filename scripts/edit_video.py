@@ -21,4 +21,5 @@ video.write(
     corpus.FRAME_RATE,
     speech.waveform,
     SAMPLE_RATE,
+    params.provenance,
 )

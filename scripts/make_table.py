@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from said.files import provenance
 from said.files.tables import write_table
 from said.files.text import read_json, write_text
 from said.running.console import start
@@ -14,7 +15,8 @@ truth = join((Path(path).stem, read_json(path)) for path in snakemake.input.trut
 
 table = tabulate(measurements, params.label)
 write_table(output.csv, table, float_format="%.4f")
+provenance.write_metadata(output.metadata, output.csv, params.provenance)
 print(table.to_string(index=False))
 comparison = compare(measurements, params.label, params.names, truth, params.dataset)
-write_text(output.markdown, comparison.markdown())
-write_text(output.html, comparison.html())
+write_text(output.markdown, comparison.markdown(params.provenance))
+write_text(output.html, comparison.html(params.provenance))

@@ -10,4 +10,4 @@ start(snakemake.log[0], snakemake.input, snakemake.output)
 said, encoder = model.load(snakemake.input.weights), load_encoder(snakemake.input.encoder)
 figure = architecture(said, said.audio_encoder or encoder, snakemake.params.variant)
 for path in snakemake.output:
-    write_figure(path, figure)
+    write_figure(path, figure, snakemake.params.provenance)

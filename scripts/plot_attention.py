@@ -15,4 +15,4 @@ waveform = prepare_waveform(*corpus.read_speech(snakemake.input.sequences, sente
 weights = dict(zip(snakemake.params.titles, snakemake.input.weights, strict=True))
 maps = {title: listen(model.load(path), encoder, waveform, truth[sentence][0]) for title, path in weights.items()}
 for path in snakemake.output:
-    write_figure(path, draw_attention(maps))
+    write_figure(path, draw_attention(maps), snakemake.params.provenance)

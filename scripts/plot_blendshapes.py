@@ -14,4 +14,4 @@ rig = read_rig(snakemake.input.speaker)
 head = trimesh.Trimesh(rig.template, rig.faces, process=False)
 image = blendshapes(source, expressions, head, rig.blendshapes)
 for path in snakemake.output:
-    write_image(path, image)
+    write_image(path, image, snakemake.params.provenance)

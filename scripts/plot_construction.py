@@ -18,4 +18,4 @@ recorded = corpus.read_frames(inputs.sequences, sentence)[:, rig.vertices]
 template, parts = read_mesh(inputs.template), read_arrays(inputs.regions)
 figure = construction(source, expressions, template, parts, rig, recorded, fitted[sentence])
 for path in snakemake.output:
-    write_figure(path, figure)
+    write_figure(path, figure, snakemake.params.provenance)

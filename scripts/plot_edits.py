@@ -9,4 +9,4 @@ start(snakemake.log[0], snakemake.input, snakemake.output)
 arrays = map(read_arrays, snakemake.input)
 figure = draw_edits(dict(zip(snakemake.params.titles, arrays, strict=True)))
 for path in snakemake.output:
-    write_figure(path, figure)
+    write_figure(path, figure, snakemake.params.provenance)

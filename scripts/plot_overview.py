@@ -13,4 +13,4 @@ sentence = find_sentence(list(generated), snakemake.params.sentence, snakemake.i
 speech = corpus.read_speech(snakemake.input.sequences, sentence)
 figure = overview(*speech, generated[sentence][0], rig)
 for path in snakemake.output:
-    write_figure(path, figure)
+    write_figure(path, figure, snakemake.params.provenance)

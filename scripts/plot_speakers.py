@@ -10,4 +10,4 @@ roles = snakemake.params.roles
 meshes = map(read_mesh, snakemake.input)
 image = speakers(dict(zip(roles, meshes, strict=True)), roles)
 for path in snakemake.output:
-    write_image(path, image)
+    write_image(path, image, snakemake.params.provenance)

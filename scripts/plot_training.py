@@ -9,4 +9,4 @@ start(snakemake.log[0], snakemake.input, snakemake.output)
 histories = map(read_jsonl, snakemake.input.variants)
 figure = training(read_jsonl(snakemake.input.extractor), dict(zip(snakemake.params.variants, histories, strict=True)))
 for path in snakemake.output:
-    write_figure(path, figure)
+    write_figure(path, figure, snakemake.params.provenance)

@@ -12,4 +12,5 @@ smooth, rough = (read_samples(path) for path in (snakemake.input.smooth, snakema
 sentence = find_sentence(list(smooth), snakemake.params.sentence, snakemake.input.smooth)
 draw = {"velocity": draw_excerpt, "velocity_all": draw_all}
 for path in snakemake.output:
-    write_figure(path, draw[Path(path).stem](smooth[sentence][0], rough[sentence][0]))
+    figure = draw[Path(path).stem](smooth[sentence][0], rough[sentence][0])
+    write_figure(path, figure, snakemake.params.provenance)

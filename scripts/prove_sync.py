@@ -21,5 +21,5 @@ measured = validation.prove(model, rigs, clips, speech)
 summary = validation.summarise(measured)
 write_table(snakemake.output.table, summary, float_format="%.4f")
 for path in snakemake.output.figures:
-    write_figure(path, draw(measured, model.origin))
+    write_figure(path, draw(measured, model.origin), snakemake.params.provenance)
 print(summary.to_string(index=False))

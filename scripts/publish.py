@@ -1,4 +1,4 @@
-"""Give a result of the configured run the name that is the same for all runs."""
+"""Give results of the configured run the names that are the same for all runs."""
 
 import shutil
 
@@ -6,5 +6,6 @@ from said.running.atomic import atomic
 from said.running.console import start
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
-with atomic(snakemake.output[0]) as temporary:
-    shutil.copyfile(snakemake.input[0], temporary)
+for source, target in zip(snakemake.input, snakemake.output, strict=True):
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from said.files import provenance
 from said.files.tables import write_table
 from said.files.text import write_text
 from said.running.console import start
@@ -12,5 +13,7 @@ start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
 costs = record.cost(pd.DataFrame(read_benchmarks(params.benchmarks)), params.stages)
 write_table(output.cost, costs, float_format="%.1f")
-write_text(output.page, record.record_page(params.config, costs, record.versions(params.requirements)))
+software = record.versions(params.requirements)
+write_text(output.page, record.record_page(params.config, costs, software, params.provenance))
+provenance.write_metadata(output.metadata, output.cost, params.provenance)
 print(costs.to_string(index=False))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from said import corpus
 from said.evaluation import jitter_ratio, truth_correlation
+from said.files import provenance
 from said.files.tables import write_table
 from said.files.text import read_json, write_text
 from said.running.console import start
@@ -24,5 +25,6 @@ table = tabulate_truth(
     blendshapes=("jawOpen", "mouthPucker"),
 )
 write_table(snakemake.output.csv, table, float_format="%.4f")
-write_text(snakemake.output.html, Comparison(table.round(3), [], []).html())
+provenance.write_metadata(snakemake.output.metadata, snakemake.output.csv, snakemake.params.provenance)
+write_text(snakemake.output.html, Comparison(table.round(3), [], []).html(snakemake.params.provenance))
 print(table.to_string(index=False))

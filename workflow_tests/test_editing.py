@@ -1,6 +1,7 @@
 """Edits: what the entries of config.yaml may say, what comes back, and what is kept to the last digit."""
 
 import io
+import json
 import shutil
 
 import numpy as np
@@ -18,9 +19,11 @@ from said.editing import Clip, edit, read_clip, written
 from said.edits import find_faults, kept_entries, mask_entries, read_reference
 from said.figures.attention import attention_maps
 from said.figures.velocity import find_jitter
+from said.files import provenance
 from said.files.audio import write_audio
 from said.files.tables import read_coefficients, write_coefficient_text
 from said.sampling import Sampler, sample_speech
+from said.workflow.version import VERSION
 
 RUN = "results/synthetic-smoke"
 RANDOM = 0.1 * np.random.default_rng(0).normal(size=16000)
@@ -234,8 +237,57 @@ def test_a_recording_of_ones_own_is_one_entry(edited):
     assert read_coefficients(edited.folder / "results/edits/mine.csv").shape == (324, 32)
 
 
-def test_a_wrong_edit_stops_the_workflow(workflow):
-    workflow.edit("config.yaml", "blendshapes: [jawForward,", "blendshapes: [jawForwards,")
-    done = workflow("-n", *SMOKE, check=False)
-    assert done.returncode != 0
-    assert "edits.blendshape_constraints.blendshapes: unknown blendshape 'jawForwards'" in done.stdout + done.stderr
+WRONG = {
+    "spelt": ({"speaker": 0, "blendshapes": ["jawForwards"]}, "spelt.blendshapes: unknown blendshape 'jawForwards'"),
+    "braces": ({"wav": "{take}/a.wav"}, "edits.braces.wav: '{take}/a.wav' has braces"),
+    "late": ({"speaker": 0, "sentence": 2}, "edits.late.sentence: 2: the speaker has 2, counted from 0"),
+    "a name": ({"speaker": 0}, "edits['a name']: not a usable name"),
+    "key": ({"speaker": 0, "wave": "a.wav"}, "edits.key.wave: unknown key; did you mean 'wav'?"),
+    "folder": ({"wav": "rules"}, "edits.folder.wav: no file rules"),
+}  # fmt: skip
+
+
+def test_wrong_edits_name_themselves_and_the_rest_runs(workflow):
+    edits = json.dumps({name: entry for name, (entry, _) in WRONG.items()})
+    wrong = (*SMOKE, f"edits={edits}")
+    table = workflow("-n", "results/table2.csv", *wrong)
+    for _, message in WRONG.values():
+        assert message in table.stdout + table.stderr
+    jobs, plain = workflow.jobs("all", *wrong), workflow.jobs("all", *SMOKE)
+    assert jobs.pop("refuse_edit") == len(WRONG) and jobs == plain
+
+
+def test_a_failed_edit_stops_no_table(edited):
+    """What is seen at the start only, what a job finds out, and another failure, which ends the run as ever."""
+    added = "  gone: {wav: gone.wav}\n  long: {speaker: 0, frames: [[0, 99999]]}\n"
+    edited.edit("config.yaml", "  inbetweening: {", f"{added}  inbetweening: {{")
+    (edited.folder / "results/table1.csv").unlink()
+    targets = ("results/edits/gone.csv", "results/edits/long.csv", "results/table1.csv")
+    done = edited(*targets, *SMOKE, "--cores", "1", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode == 1 and (edited.folder / "results/table1.csv").exists()
+    assert "edits.gone.wav: no file gone.wav" in text and "edits.long: frames [0, 99999]: not a range" in text
+    (edited.folder / "results/table1.csv").unlink()
+    (edited.folder / RUN / "evaluation/base.json").write_text("{")
+    assert edited(*targets, *SMOKE, "--cores", "1", check=False).returncode == 1
+    assert not (edited.folder / "results/table1.csv").exists()
+
+
+def test_another_runs_deliverables_are_replaced_with_a_word(edited):
+    """Every deliverable says whose it is; a table of another run is not replaced silently."""
+    sidecars = list((edited.folder / "results").glob("**/*.csv-metadata.json"))
+    assert {path.name for path in sidecars} >= {f"{name}.csv-metadata.json" for name in ("table1", "table2", "cost")}
+    for path in sidecars:
+        assert json.loads(path.read_text()).items() >= {"dataset": "synthetic", "scale": "smoke", "seed": 0}.items()
+    pictures = [*(edited.folder / "results").glob("figures/*.png"), *(edited.folder / "results").glob("edits/*.png")]
+    run = {provenance.read(path) for path in pictures}
+    assert len(pictures) > 10 and run == {f"dataset synthetic, scale smoke, preset paper, seed 0, version {VERSION}"}
+    for name in ("table1.md", "table1.html", "table2.md", "table2_beyond.html", "table2_truth.html", "run.html"):
+        assert f"This run: {run.copy().pop()}." in (edited.folder / "results" / name).read_text(), name
+    path = edited.folder / "results/table1.csv-metadata.json"
+    path.write_text(path.read_text().replace("smoke", "demo"))
+    (edited.folder / "results/table1.md").unlink()
+    done = edited("results/table1.csv", "results/table1.md", *SMOKE)
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "replaces those of others" in line]
+    assert "results/table1.csv (dataset synthetic, scale demo, " in line and "table2" not in line
+    assert json.loads(path.read_text())["scale"] == "smoke"

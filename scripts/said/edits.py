@@ -3,6 +3,7 @@
 The Snakefile reads this module at each start, so it imports nothing heavy unless an entry names files of the user's.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from said.running.console import nearest
 LARGEST_DIFFERENCE = 30
 """Frames by which the lengths of reference and speech may differ: half a second."""
 _TOLERANCE = 1e-6
+_FILE_NAME = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
 
 
 def needs_reference(entry: Mapping) -> bool:
@@ -29,11 +31,47 @@ def find_faults(
     test_speakers: Sequence[str],
     variants: Sequence[str],
     rounding: str = "exact",
+    sentences: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """What is wrong with the edits of a configuration, a line each; files of the user's are looked into."""
+    """What is wrong with the edits of a configuration, a line each; files of the user's are looked into.
+
+    Args:
+        edits: by name.
+        speakers: all of them.
+        test_speakers: those that a number of an edit counts.
+        variants: by which an edit may be made.
+        rounding: see `said.speech.frame_count`.
+        sentences: how many each speaker has, where that is known before there is a corpus.
+    """
     for name, entry in edits.items():
-        for key, fault in _faults(entry, speakers, test_speakers, variants, rounding):
-            yield f"edits.{name}{'.' if key else ''}{key}: {fault}"
+        try:
+            for key, fault in _faults(entry, speakers, test_speakers, variants, rounding, sentences or {}):
+                yield f"edits.{name}{'.' if key else ''}{key}: {fault}"
+        except Exception as error:  # whatever a user's file does to its reader, it concerns this entry alone
+            yield f"edits.{name}: {str(error) or type(error).__name__}"
+
+
+def sort_out(edits: Mapping[str, Mapping], refused: Mapping[str, list[str]], **known) -> tuple[dict, dict[str, list]]:
+    """The edits that can be made, and the faults of each of the others, so that it is left out alone.
+
+    Args:
+        edits: by name.
+        refused: those found wrong before, with their faults.
+        known: the other arguments of `find_faults`.
+
+    Returns:
+        edits by name; and faults by the name under which the workflow refuses the edit: its own or, where no file can
+        have that, a number.
+    """
+    faults = {name: list(find_faults({name: entry}, **known)) for name, entry in edits.items()}
+    good = {name: entry for name, entry in edits.items() if not faults[name]}
+    wrong = {**refused, **{name: lines for name, lines in faults.items() if lines}}
+    taken = {name.casefold() for name in good}
+    named = {
+        name if _FILE_NAME.fullmatch(name) and name.casefold() not in taken else str(number): lines
+        for number, (name, lines) in enumerate(wrong.items())
+    }
+    return good, named
 
 
 def files(entry: Mapping, run: str, test_speakers: Sequence[str]) -> dict[str, str]:
@@ -117,7 +155,7 @@ def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
     return test_speakers[speaker] if isinstance(speaker, int) else speaker
 
 
-def _faults(entry, speakers, test_speakers, variants, rounding) -> Iterator[tuple[str, str]]:
+def _faults(entry, speakers, test_speakers, variants, rounding, sentences) -> Iterator[tuple[str, str]]:
     if ("wav" in entry) == ("speaker" in entry or "sentence" in entry):
         yield "", "names a clip (speaker and sentence) or a wav, one of the two"
         return
@@ -126,6 +164,10 @@ def _faults(entry, speakers, test_speakers, variants, rounding) -> Iterator[tupl
         yield "speaker", f"unknown speaker {speaker!r}{nearest(speaker, speakers)}"
     elif isinstance(speaker, int) and speaker >= len(test_speakers):
         yield "speaker", f"there are {len(test_speakers)} test speakers, counted from 0"
+    else:
+        count, sentence = sentences.get(find_speaker(entry, test_speakers)), entry.get("sentence", 0)
+        if "wav" not in entry and count is not None and isinstance(sentence, int) and sentence >= count:
+            yield "sentence", f"{sentence}: the speaker has {count}, counted from 0"
     if entry.get("variant", variants[0]) not in variants:
         yield "variant", f"unknown variant {entry['variant']!r}{nearest(entry['variant'], variants)}"
     for name in entry.get("blendshapes", ()):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from said.files.pages import page
+from said.files.provenance import run_line
 from said.intervals import jackknife_interval
 
 COLUMNS = ("av_offset", "av_confidence", "multimodality", "fd", "wind_mean", "wind_std")
@@ -114,17 +115,18 @@ class Comparison:
     footnotes: list[str]
     remarks: list[str]
 
-    def markdown(self) -> str:
-        """The table, its remarks and its footnotes."""
+    def markdown(self, provenance: Mapping[str, object] | None = None) -> str:
+        """The table, its remarks and its footnotes, and whose it is, see `said.files.provenance`."""
         lines = [list(self.cells), ["---"] * 2 + ["---:"] * (self.cells.shape[1] - 2), *self.cells.to_numpy().tolist()]
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return "\n\n".join([text, *self.remarks, *self._numbered()]) + "\n"
+        whose = [run_line(provenance)] if provenance else []
+        return "\n\n".join([text, *self.remarks, *self._numbered(), *whose]) + "\n"
 
-    def html(self) -> str:
+    def html(self, provenance: Mapping[str, object] | None = None) -> str:
         """The same as a page of its own."""
         table = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", self.cells.to_html(escape=False, index=False, border=0))
         notes = "".join(f"<p>{line}</p>" for line in [*self.remarks, *self._numbered()])
-        return page(table + notes)
+        return page(table + notes, provenance)
 
     def _numbered(self) -> list[str]:
         return [f"<sup>{number}</sup> {note}" for number, note in enumerate(self.footnotes, start=1)]

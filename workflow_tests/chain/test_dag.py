@@ -77,12 +77,32 @@ def test_no_variants_of_another_dataset_mix(workflow):
         (["said={learnin_rate: 1.0}"], "said.learnin_rate: unknown key; did you mean 'learning_rate'?"),
         (["variants={'../x': {}}"], "not a usable name"),
         (["said={epochs: -1}"], "said.epochs"),
+        (["said={learning_rate: .nan}"], "said.learning_rate: nan is no number"),
+        (["said={loss: l1, loss: l2}"], "--config: said.loss is there twice"),
+        (["evaluation={style_methods: [nobody]}"], "evaluation.style_methods: 'nobody'"),
     ],
 )
 def test_a_wrong_configuration_stops_before_any_job(workflow, override, named):
     done = workflow("-n", "--config", *override, check=False)
     assert done.returncode and named in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_key_given_twice_is_refused_in_every_file_that_was_read(workflow):
+    (workflow.folder / "mine.yaml").write_text("said:\n  epochs: 3\n  epochs: 4\n")
+    workflow.edit("config.yaml", "  base: {}\n", "  base: {}\n  base: {loss: l2}\n")
+    done = workflow("-n", "results/table2.csv", "--configfile", "mine.yaml", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode and "mine.yaml: said.epochs is there twice, in line 2 and in line 3" in text
+    line = 1 + (workflow.folder / "config.yaml").read_text().splitlines().index("  base: {}")
+    assert f"config.yaml: variants.base is there twice, in line {line} and in line {line + 1}" in text
+    assert "Traceback" not in text
+
+
+def test_numbers_inside_braces_are_numbers(workflow):
+    """To Snakemake all of --config's braces hold text. A second write of the same is no other configuration."""
+    target = ("results/synthetic-smoke/said/base/model.safetensors", "--config", "scale=smoke", "seed=3.0")
+    assert workflow.jobs(*target, "said={epochs: 3, gradient_clip: null, ema_warmup: false}")["train_said"] == 1
 
 
 def test_every_rule_logs_and_names_its_environment_and_its_code():

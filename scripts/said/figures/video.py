@@ -1,6 +1,6 @@
 """Videos that play in a browser: sequences side by side, H.264 and AAC in MP4, by PyAV."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import av
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from said.figures.style import draw_caption
+from said.files.provenance import sentence
 from said.render import Renderer, frame
 from said.running.atomic import PathLike, atomic
 
@@ -55,7 +56,14 @@ AUDIO_RATE = 48000
 _H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
 
 
-def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: NDArray, sample_rate: int) -> None:
+def write(
+    path: PathLike,
+    images: Iterable[NDArray],
+    frame_rate: int,
+    waveform: NDArray,
+    sample_rate: int,
+    provenance: Mapping[str, object] | None = None,
+) -> None:
     """An MP4 of images with sound. The same input gives the same bytes.
 
     Args:
@@ -64,6 +72,7 @@ def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: 
         frame_rate: frames per second.
         waveform: (T,) in [-1, 1].
         sample_rate: Hz.
+        provenance: what the file says that it is of, see `said.files.provenance`.
 
     Raises:
         ValueError: no image, or an odd size, which H.264 does not allow.
@@ -71,6 +80,8 @@ def write(path: PathLike, images: Iterable[NDArray], frame_rate: int, waveform: 
     # bitexact: no library version and no date in the file.
     options = {"movflags": "faststart", "fflags": "bitexact"}
     with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
+        if provenance is not None:
+            container.metadata["comment"] = sentence(provenance)
         video, count = None, 0
         audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
         audio.codec_context.bit_rate = 96000

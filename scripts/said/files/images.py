@@ -1,28 +1,48 @@
 """Pictures and matplotlib figures, without dates, so that they are reproducible."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from numpy.typing import NDArray
 
+from said.files.provenance import sentence
 from said.running.atomic import PathLike, atomic
 
 
-def write_image(path: PathLike, image: NDArray) -> None:
-    """(H, W, 3) uint8 as PNG or as a page of PDF, by the path's suffix; no date in it, so that it is reproducible."""
-    from PIL import Image
+def write_image(path: PathLike, image: NDArray, provenance: Mapping | None = None) -> None:
+    """(H, W, 3) uint8 as PNG or as a page of PDF, by the path's suffix; no date in it, so that it is reproducible.
 
-    # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
-    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem}
-    facts = dates if Path(path).suffix == ".pdf" else {}
+    Args:
+        provenance: what the file says that it is of, see `said.files.provenance`.
+    """
+    from PIL import Image, PngImagePlugin
+
+    text = sentence(provenance) if provenance else None
+    if Path(path).suffix == ".pdf":
+        # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
+        facts = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem, "subject": text}
+    else:
+        facts = {"pnginfo": PngImagePlugin.PngInfo()}
+        if text:
+            facts["pnginfo"].add_text("Description", text)
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, optimize=True, **facts)
 
 
 _UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
+_DESCRIPTION = {".png": "Description", ".pdf": "Subject"}
 
 
-def write_figure(path: PathLike, figure) -> None:
-    """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible."""
+def write_figure(path: PathLike, figure, provenance: Mapping | None = None) -> None:
+    """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible.
+
+    Args:
+        provenance: what the file says that it is of, see `said.files.provenance`.
+    """
+    suffix = Path(path).suffix
+    facts = _UNDATED.get(suffix)
+    if provenance and suffix in _DESCRIPTION:
+        facts = {**facts, _DESCRIPTION[suffix]: sentence(provenance)}
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160, metadata=_UNDATED.get(Path(path).suffix))
+        figure.savefig(temporary, dpi=160, metadata=facts)

@@ -1,9 +1,19 @@
 """HTML pages for the report: plain tables and text, legible by themselves."""
 
+import html
+from collections.abc import Mapping
 
-def page(body: str) -> str:
-    """A page of its own; rows of a table whose first cell is filled begin a group."""
-    return _PAGE.format(body=body)
+from said.files.provenance import run_line
+
+
+def page(body: str, provenance: Mapping[str, object] | None = None) -> str:
+    """A page of its own; rows of a table whose first cell is filled begin a group.
+
+    Args:
+        body: what is on it.
+        provenance: what its last line says that it is of, see `said.files.provenance`.
+    """
+    return _PAGE.format(body=f"{body}\n<p>{html.escape(run_line(provenance))}</p>" if provenance else body)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -1,13 +1,16 @@
 """The configuration: validation with errors that help, and what preset, scale and variant make of it."""
 
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 
 import jsonschema
 
 from said.running.console import nearest
+from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
+from said.workflow.values import find_braces, find_unusable, follow, join, with_types
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
@@ -47,11 +50,17 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
             the variant's name and stands for it, the others are called <variant>_seed<number>.
         * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
             nothing about those there are.
+        * `refused_edits`: per entry of `edits` that cannot be used, a line for each of its faults; `edits` has the
+            others. A wrong one stops itself alone.
+
+        Numbers have the type that the schema gives them, however they are written.
 
     Raises:
         ConfigError: naming every wrong key at once.
     """
+    config, refused = _without_wrong_edits(config, schema)
     validate(config, schema)
+    config = with_types(config, schema, schema)
     sections = {name: config[name] for name in SECTIONS}
     for kind in ("preset", "scale"):
         sets, chosen = config[f"{kind}s"], config[kind]
@@ -59,13 +68,34 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
-    resolved = _expand(resolved | {"edits": config.get("edits", {})})
+    resolved = _expand(resolved)
     _complete(resolved, schema)
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
     if resolved["lipsync"]["weights"] == "auto":
         resolved["lipsync"]["weights"] = "published" if resolved["dataset"] == "vocaset" else "trained"
     _consistent(resolved)
+    edits = _expand(config.get("edits", {}))
+    with_braces = {name: list(find_braces(entry, f"edits.{name}")) for name, entry in edits.items()}
+    resolved["edits"] = {name: entry for name, entry in edits.items() if not with_braces[name]}
+    resolved["refused_edits"] = refused | {name: faults for name, faults in with_braces.items() if faults}
     return resolved
+
+
+def _without_wrong_edits(config: Mapping, schema: Mapping) -> tuple[dict, dict[str, list[str]]]:
+    """The configuration with those of its edits that the schema admits, and the faults of each of the others."""
+    edits = config.get("edits")
+    if not isinstance(edits, Mapping):
+        return dict(config), {}
+    part = {"$defs": schema["$defs"], "properties": {"edits": schema["properties"]["edits"]}}
+    kept: dict[str, Mapping] = {}
+    refused = {}
+    for name, entry in edits.items():
+        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*kept, name], "edits."))
+        if faults:
+            refused[str(name)] = faults
+        else:
+            kept[name] = entry
+    return {**config, "edits": kept}, refused
 
 
 def validate(config: Mapping, schema: Mapping) -> None:
@@ -74,22 +104,30 @@ def validate(config: Mapping, schema: Mapping) -> None:
     Raises:
         ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
     """
-    faults = list(_keys_that_are_no_text(config))  # these the schema takes for granted
-    if not faults:
-        errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-        faults = [line for error in errors for line in _explain(error, schema)]
-    if faults:
-        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
+    _raise(_faults(config, schema))
 
 
-def _keys_that_are_no_text(value: object, place: str = "") -> Iterator[str]:
-    """A line for each key that YAML reads as a number, a date or, as it does on, off, yes and no, as a truth value."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if isinstance(key, str):
-                yield from _keys_that_are_no_text(inner, _join(place, key))
-            else:
-                yield f"{place or 'top level'}: the key {key!r} is not text to YAML; write it in quotes"
+def _faults(config: Mapping, schema: Mapping) -> list[str]:
+    """A line per fault of a configuration as written."""
+    errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
+    faults += [line for error in errors for line in _explain(error, schema)]
+    # 3.0e+200 is whole, and no count.
+    faults = faults or list(find_unusable(with_types(config, schema, schema)))
+    return list(dict.fromkeys(faults))
+
+
+def _raise(faults: Iterable[str]) -> None:
+    if faults := list(dict.fromkeys(faults)):
+        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
+
+
+def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iterator[jsonschema.ValidationError]:
+    """As JSON Schema means it: to Python alone, `$` is before a line end too."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 
 
 def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
@@ -99,12 +137,13 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str
         allowed = list(_properties(error.schema, schema))
         for key in error.instance:
             if key not in allowed:
-                yield f"{_join(place, key)}: unknown key{nearest(str(key), allowed)}"
+                yield f"{join(place, key)}: unknown key{nearest(str(key), allowed)}"
     elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        yield f"{_join(place, missing[0])}: missing; copy it from the config.yaml that came with the workflow"
+        for key in error.validator_value:
+            if key not in error.instance:
+                yield f"{join(place, key)}: missing; copy it from the config.yaml that came with the workflow"
     elif "propertyNames" in error.absolute_schema_path:
-        yield f"{_join(place, error.instance)}: not a usable name{_describe(error.schema)}"
+        yield f"{join(place, error.instance)}: not a usable name{_describe(error.schema)}"
     elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = float(error.instance)
         written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
@@ -115,19 +154,7 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str
 
 def _properties(schema: Mapping, root: Mapping) -> dict:
     """The keys that an object schema allows, through its references."""
-    keys = dict(schema.get("properties", {}))
-    if "$ref" in schema:
-        target = root
-        for part in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        keys |= _properties(target, root)
-    return keys
-
-
-def _join(place: str, key: str) -> str:
-    if not re.fullmatch(r"\w+", key):
-        return f"{place}[{key!r}]"
-    return f"{place}.{key}" if place else key
+    return follow(schema, root).get("properties", {})
 
 
 def _expand(value):
@@ -145,10 +172,9 @@ def _describe(schema: Mapping) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _complete(resolved: Mapping, schema: Mapping) -> None:
@@ -156,14 +182,13 @@ def _complete(resolved: Mapping, schema: Mapping) -> None:
     missing = [
         line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
     ]
-    if missing:
-        raise ConfigError("\n".join(["the configuration cannot be used:", *missing]))
+    _raise(missing)
 
 
 def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Iterator[str]:
     for key, inner in _properties(schema, root).items():
         if key not in value:
-            yield f"  {place}.{key}: missing; copy it from the config.yaml that came with the workflow"
+            yield f"{place}.{key}: missing; copy it from the config.yaml that came with the workflow"
         elif isinstance(value[key], Mapping):
             yield from _absent(value[key], inner, root, f"{place}.{key}")
 
@@ -181,17 +206,18 @@ def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str
         trainings[variant] = {variant: first} | {f"{variant}_seed{number}": number for number in others}
         settings |= {name: deepcopy(merged) for name in trainings[variant]}
         for name in trainings[variant].keys() & variants.keys() - {variant}:
-            faults.append(f"  variants.{name}: a training of {variant} with another seed has that name; choose another")
-    if faults:
-        raise ConfigError("\n".join(["the configuration cannot be used:", *sorted(faults)]))
+            faults.append(f"variants.{name}: a training of {variant} with another seed has that name; choose another")
+    _raise(sorted(faults))
     return trainings, settings
 
 
 def _consistent(resolved: Mapping) -> None:
     """What no schema can say: each speaker has one role, and numbers that bound each other do."""
-    faults = []
+    faults = list(find_braces({section: resolved[section] for section in SECTIONS}))
     for dataset in ("synthetic", "vocaset"):
         split = resolved[dataset]["split"]
+        speakers = [speaker for role in ROLES for speaker in split.get(role, ())]
+        faults += find_clashes(speakers, f"{dataset}.split: ", taken=SPEAKERS)
         seen: dict[str, str] = {}
         for role in ROLES:
             if not split.get(role):
@@ -202,6 +228,11 @@ def _consistent(resolved: Mapping) -> None:
                         f"{dataset}.split.{role}: {speaker} is in {seen[speaker]} too; a speaker has one role"
                     )
                 seen[speaker] = role
+    methods = ["ground_truth", *resolved["variants"]] + ["oracle"] * (resolved["dataset"] == "synthetic")
+    faults += find_clashes(resolved["variants"], "variants.", taken=METHODS)
+    for name in resolved["evaluation"]["style_methods"]:
+        if name not in methods:
+            faults.append(f"evaluation.style_methods: {name!r} is none of {', '.join(methods)}{nearest(name, methods)}")
     variants = {name: resolved["variants"][name] for name in resolved["trainings"]}
     for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
         if fit["warmup_epochs"] > fit["epochs"]:
@@ -211,6 +242,9 @@ def _consistent(resolved: Mapping) -> None:
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
         if resolved["sampling"]["steps"] > said["diffusion_steps"]:
             faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
+    if resolved["sampling"]["eta"] and resolved["sampling"]["sampler"] != "ddim":
+        faults.append(f"sampling.eta: has no effect with the sampler {resolved['sampling']['sampler']}; set it to 0.0")
+    faults += _clashing_downloads(resolved)
     sources = resolved["downloads"]["sources"]
     for name, file in resolved["downloads"]["files"].items():
         if file["source"] not in sources:
@@ -225,5 +259,15 @@ def _consistent(resolved: Mapping) -> None:
             for number in numbers:
                 if number >= count:
                     faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
-    if faults:
-        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {f}" for f in dict.fromkeys(faults))]))
+    _raise(faults)
+
+
+def _clashing_downloads(resolved: Mapping) -> Iterator[str]:
+    """Two names for one file in the folder of downloads or in the one of archives, checksums among them."""
+    archives = [archive["name"] for archive in resolved["vocaset"]["archives"]]
+    for name in dict.fromkeys(archives):
+        if archives.count(name) > 1:
+            yield f"vocaset.archives: {name} is there twice; remove one"
+    yield from find_clashes(archives, "vocaset.archives: ")
+    files = list(resolved["downloads"]["files"])
+    yield from find_clashes(files, "downloads.files.", taken=["vocaset", *(f"{name}{CHECKSUM}" for name in files)])

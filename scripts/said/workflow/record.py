@@ -51,7 +51,9 @@ def versions(requirements: str) -> dict[str, str]:
     return found
 
 
-def record_page(config: Mapping, costs: pd.DataFrame, software: Mapping[str, str]) -> str:
+def record_page(
+    config: Mapping, costs: pd.DataFrame, software: Mapping[str, str], provenance: Mapping[str, object] | None = None
+) -> str:
     """The record as an HTML page: what was run, what it cost, with which software, and the whole configuration."""
     total = costs.iloc[-1]
     summary = (
@@ -65,7 +67,8 @@ def record_page(config: Mapping, costs: pd.DataFrame, software: Mapping[str, str
     configuration = html.escape(yaml.safe_dump(_plain(config), sort_keys=False, width=120))
     return page(
         f"<p>{html.escape(summary)}</p>\n<h2>Time and memory</h2>\n{table}\n<h2>Software</h2>\n{packages}\n"
-        f"<h2>Configuration</h2>\n<pre>{configuration}</pre>"
+        f"<h2>Configuration</h2>\n<pre>{configuration}</pre>",
+        provenance,
     )
 
 

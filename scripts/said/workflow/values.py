@@ -1,0 +1,103 @@
+"""Values of the configuration: what none may be, and the one type that each number has."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+LARGEST = 2**63
+"""Whole numbers stay below, so that they fit in 64 bits."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def join(place: str, key: object) -> str:
+    """How messages call a key of what is at a place."""
+    if not re.fullmatch(r"\w+", str(key)):
+        return f"{place}[{key!r}]"
+    return f"{place}.{key}" if place else str(key)
+
+
+def find_unusable(value: object, place: str = "") -> Iterator[str]:
+    """A line for each key and value that no setting can have, whatever it is of.
+
+    Keys have to be text, which YAML makes no number, date or truth value of. Text is of one line, without control
+    characters. Numbers are finite, and whole ones fit in 64 bits.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                yield f"{place or 'top level'}: the key {key!r} is not text to YAML; write it in quotes"
+            elif _UNPRINTABLE.search(key):
+                yield f"{join(place, key)}: a key with a line end or a control character; write it without"
+            else:
+                yield from find_unusable(inner, join(place, key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from find_unusable(inner, f"{place}.{index}")
+    elif isinstance(value, str) and _UNPRINTABLE.search(value):
+        yield f"{place}: {value!r} has a line end or a control character; write it without"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place}: {value} is no number to compute with; write a finite one"
+    elif isinstance(value, int) and abs(value) >= LARGEST:
+        yield f"{place}: a whole number that does not fit in 64 bits; write a smaller one"
+
+
+def find_braces(value: object, place: str = "") -> Iterator[str]:
+    """A line for each text with braces, which Snakemake takes for wildcards wherever a path has them."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from find_braces(inner, join(place, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from find_braces(inner, f"{place}.{index}")
+    elif isinstance(value, str) and re.search("[{}]", value) and place != "vocaset.url":
+        yield f"{place}: {value!r} has braces, which Snakemake takes for wildcards; rename it, or name a link to it"
+
+
+def with_types(value: object, schema: Mapping, root: Mapping) -> object:
+    """A copy in which each number has the type that the schema gives it: for a count 3.0 is 3, for a weight 2 is 2.0.
+
+    So neither a result nor a digest of settings depends on how a number is written.
+
+    Args:
+        value: what the schema accepts.
+        schema: the part of the schema that describes it.
+        root: the whole schema.
+    """
+    schema = follow(schema, root)
+    if isinstance(value, Mapping):
+        others = schema.get("additionalProperties")
+        others = others if isinstance(others, Mapping) else {}
+        return {
+            key: with_types(inner, schema.get("properties", {}).get(key, others), root) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [with_types(inner, schema.get("items", {}), root) for inner in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        types = set(_types(schema, root))
+        if "integer" in types:
+            return int(value)
+        if "number" in types:
+            return float(value)
+    return value
+
+
+def follow(schema: Mapping, root: Mapping) -> dict:
+    """A schema with what its `$ref` refers to; its own words win, and its properties are joined."""
+    if "$ref" not in schema:
+        return dict(schema)
+    target = root
+    for part in schema["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    target = follow(target, root)
+    own = {key: value for key, value in schema.items() if key != "$ref"}
+    joined = target | own
+    if "properties" in target and "properties" in own:
+        joined["properties"] = own["properties"] | target["properties"]
+    return joined
+
+
+def _types(schema: Mapping, root: Mapping) -> Iterator[str]:
+    kind = schema.get("type", [])
+    yield from [kind] if isinstance(kind, str) else kind
+    for choice in schema.get("oneOf", ()):
+        yield from _types(follow(choice, root), root)

@@ -1,0 +1,85 @@
+"""The configuration as it is written: keys given twice, and what --config holds."""
+
+import json
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from said.workflow.config import ConfigError
+from said.workflow.written import refuse_repeated_keys, with_arguments
+
+CONFIG = (ROOT / "config.yaml").read_text()
+
+
+def refusal(path, text: str) -> str:
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        refuse_repeated_keys([path], None)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "lines"),
+    [
+        ("seed: 0\nscale: demo\nseed: 1\n", "seed", (1, 3)),
+        ("variants:\n  base: {}\n\n  # again\n  base: {loss: l2}\n", "variants.base", (2, 5)),
+        ("said: {loss: l1,\n  epochs: 3, loss: l2}\n", "said.loss", (1, 2)),
+        ("archives:\n- {name: a,\n   name: b}\n", "archives.0.name", (2, 3)),
+        ("said:\n  'loss': l1\n  \"loss\": l1\n", "said.loss", (2, 3)),
+        ("one: &one {a: 1, b: 2,\n  a: 3}\ntwo: {<<: *one}\n", "one.a", (1, 2)),
+        ("one: &one {a: 1}\ntwo:\n  <<: *one\n  <<: *one\n", "two['<<']", (3, 4)),
+        ("seed: 0\nseed: 1\nseed: 2\n", "seed", (2, 3)),
+        ('{"seed": 1,\n\t"said": {"loss": "l1",\n\t\t"loss": "l2"}}\n', "said.loss", (2, 3)),
+    ],
+)
+def test_a_key_given_twice_is_refused_with_both_lines(tmp_path, text, place, lines):
+    first, second = lines
+    message = refusal(tmp_path / "config.yaml", text)
+    assert f"config.yaml: {place} is there twice, in line {first} and in line {second}; " in message
+
+
+def test_every_key_of_the_shipped_configuration_is_seen_when_it_is_there_twice(tmp_path):
+    """Each line that holds a key of a block is written twice."""
+    lines = CONFIG.splitlines()
+    nodes = [yaml.compose(CONFIG)]
+    found = 0
+    while nodes:
+        node = nodes.pop()
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            nodes.append(value)
+            line, end = key.start_mark.line, value.end_mark.line
+            if key.start_mark.column == len(lines[line]) - len(lines[line].lstrip()) and line == end:
+                message = refusal(tmp_path / "config.yaml", "\n".join([*lines[: line + 1], *lines[line:]]))
+                assert f"{key.value}" in message and f"in line {line + 1} and in line {line + 2}" in message
+                found += 1
+    assert found > 150
+
+
+def test_what_is_not_given_twice_is_admitted(tmp_path):
+    text = "one: &one {a: 1, b: 2}\ntwo: {<<: *one, a: 3}\nthree: {<<: [*one, {a: 4}], 'b': 5}\nfour: *one\n"
+    for name, content in {"config.yaml": CONFIG, "merge.yaml": text, "empty.yaml": "", "c.json": '{"a":\t1}'}.items():
+        (tmp_path / name).write_text(content)
+        refuse_repeated_keys([tmp_path / name], ["said={epochs: 3}", "said={loss: l2}", "seed=1", "wav={"])
+    (tmp_path / "round.yaml").write_text("a: &a [*a]\n")
+    refuse_repeated_keys([tmp_path / "round.yaml"], [])
+
+
+def test_arguments_given_twice_are_refused():
+    for arguments in (["said={loss: l1, loss: l2}"], ["seed=1", "scale=smoke", "seed=2"]):
+        with pytest.raises(ConfigError, match="--config: (said.loss|seed) is there twice"):
+            refuse_repeated_keys([], arguments)
+
+
+def test_numbers_inside_arguments_are_those_of_a_file():
+    """Snakemake reads every scalar inside braces as text."""
+    told = {"said": {"epochs": "3", "alignment_bias": "null", "ema_warmup": "false", "loss": "l2"}, "seed": 5}
+    argument = "said={epochs: 3, alignment_bias: null, ema_warmup: false, loss: l2}"
+    config = with_arguments({"preset": "paper", **told, "dropout": 0.1}, [argument, "seed=5", "preset=paper"])
+    assert config["said"] == {"epochs": 3, "alignment_bias": None, "ema_warmup": False, "loss": "l2"}
+    assert (config["seed"], config["preset"], config["dropout"]) == (5, "paper", 0.1)
+    merged = with_arguments({"said": {"epochs": "3", "width": 64}}, ["said={epochs: 3}", 'said={"width": "64"}'])
+    assert merged == {"said": {"epochs": 3, "width": "64"}}  # quoted it is text, as in a file
+    variants = {"mine": {"seeds": [0, 1], "velocity_weight": 0.5}}
+    assert with_arguments({}, [f"variants={json.dumps(variants)}"]) == {"variants": variants}
+    assert with_arguments({"said": "{epochs: 3"}, ["said={epochs: 3"]) == {"said": "{epochs: 3"}  # for the schema
