@@ -165,7 +165,7 @@ def read_source(folder: PathLike) -> "tuple[trimesh.Trimesh, NDArray, NDArray]":
     return neutral, np.stack(expressions), landmarks
 
 
-def _check_expression(path: str, mesh: trimesh.Trimesh, neutral: trimesh.Trimesh) -> None:
+def _check_expression(path: str, mesh: "trimesh.Trimesh", neutral: "trimesh.Trimesh") -> None:
     if len(mesh.vertices) != len(neutral.vertices):
         raise ValueError(f"{path}: has {len(mesh.vertices)} vertices, but Neutral.obj has {len(neutral.vertices)}")
     if not np.array_equal(mesh.faces, neutral.faces):
