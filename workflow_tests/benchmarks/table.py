@@ -29,6 +29,7 @@ BENCHMARKS = {
     "metrics": ("Metrics", []),
     "render": ("Rendering", []),
     "reading": ("Reading VOCASET", ["--frames", "4000"]),
+    "sums": ("Sums of results", []),
 }
 """Title of each, and arguments that keep it short."""
 ON_A_GPU = ("training", "sampling")
