@@ -55,7 +55,7 @@ rule table2_beyond:
         + ["av_offset", "av_confidence", "multimodality", "fd", "wind_mean"],
         trainings={variant: list(trainings) for variant, trainings in config["trainings"].items()},
         provenance=PROVENANCE,
-        code=code("make_beyond.py"),
+        code=code("table2_beyond.py"),
     log:
         f"results/{RUN}/logs/table2_beyond.log",
     message:
@@ -64,4 +64,4 @@ rule table2_beyond:
     conda:
         "../envs/said.yaml"
     script:
-        "../scripts/make_beyond.py"
+        "../scripts/table2_beyond.py"

@@ -63,7 +63,7 @@ rule plot_edit:
     params:
         titles=lambda w: [w.edit],
         provenance=PROVENANCE,
-        code=code("plot_edits.py"),
+        code=code("plot_edit.py"),
     log:
         "results/{run}/logs/plot_edit/{edit}.log",
     benchmark:
@@ -76,7 +76,7 @@ rule plot_edit:
     conda:
         "../envs/said.yaml"
     script:
-        "../scripts/plot_edits.py"
+        "../scripts/plot_edit.py"
 
 
 rule edit_video:

@@ -24,7 +24,7 @@ rule ground_truth:
         "../scripts/ground_truth.py"
 
 
-rule evaluate:
+rule evaluate_method:
     input:
         extractor="results/{run}/extractor/vae.safetensors",
         real=expand("results/{{run}}/methods/ground_truth/{speaker}.npz", speaker=SPLIT["test"]),
@@ -37,9 +37,9 @@ rule evaluate:
         seed=seed("evaluation"),
         code=code("evaluate_method.py"),
     log:
-        "results/{run}/logs/evaluate/{method}.log",
+        "results/{run}/logs/evaluate_method/{method}.log",
     benchmark:
-        "results/{run}/benchmarks/evaluate/{method}.tsv"
+        "results/{run}/benchmarks/evaluate_method/{method}.tsv"
     message:
         "Measuring {wildcards.method}"
     threads: config["compute"]["threads"]
@@ -134,7 +134,7 @@ if config["dataset"] == "synthetic":
 
     # What no measured corpus has: the generator itself, asked for other takes of the test sentences. No model of
     # the speech can do better, so its scores are the floor of the table.
-    rule oracle:
+    rule sample_oracle:
         input:
             truth="results/{run}/truth/sequences/{speaker}",
             face="results/{run}/truth/faces/{speaker}.npz",
@@ -151,9 +151,9 @@ if config["dataset"] == "synthetic":
             seed=seed("speech"),
             code=code("sample_oracle.py"),
         log:
-            "results/{run}/logs/oracle/{speaker}.log",
+            "results/{run}/logs/sample_oracle/{speaker}.log",
         benchmark:
-            "results/{run}/benchmarks/oracle/{speaker}.tsv"
+            "results/{run}/benchmarks/sample_oracle/{speaker}.tsv"
         message:
             "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
         resources:

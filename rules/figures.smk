@@ -194,7 +194,7 @@ rule plot_editing:
     params:
         titles=KEPT,
         provenance=PROVENANCE,
-        code=code("plot_edits.py"),
+        code=code("plot_edit.py"),
     log:
         "results/{run}/logs/plot_editing.log",
     benchmark:
@@ -207,7 +207,7 @@ rule plot_editing:
     conda:
         "../envs/said.yaml"
     script:
-        "../scripts/plot_edits.py"
+        "../scripts/plot_edit.py"
 
 
 # Figures 5 and 9.

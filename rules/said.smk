@@ -98,7 +98,7 @@ rule sample_said:
 
 
 # On demand: a model for the authors' own programs, as `snakemake results/<run>/export/base/SAiD.pth`.
-rule export:
+rule export_said:
     input:
         weights="results/{run}/said/{variant}/model.safetensors",
         encoder="results/{run}/speech_encoder",
@@ -107,9 +107,9 @@ rule export:
     params:
         code=code("export_said.py"),
     log:
-        "results/{run}/logs/export/{variant}.log",
+        "results/{run}/logs/export_said/{variant}.log",
     benchmark:
-        "results/{run}/benchmarks/export/{variant}.tsv"
+        "results/{run}/benchmarks/export_said/{variant}.tsv"
     message:
         "Writing {wildcards.variant} in the authors' format"
     resources:

@@ -19,7 +19,7 @@ def test_the_papers_dag_needs_no_data(workflow):
         "download_vocaset": 1, "download_published": 6, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
         "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
-        "ground_truth": 2, "evaluate": 6, "measure_motion": 6, "table1": 1, "table2": 1, "record_run": 1,
+        "ground_truth": 2, "evaluate_method": 6, "measure_motion": 6, "table1": 1, "table2": 1, "record_run": 1,
         "published_syncnet": 1, "measure_sync": 6, "prove_sync": 1,
     }  # fmt: skip
     assert {rule: jobs[rule] for rule in expected} == expected
@@ -119,10 +119,17 @@ def test_every_rule_logs_and_names_its_environment_and_its_code():
                 assert '"../envs/said.yaml"' in rule, f"{path.name}: rule {name} lacks its environment"
 
 
-def test_every_script_belongs_to_a_rule_and_fits_a_screen():
-    rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
+def test_every_script_bears_its_rules_name_and_fits_a_screen():
+    rules = {}
+    for path in ROOT.glob("rules/*.smk"):
+        for rule in re.split(r"^\s*rule ", path.read_text(), flags=re.M)[1:]:
+            if script := re.search(r'"../scripts/(\w+)\.py"', rule):
+                rules.setdefault(script[1], []).append(rule.split(":")[0])
     for script in ROOT.glob("scripts/*.py"):
-        assert f'"../scripts/{script.name}"' in rules, f"{script.name} belongs to no rule"
+        assert script.stem in rules, f"{script.name} belongs to no rule"
+        assert len(rules[script.stem]) > 1 or rules[script.stem] == [script.stem], (
+            f"{script.name}: {rules[script.stem]}"
+        )
         assert len(script.read_text().splitlines()) <= 60
 
 

@@ -91,4 +91,4 @@ def test_a_stage_writes_curves_and_reruns_with_its_section_alone(edited):
         assert abs(len(read_coefficients(path)) - spoken / 2) <= 2
     edited.edit("config.yaml", "frame_rate: 30 ", "frame_rate: 25 ")
     jobs = edited.jobs("all", "curves", "--config", "scale=smoke")
-    assert jobs["write_curves"] == 5 and not set(jobs) & {"train_said", "sample_said", "evaluate", "table2"}
+    assert jobs["write_curves"] == 5 and not set(jobs) & {"train_said", "sample_said", "evaluate_method", "table2"}

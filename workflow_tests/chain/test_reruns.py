@@ -19,7 +19,7 @@ def test_finished_run_has_nothing_to_do(smoke):
 def test_editing_a_variant_reruns_that_variant_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, dropout: 0.2}")
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1,
+        "train_said": 1, "sample_said": 1, "evaluate_method": 1, "measure_motion": 1, "measure_sync": 1,
         "table2": 1, "table2_truth": 1, "table2_beyond": 1,
         "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip
@@ -30,7 +30,7 @@ def test_adding_a_variant_computes_it_alone(edited):
         "config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2}\n  wide_band: {alignment_bias: 5}"
     )
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1,
+        "train_said": 1, "sample_said": 1, "evaluate_method": 1, "measure_motion": 1, "measure_sync": 1,
         "table2": 1, "table2_truth": 1, "table2_beyond": 1,
         "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
     }  # fmt: skip
@@ -39,8 +39,8 @@ def test_adding_a_variant_computes_it_alone(edited):
 def test_adding_a_seed_trains_and_measures_it_for_its_intervals_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, seeds: [0, 1]}")
     assert jobs(edited) == {
-        "train_said": 1, "sample_said": 1, "evaluate": 1, "measure_motion": 1, "measure_sync": 1, "table2_beyond": 1,
-        "record_run": 1,
+        "train_said": 1, "sample_said": 1, "evaluate_method": 1, "measure_motion": 1, "measure_sync": 1,
+        "table2_beyond": 1, "record_run": 1,
     }  # fmt: skip
 
 
@@ -56,14 +56,21 @@ def test_editing_a_setting_of_the_metrics_retrains_nothing(edited):
     edited.edit(
         "config.yaml", "evaluation: {stride: 4, wind_components: 2", "evaluation: {stride: 4, wind_components: 3"
     )
-    assert set(jobs(edited)) == {"evaluate", "table1", "table2", "table2_truth", "table2_beyond", "record_run"}
+    assert set(jobs(edited)) == {"evaluate_method", "table1", "table2", "table2_truth", "table2_beyond", "record_run"}
 
 
 def test_editing_the_solver_library_reruns_what_follows_from_coefficients(edited):
     path = edited.folder / "scripts/said/coefficients.py"
     path.write_text(path.read_text() + "\nADDED = 1\n")
     rerun = set(jobs(edited))
-    assert {"fit_coefficients", "coefficient_std", "train_extractor", "train_said", "evaluate", "table2"} <= rerun
+    assert {
+        "fit_coefficients",
+        "coefficient_std",
+        "train_extractor",
+        "train_said",
+        "evaluate_method",
+        "table2",
+    } <= rerun
     assert not rerun & {"synthetic_faces", "synthetic_sequences", "find_correspondence", "speech_encoder"}
 
 
@@ -71,7 +78,7 @@ def test_editing_the_metrics_library_retrains_nothing(edited):
     path = edited.folder / "scripts/said/metrics.py"
     path.write_text(path.read_text() + "\nADDED = 1\n")
     rerun = set(jobs(edited))
-    assert {"evaluate", "table2"} <= rerun
+    assert {"evaluate_method", "table2"} <= rerun
     assert not rerun & {"train_said", "train_extractor", "fit_coefficients", "sample_said"}
 
 

@@ -144,7 +144,7 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
         run.befall("train_said", lambda job: _orphan(cluster, job), "NODE_FAIL")
         run.befall("sample_said", lambda _: _lose_node(cluster), "NODE_FAIL")
 
-        unseen = run.running("evaluate")
+        unseen = run.running("evaluate_method")
         run.process.kill()
         run.process.wait()
         end = time.monotonic() + PATIENCE
@@ -176,7 +176,9 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
         assert "has left jobs in Slurm's queue" in again and not set(left) & set(cluster.queue())
         assert int(re.search(r"^total +(\d+)$", again, re.M)[1]) < total - finished, "something was done twice"
     workflow.edit("config.yaml", "wind_components: 2", "wind_components: 3")
-    assert workflow.jobs("all", *SMOKE)["evaluate"] == len(list((smoke.folder / "results").glob("*/evaluation/*.json")))
+    assert workflow.jobs("all", *SMOKE)["evaluate_method"] == len(
+        list((smoke.folder / "results").glob("*/evaluation/*.json"))
+    )
 
 
 def _ask_often(workflow: Workflow) -> None:

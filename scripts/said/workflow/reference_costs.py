@@ -46,8 +46,8 @@ CPU = {
     "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # and the speech is moved to twelve places
     # evaluation
     "ground_truth": {"job": 0.85},
-    "evaluate": {"job": 3.3, "sequence": 0.06},
-    "oracle": {"job": 1.8, "take": 0.18},
+    "evaluate_method": {"job": 3.3, "sequence": 0.06},
+    "sample_oracle": {"job": 1.8, "take": 0.18},
     "measure_motion": {"job": 1.45, "sequence": 0.033},
     # figures
     "plot_speakers": {"job": 5},

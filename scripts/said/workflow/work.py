@@ -147,9 +147,9 @@ WORK: dict[str, Callable[[Job, Mapping], dict]] = {
     "train_syncnet": _train_syncnet,
     "measure_sync": _measure_sync,
     "prove_sync": lambda job, config: _films(config, _sentences(config, "validation", "test")),
-    "evaluate": _sequences,  # each is encoded, and its latents are in the mixtures
+    "evaluate_method": _sequences,  # each is encoded, and its latents are in the mixtures
     # Each take is a sentence filmed and its coefficients fitted.
-    "oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
+    "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
