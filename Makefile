@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) all
 	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
 
-test: lint
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test

@@ -6,18 +6,19 @@ from said.files import provenance
 from said.files.arrays import write_arrays
 from said.files.tables import write_coefficient_text
 from said.running.console import naming, start
-from said.sampling import Sampler
+from said.sampling import Sampler, SamplingSettings
 from said.speech import load_encoder
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
+settings = SamplingSettings.of(params.settings)
 
 with naming(f"edits.{snakemake.wildcards.edit}"):
-    clip = editing.read_clip(params.files, params.entry, params.settings["frame_count"])
+    clip = editing.read_clip(params.files, params.entry, settings.frame_count)
 sampler = Sampler(
     model.load(snakemake.input.weights),
     load_encoder(snakemake.input.encoder),
-    params.settings,
+    settings,
     params.seed,
     find_device(params.device),
 )

@@ -2,7 +2,7 @@
 
 from said import corpus, extractor
 from said.compute import find_device
-from said.evaluation import evaluate_method
+from said.evaluation import EvaluationSettings, evaluate_method
 from said.files.text import write_json
 from said.running.console import start
 
@@ -13,7 +13,7 @@ measured = evaluate_method(
     extractor.load(snakemake.input.extractor).to(find_device(params.device)),
     {name: samples[0] for name, samples in corpus.read_method(snakemake.input.real).items()},
     corpus.read_method(snakemake.input.generated),
-    params.settings,
+    EvaluationSettings.of(params.settings),
     params.seed,
     snakemake.threads,
 )

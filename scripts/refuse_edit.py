@@ -4,5 +4,5 @@ import sys
 
 from said.running.console import start
 
-start(snakemake.log[0])
+start(snakemake.log[0], snakemake.input, snakemake.output)
 sys.exit("\n".join(snakemake.params.faults))

@@ -4,26 +4,27 @@ from said import corpus, model
 from said.compute import find_device
 from said.files.finished import Finished
 from said.running.console import start
-from said.sampling import Sampler, Speech, sample_speech
+from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.speech import load_encoder
 from said.waveforms import frame_count, prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
-
-rounding = params.settings["frame_count"]
+settings = SamplingSettings.of(params.settings)
 
 speeches = []
 for sentence in corpus.sentences(snakemake.input.speech):
     waveform, rate = corpus.read_speech(snakemake.input.speech, sentence)
     speeches.append(
-        Speech(sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate, rounding=rounding))
+        Speech(
+            sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate, rounding=settings.frame_count)
+        )
     )
 
 sampler = Sampler(
     model.load(snakemake.input.weights),
     load_encoder(snakemake.input.encoder),
-    params.settings,
+    settings,
     params.seed,
     find_device(params.device),
 )

@@ -4,7 +4,7 @@ from said import speech
 from said.compute import find_device
 from said.running.console import start
 from said.synthetic.transcribed import transcribed_speech
-from said.training.stand_in import train_stand_in
+from said.training.stand_in import StandInSettings, train_stand_in
 from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
@@ -13,10 +13,11 @@ settings, seed = snakemake.params.settings, snakemake.params.seed
 if settings["source"] == "pretrained":
     encoder = speech.fetch_pretrained(settings["name"], settings["revision"], seed)
 else:
+    stand_in = StandInSettings.of(settings["stand_in"])
     utterances = [
         (prepare_waveform(waveform, rate), labels)
-        for waveform, rate, labels in transcribed_speech(settings["stand_in"]["utterances"], seed)
+        for waveform, rate, labels in transcribed_speech(stand_in.utterances, seed)
     ]
     device = find_device(snakemake.params.device)
-    encoder, _ = train_stand_in(utterances, settings["stand_in"], seed, device=device)
+    encoder, _ = train_stand_in(utterances, stand_in, seed, device=device)
 speech.save_encoder(encoder, snakemake.output.encoder)

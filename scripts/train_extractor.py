@@ -7,7 +7,7 @@ from said.files.text import write_jsonl
 from said.running.console import start
 from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
-from said.training.extractor import train_extractor
+from said.training.extractor import ExtractorSettings, train_extractor
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
@@ -19,7 +19,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         list(train.values()),
         list(corpus.read_sequences(files.validation).values()),
         read_coefficients(files.std)[0],
-        params.settings,
+        ExtractorSettings.of(params.settings),
         params.seed,
         names=list(train),
         compute=Compute(find_device(params.device), params.precision),

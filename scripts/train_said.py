@@ -10,7 +10,7 @@ from said.running.interruption import job_deadline
 from said.speech import load_encoder
 from said.training.checkpoint import Checkpoint
 from said.training.said import train_said
-from said.training.windows import Clip
+from said.training.windows import Clip, SaidSettings
 from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
@@ -30,7 +30,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         clips(files.train, files.train_speech),
         clips(files.validation, files.validation_speech),
         load_encoder(files.encoder),
-        params.settings,
+        SaidSettings.of(params.settings),
         params.seed,
         std=read_coefficients(files.std)[0],
         name=snakemake.wildcards.variant,

@@ -4,7 +4,7 @@ from said import corpus
 from said.compute import find_device
 from said.files.text import write_jsonl
 from said.lipsync import syncnet
-from said.lipsync.training import Recording, train_syncnet
+from said.lipsync.training import Recording, SyncNetSettings, train_syncnet
 from said.rig import read_rigs
 from said.running.console import start
 from said.running.interruption import job_deadline
@@ -24,7 +24,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         read_rigs(files.blendshapes, corpus.read_topology(files.topology)),
         recordings(files.train, files.train_sequences),
         recordings(files.validation, files.validation_sequences),
-        params.settings,
+        SyncNetSettings.of(params.settings),
         params.seed,
         device=find_device(params.device),
         checkpoint=checkpoint,

@@ -1,5 +1,7 @@
 """Evaluation of a method: windows, latents, the row of a table, and the comparison with the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.evaluation import (
+    EvaluationSettings,
     evaluate_method,
     jitter_ratio,
     latents,
@@ -19,13 +22,7 @@ from said.intervals import Moments, jackknife_interval
 from said.metrics import frechet_distance, wind
 from said.mixtures import BlockwiseGaussianMixture
 
-SETTINGS = {
-    "stride": 2,
-    "drop_last_windows": 0,
-    "multimodality": "random",
-    "wind_components": 2,
-    "wind_repeats": 2,
-}
+SETTINGS = EvaluationSettings(stride=2, wind_components=2, wind_repeats=2)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +206,7 @@ def test_bad_samples_are_named(vae, truth, change, message):
 
 def test_samples_as_long_as_the_speech_may_lack_a_frame_of_the_clip(vae, truth):
     samples = {name: value[None, :-1] for name, value in truth.items()}
-    row = evaluate_method(vae, truth, samples, SETTINGS | {"stride": 1}, seed=0)
+    row = evaluate_method(vae, truth, samples, replace(SETTINGS, stride=1), seed=0)
     assert row["windows_real"] - row["windows_generated"] == len(truth)
     assert 0 < row["fd"] < 0.1 and row["wind_mean"] is not None
 

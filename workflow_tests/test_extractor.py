@@ -1,6 +1,7 @@
 """The feature extractor: the authors' weights and values, its loss, its training."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,23 +9,11 @@ import torch
 
 from said import extractor
 from said.extractor import BlendshapeVAE
-from said.training.extractor import cyclical_beta, extractor_losses, train_extractor
+from said.training.extractor import ExtractorSettings, cyclical_beta, extractor_losses, train_extractor
 
-SETTINGS = {
-    "epochs": 12,
-    "warmup_epochs": 1,
-    "batch_size": 8,
-    "learning_rate": 2e-3,
-    "schedule": "cosine",
-    "weight_decay": 0.01,
-    "gradient_clip": None,
-    "ema_decay": 0.9,
-    "ema_warmup": True,
-    "velocity_weight": 1.0,
-    "beta": 1.0,
-    "beta_cycles": 2,
-    "validate_every": 4,
-}
+SETTINGS = ExtractorSettings(
+    epochs=12, warmup_epochs=1, learning_rate=0.002, schedule="cosine", ema_decay=0.9, beta_cycles=2, validate_every=4
+)
 
 
 def clips(count, frames=150, seed=0):
@@ -139,6 +128,6 @@ def test_the_same_seed_gives_the_same_weights(trained):
 
 def test_clips_shorter_than_a_window_are_usable():
     short = clips(3, frames=40)
-    settings = {**SETTINGS, "epochs": 1}
+    settings = replace(SETTINGS, epochs=1)
     vae, _ = train_extractor(short, short, np.full(32, 0.1), settings, 0, report=lambda _: None)
     assert all(torch.isfinite(value).all() for value in vae.state_dict().values())

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from conftest import ENCODER
 from transformers import Wav2Vec2Model
 
 from said import model as models
@@ -14,8 +15,6 @@ from said.denoiser import timestep_embedding
 from said.files.tensors import load_strict, read_state_dict
 from said.model import ModelConfig, SAiD, load_official, parameter_count
 from said.training.stand_in import build_stand_in
-
-ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
 
 
 def small(**changes) -> SAiD:

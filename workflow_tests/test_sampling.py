@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ENCODER
 from test_model import small
 
 from said import model as models
@@ -18,15 +20,11 @@ from said.diffusion import alphas_cumprod, guided, sample, scheduler
 from said.files.finished import Finished
 from said.guidance import GuidedDenoiser
 from said.model import ModelConfig
-from said.sampling import Sampler, Speech, batches, sample_bytes, sample_speech
+from said.sampling import Sampler, SamplingSettings, Speech, batches, sample_bytes, sample_speech
 from said.speech import load_encoder, save_encoder
 from said.training.stand_in import build_stand_in
 
-ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
-SETTINGS = {
-    "sampler": "ddim", "steps": 6, "guidance": 2.0, "guidance_off_at_one": False, "eta": 0.0,
-    "samples": 3, "memory_gb": 1.0,
-}  # fmt: skip
+SETTINGS = SamplingSettings(steps=6, samples=3, memory_gb=1.0)
 
 
 def encoder():
@@ -43,7 +41,7 @@ def speeches(*frames: int) -> list[Speech]:
 
 
 def samples_of(clips, threads=1, finished=None, report=lambda _: None, **changes):
-    sampler = Sampler(small(prediction="v"), encoder(), {**SETTINGS, **changes}, seed=7)
+    sampler = Sampler(small(prediction="v"), encoder(), replace(SETTINGS, **changes), seed=7)
     return dict(sample_speech(sampler, clips, threads=threads, finished=finished, report=report))
 
 
@@ -245,10 +243,10 @@ def test_what_follows_from_something_else_is_not_taken_up(tmp_path):
 def test_every_part_of_a_job_is_in_its_identity():
     model, speaker = small(), encoder()
     identity = Sampler(model, speaker, SETTINGS, 1).identity()
-    assert identity == Sampler(small(), encoder(), dict(SETTINGS), 1).identity()
+    assert identity == Sampler(small(), encoder(), asdict(SETTINGS), 1).identity()
     others = [
         Sampler(model, speaker, SETTINGS, 2),
-        Sampler(model, speaker, {**SETTINGS, "steps": 7}, 1),
+        Sampler(model, speaker, replace(SETTINGS, steps=7), 1),
         Sampler(small(alignment_bias=None), speaker, SETTINGS, 1),
     ]
     with torch.no_grad():
@@ -272,6 +270,7 @@ import sys
 import time
 sys.path[:0] = {paths!r}
 import torch
+from dataclasses import replace
 from test_sampling import SETTINGS, speeches
 from said import model
 from said.files.arrays import write_arrays
@@ -287,7 +286,7 @@ class Waiting(Finished):
         while self.left == 0:
             time.sleep(1)
 
-sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), {{**SETTINGS, "steps": 60}}, 7)
+sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), replace(SETTINGS, steps=60), 7)
 with Waiting("job.unfinished", sampler.identity()) as finished:
     samples = sample_speech(sampler, speeches(*[60] * 8), threads=2, finished=finished)
     write_arrays("samples.npz", dict(samples))
@@ -321,7 +320,7 @@ def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     assert f"{kept} of 8 sentences were finished" in done.stdout
     assert not (tmp_path / "job.unfinished").exists()
     sampler = Sampler(
-        models.load(tmp_path / "model.safetensors"), load_encoder(tmp_path / "encoder"), {**SETTINGS, "steps": 60}, 7
+        models.load(tmp_path / "model.safetensors"), load_encoder(tmp_path / "encoder"), replace(SETTINGS, steps=60), 7
     )
     with np.load(tmp_path / "samples.npz") as written:
         for name, values in sample_speech(sampler, speeches(*[60] * 8), report=lambda _: None):

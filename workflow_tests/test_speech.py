@@ -19,19 +19,12 @@ from said.speech import (
     receptive_field,
     save_encoder,
 )
-from said.training.stand_in import build_stand_in, train_stand_in
+from said.training.stand_in import StandInSettings, build_stand_in, train_stand_in
 from said.waveforms import require_encodable
 
-SETTINGS = {
-    "width": 32,
-    "layers": 1,
-    "heads": 2,
-    "feed_forward": 32,
-    "channels": 16,
-    "steps": 40,
-    "batch_size": 4,
-    "learning_rate": 3e-3,
-}
+SETTINGS = StandInSettings(
+    width=32, layers=1, heads=2, feed_forward=32, channels=16, steps=40, batch_size=4, learning_rate=0.003
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,10 @@ A method is anything that gave coefficients for the test clips; nothing here kno
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations_with_replacement
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,15 +21,29 @@ from said.intervals import Moments, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
 from said.mixtures import BlockwiseGaussianMixture
 from said.reasons import NoValueError
+from said.settings import Settings
 
-PAIRINGS = ("random", "halves", "combinations")
+Pairing = Literal["random", "halves", "combinations"]
+"""Which samples are paired: disjoint random halves, the halves as they are, all with all where each is of a style."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """The section `evaluation` of config.yaml; the methods in `style_methods` have `combinations`."""
+
+    stride: int = 1
+    drop_last_windows: int = 0
+    multimodality: Pairing = "random"
+    style_methods: Sequence[str] = ()
+    wind_components: int = 5
+    wind_repeats: int = 10
 
 
 def evaluate_method(
     vae: BlendshapeVAE,
     real: Mapping[str, NDArray],
     generated: Mapping[str, NDArray],
-    settings: Mapping,
+    settings: EvaluationSettings | Mapping,
     seed: int,
     threads: int = 1,
 ) -> dict:
@@ -38,7 +54,7 @@ def evaluate_method(
         real: name of each test clip -> (N, 32).
         generated: the same names -> (S, M, 32), S samples; M follows the speech and may differ from N, as nothing here
             pairs frames of the two.
-        settings: the section `evaluation` of config.yaml.
+        settings: of the evaluation, or a mapping of them.
         seed: of the Gaussian mixtures and of the random halves of the samples.
         threads: mixtures fitted at once; changes time, not results.
 
@@ -51,10 +67,11 @@ def evaluate_method(
         ValueError: the clips of the two differ, or samples have another shape.
     """
     _check(real, generated)
+    settings = EvaluationSettings.of(settings)
     names = sorted(real)
-    stride = settings["stride"]
+    stride = settings.stride
     clips = {
-        "real": [latents(vae, real[name][None], stride, settings["drop_last_windows"])[0] for name in names],
+        "real": [latents(vae, real[name][None], stride, settings.drop_last_windows)[0] for name in names],
         "generated": [latents(vae, generated[name], stride) for name in names],  # each (S, W, 64)
     }
     pooled = {kind: np.concatenate([one.reshape(-1, LATENT) for one in each]) for kind, each in clips.items()}
@@ -75,9 +92,9 @@ def evaluate_method(
             notes[metric] = str(error)
             return None
 
-    mixtures = (settings["wind_components"], settings["wind_repeats"], seed, threads)
+    mixtures = (settings.wind_components, settings.wind_repeats, seed, threads)
     winds = attempt("wind", wind_repeats, pooled["real"], pooled["generated"], *mixtures)
-    modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings["multimodality"], seed)
+    modes = attempt("multimodality", multimodality_per_clip, clips["generated"], settings.multimodality, seed)
     moments = [[Moments.of(clip.reshape(-1, LATENT)) for clip in each] for each in clips.values()]
     fd = attempt("fd", _fd_of_clips, *moments)
     fd_interval = attempt("fd", partial(jackknife_interval, _fd_of_clips, lowest=0), *moments)
@@ -164,8 +181,8 @@ def multimodality_per_clip(per_clip: Sequence[NDArray], pairing: str, seed: int)
     Returns:
         a value per clip; 0 where there is one sample.
     """
-    if pairing not in PAIRINGS:
-        raise ValueError(f"multimodality must be one of {', '.join(PAIRINGS)}, not {pairing!r}")
+    if pairing not in get_args(Pairing):
+        raise ValueError(f"multimodality must be one of {', '.join(get_args(Pairing))}, not {pairing!r}")
     values = []
     for number, clip in enumerate(per_clip):
         samples, half = len(clip), len(clip) // 2

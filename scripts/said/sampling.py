@@ -9,9 +9,10 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from said.files.finished import Finished
 from said.guidance import GuidedDenoiser
 from said.model import CHANNELS, ModelConfig, SAiD
 from said.seeds import derive_seed
+from said.settings import Settings
 from said.speech import encode_clip
 
 # What `sample_bytes` counts, in maps of a sample's N frames.
@@ -38,6 +40,20 @@ _SAMPLER = 5
 """Arrays (N, 32) of the sampler: noise, state, prediction and what a step makes of them."""
 _SAFETY = 1.5
 """For what kernels take for themselves and what an allocator cannot reuse."""
+
+
+@dataclass(frozen=True)
+class SamplingSettings(Settings):
+    """The section `sampling` of config.yaml."""
+
+    sampler: Literal["ddim", "ddpm", "dpmsolver++"] = "ddim"
+    steps: int = 1000
+    guidance: float = 2.0
+    guidance_off_at_one: bool = False
+    eta: float = 0.0
+    frame_count: Literal["exact", "truncated"] = "exact"
+    samples: int = 72
+    memory_gb: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -61,16 +77,23 @@ class Sampler:
     Args:
         model: its own encoder is used where it was finetuned.
         encoder: the frozen speech encoder.
-        settings: the section `sampling` of config.yaml.
+        settings: of sampling, or a mapping of them.
         seed: of the noise. Two models given the same seed start from the same noise, so that they can be compared.
     """
 
-    def __init__(self, model: SAiD, encoder: Wav2Vec2Model, settings: dict, seed: int, device: str = "cpu"):
+    def __init__(
+        self,
+        model: SAiD,
+        encoder: Wav2Vec2Model,
+        settings: SamplingSettings | Mapping,
+        seed: int,
+        device: str = "cpu",
+    ):
         self.model = model.to(device).eval()
         self.encoder = (model.audio_encoder or encoder).to(device).eval()
-        self.settings, self.seed, self.device = settings, seed, device
-        off = settings["guidance_off_at_one"] and settings["guidance"] <= 1
-        self.guidance = 0.0 if off else settings["guidance"]
+        self.settings, self.seed, self.device = SamplingSettings.of(settings), seed, device
+        off = self.settings.guidance_off_at_one and self.settings.guidance <= 1
+        self.guidance = 0.0 if off else self.settings.guidance
         # A band that changes from step to step is not among what can be prepared once.
         constant = model.config.alignment_schedule == "constant"
         self.predictor = GuidedDenoiser if constant else guided
@@ -95,11 +118,11 @@ class Sampler:
         samples = sample(
             self.model,
             audio.expand(len(repeats), -1, -1),
-            steps=self.settings["steps"],
+            steps=self.settings.steps,
             guidance=self.guidance,
             generator=[torch.Generator().manual_seed(one) for one in seeds],
-            eta=self.settings["eta"],
-            sampler=self.settings["sampler"],
+            eta=self.settings.eta,
+            sampler=self.settings.sampler,
             predictor=self.predictor,
             **editing,
         )
@@ -111,7 +134,7 @@ class Sampler:
             "model": asdict(self.model.config) | {"weights": digest(self.model.state_dict())},
             "scale": self.model.coefficient_scale.tolist(),
             "encoder": digest(self.encoder.state_dict()),
-            "settings": self.settings,
+            "settings": asdict(self.settings),
             "seed": self.seed,
         }
 
@@ -141,7 +164,7 @@ def sample_speech(
         name of a sentence, (S, N, 32) float32 samples in [0, 1], in the order given.
     """
     finished = finished or Finished(None, None)
-    count = sampler.settings["samples"]
+    count = sampler.settings.samples
     done = {speech.name: kept for speech in speeches if (kept := finished.read(_key(speech))) is not None}
     progress = _Progress(count * (len(speeches) - len(done)), report)
     if done:
@@ -178,9 +201,9 @@ def _batches(sampler: Sampler, frames: int) -> list[list[int]]:
     """Repeats that are sampled together: one on a CPU; on a GPU what the memory is enough for."""
     fitting = 1
     if sampler.device != "cpu":
-        budget = sampler.settings["memory_gb"] * 1e9
+        budget = sampler.settings.memory_gb * 1e9
         fitting = int(budget // sample_bytes(sampler.model.config, frames, sampler.guidance))
-    return batches(sampler.settings["samples"], fitting)
+    return batches(sampler.settings.samples, fitting)
 
 
 def _key(speech: Speech) -> str:

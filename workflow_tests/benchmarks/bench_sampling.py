@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from said.diffusion import sample
 from said.model import SAiD
-from said.sampling import Sampler, Speech, sample_speech
+from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 
 PAPER = {"clips": 79, "samples": 72, "steps": 1000, "variants": 5}
 """Of the paper's evaluation."""
@@ -49,14 +50,13 @@ def prepare(arguments) -> tuple[SAiD, Wav2Vec2Model, Speech]:
 def measure(way: str, arguments) -> dict:
     """Seconds of encoding and of all steps, wall and CPU, for `arguments.samples` samples."""
     model, encoder, speech = prepare(arguments)
-    settings = {"sampler": "ddim", "steps": 1, "guidance": 2.0, "guidance_off_at_one": False, "eta": 0.0}
-    settings |= {"samples": arguments.samples, "memory_gb": arguments.memory_gb}
+    settings = SamplingSettings(samples=arguments.samples, memory_gb=arguments.memory_gb)
     sampler = Sampler(model, encoder, settings, 0, arguments.device)
     if way == "plain":
         return plain(sampler, speech, arguments)
 
     def run(steps: int) -> None:
-        settings.update(steps=steps, sampler="dpmsolver++" if way == "dpmsolver++" else "ddim")
+        sampler.settings = replace(settings, steps=steps, sampler="dpmsolver++" if way == "dpmsolver++" else "ddim")
         list(sample_speech(sampler, [speech], threads=torch.get_num_threads(), report=lambda _: None))
 
     run(1)

@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from torch.utils.checkpoint import checkpoint
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
@@ -37,9 +36,9 @@ from said.compute import Compute
 from said.diffusion import training_losses
 from said.model import SAiD
 from said.speech import encode, normalise
-from said.training.extractor import train_extractor
+from said.training.extractor import ExtractorSettings, train_extractor
 from said.training.said import model_config, train_said
-from said.training.windows import Clip, WindowEncoder, Windows
+from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
 
 ROOT = Path(__file__).parents[2]
 BATCH, FRAMES = 8, 120
@@ -47,10 +46,6 @@ PLAIN = ("released", "authors", "plain")
 ROWS = (*PLAIN, "window", "kept", "sentence", "finetuned", "extractor")
 STEPS_OF_THE_PAPER = {"said": 50_000 * 40, "extractor": 100_000 * 40}
 """320 training sentences in batches of 8 are 40 steps an epoch."""
-
-
-def settings_of(section: str, **changes) -> dict:
-    return {**yaml.safe_load((ROOT / "config.yaml").read_text())[section], **changes}
 
 
 def clips(frames: int, count: int = BATCH) -> list[Clip]:
@@ -98,7 +93,7 @@ def make_plain(model: SAiD, checkpointed: bool) -> None:
 
 def plain_steps(row: str, steps: int, device: str):
     """The training loop as one writes it down; yields after each step."""
-    settings = settings_of("said")
+    settings = SaidSettings()
     encoder = speech_encoder().to(device).requires_grad_(False).train(row == "released")
     model = SAiD(model_config(settings, encoder)).to(device).train()
     make_plain(model, checkpointed=row != "plain")
@@ -132,12 +127,14 @@ def our_steps(row: str, steps: int, compute: Compute, report) -> None:
     common = {"epochs": 2 * steps, "validate_every": steps, "warmup_epochs": 0}
     if row == "extractor":
         sequences = [clip.coefficients for clip in clips(200)]
-        settings = settings_of("extractor", **common)
+        settings = ExtractorSettings(**common)
         train_extractor(sequences, sequences[:1], np.ones(32), settings, 0, compute=compute, report=report)
         return
-    settings = settings_of("said", **common)
-    settings["conditioning"] = "sentence" if row == "sentence" else "window"
-    settings["encoder"] = "finetuned" if row == "finetuned" else "frozen"
+    settings = SaidSettings(
+        conditioning="sentence" if row == "sentence" else "window",
+        encoder="finetuned" if row == "finetuned" else "frozen",
+        **common,
+    )
     train = clips(FRAMES if row == "kept" else 200)  # of a clip of 120 frames there is one unshifted window
     cache = 10**9 if row == "kept" else 0
     encoder = speech_encoder()
@@ -173,7 +170,7 @@ def measure(row: str, steps: int, compute: Compute) -> str:
 @torch.no_grad()
 def disagreement(compute: Compute) -> float:
     """Largest relative difference between the losses of the plain loop and of this one, of the same batch."""
-    settings = settings_of("said")
+    settings = SaidSettings()
     encoder = speech_encoder().to(compute.device)
     torch.manual_seed(1)
     model = SAiD(model_config(settings, encoder)).to(compute.device).eval()

@@ -136,6 +136,7 @@ FACES = "property list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n1 1 0
         (f"{SQUARE}element tristrips 1\n{FACES}4 0 1 2 3\n", "holds triangle strips"),
         (f"{SQUARE.replace('float z', 'float w')}element face 1\n{FACES}3 0 1 2\n", "its vertices have no z"),
         (SQUARE.replace("vertex 4", "vertex 99999999999999"), "ends within its header"),
+        (f"{SQUARE}element face 1\n{FACES.replace('uchar int ', '')}3 0 1 2\n", "is no line of a PLY header"),
         (f"{SQUARE.replace('vertex 4', 'vertex 99999999999999')}element face 1\n{FACES}3 0 1 2\n", "ends before"),
         ("solid head\n", "does not begin as a PLY file"),
     ],

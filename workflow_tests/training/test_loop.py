@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from test_training import ENCODER, train
+from conftest import ENCODER
+from test_training import train
 
 from said.compute import find_device
 from said.running.console import duration

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import ENCODER, same, train
+from conftest import ENCODER
+from test_training import same, train
 
 from said import extractor, model
 from said.files.tensors import read_tensors

@@ -4,66 +4,38 @@ import copy
 import dataclasses
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import ENCODER
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
-from said.sampling import Sampler, Speech, sample_speech
+from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.training.said import train_said
 from said.training.stand_in import build_stand_in
-from said.training.windows import Clip, WindowEncoder, Windows
+from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
 
-SETTINGS = {
-    "width": 32,
-    "dropout": 0.1,
-    "alignment_bias": 1,
-    "alignment_schedule": "constant",
-    "encoder": "frozen",
-    "encoder_mode": "eval",
-    "encoder_learning_rate": 1e-4,
-    "conditioning": "window",
-    "prediction": "v",
-    "coefficient_scale": "std",
-    "noise_schedule": "squaredcos_cap_v2",
-    "diffusion_steps": 1000,
-    "loss": "l1",
-    "loss_reduction": "mean",
-    "velocity_weight": 1.0,
-    "vertex_weight": 0.0,
-    "condition_dropout": 0.1,
-    "epochs": 4,
-    "warmup_epochs": 1,
-    "batch_size": 4,
-    "learning_rate": 3e-3,
-    "schedule": "cosine",
-    "weight_decay": 0.01,
-    "gradient_clip": 1.0,
-    "ema_decay": 0.9,
-    "ema_warmup": True,
-    "window": 60,
-    "window_sampling": "slice",
-    "shift_seconds": 1 / 60,
-    "shift_probability": 0.5,
-    "mirror_probability": 0.5,
-    "mirror_persistent": False,
-    "selection": "best",
-    "validate_every": 1,
-    "validation_repeats": 1,
-    "validation_dropout": False,
-}
-ENCODER = {"width": 32, "layers": 1, "heads": 2, "feed_forward": 32, "channels": 16}
-SAMPLING = {
-    "sampler": "ddim",
-    "steps": 4,
-    "guidance": 1.0,
-    "guidance_off_at_one": False,
-    "eta": 0.0,
-    "samples": 4,
-    "memory_gb": 1.0,
-}
+SETTINGS = SaidSettings(
+    width=32,
+    encoder_learning_rate=0.0001,
+    prediction="v",
+    coefficient_scale="std",
+    loss_reduction="mean",
+    epochs=4,
+    warmup_epochs=1,
+    batch_size=4,
+    learning_rate=0.003,
+    schedule="cosine",
+    gradient_clip=1.0,
+    ema_decay=0.9,
+    window=60,
+    shift_seconds=1 / 60,
+    validate_every=1,
+)
+SAMPLING = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
 
 
 def clip(number, frames=90):
@@ -88,7 +60,7 @@ def encoder():
 
 def train(speech_encoder, seed=0, report=lambda _: None, run=None, **changes):
     """Train with some settings changed; `run` holds keywords of `train_said` that are no settings."""
-    settings = {**SETTINGS, **changes}
+    settings = replace(SETTINGS, **changes)
     return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, report=report, **(run or {}))
 
 
@@ -183,7 +155,7 @@ def test_the_vertex_loss_sees_the_face(encoder):
         return [dataclasses.replace(one, displacements=displacements) for one in CLIPS + HELD_OUT]
 
     def train_with(clips, weight):
-        settings = {**SETTINGS, "epochs": 1, "vertex_weight": weight}
+        settings = replace(SETTINGS, epochs=1, vertex_weight=weight)
         train_set, held_out = clips[: len(CLIPS)], clips[len(CLIPS) :]
         return train_said(train_set, held_out, encoder, settings, 0, std=STD, report=lambda _: None)
 
@@ -224,7 +196,7 @@ def ramp(frames=100):
 
 
 def windows_of(count, **changes):
-    settings = {**SETTINGS, "mirror_probability": 0.0, "shift_probability": 0.0, **changes}
+    settings = replace(SETTINGS, **{"mirror_probability": 0.0, "shift_probability": 0.0, **changes})
     windows = Windows([ramp()], settings, None)
     return [windows.batch([0], np.random.default_rng(n)) for n in range(count)]
 
@@ -266,7 +238,7 @@ def test_mirroring_swaps_sides():
 
 
 def test_persistent_mirroring_persists():
-    windows = Windows([ramp()], {**SETTINGS, "mirror_probability": 1.0, "mirror_persistent": True}, None)
+    windows = Windows([ramp()], replace(SETTINGS, mirror_probability=1.0, mirror_persistent=True), None)
     states = []
     for n in range(4):
         windows.batch([0], np.random.default_rng(n))
@@ -275,7 +247,7 @@ def test_persistent_mirroring_persists():
 
 
 def test_sentence_features_are_cut_where_the_frames_are(encoder):
-    settings = {**SETTINGS, "mirror_probability": 0.0, "shift_probability": 0.0}
+    settings = replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0)
     windows = Windows([ramp()], settings, encoder)
     batch = windows.batch([0], np.random.default_rng(0))
     start = round(batch.coefficients[0, 0, 0].item() * 1000)
@@ -283,7 +255,7 @@ def test_sentence_features_are_cut_where_the_frames_are(encoder):
 
 
 def test_short_clips_are_held_at_their_end():
-    windows = Windows([ramp(30)], {**SETTINGS, "mirror_probability": 0.0, "shift_probability": 0.0}, None)
+    windows = Windows([ramp(30)], replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0), None)
     batch = windows.batch([0], np.random.default_rng(0))
     assert batch.coefficients.shape == (1, 60, 32)
     assert (batch.coefficients[0, 29:] == batch.coefficients[0, 29]).all()
@@ -359,7 +331,7 @@ def test_a_compiled_denoiser_learns_the_same(encoder):
 
 def samples_of(model, encoder, clips, seed=0, **changes):
     speeches = [Speech(clip.name, clip.waveform, len(clip.coefficients)) for clip in clips]
-    sampler = Sampler(model, encoder, {**SAMPLING, **changes}, seed)
+    sampler = Sampler(model, encoder, replace(SAMPLING, **changes), seed)
     return dict(sample_speech(sampler, speeches, report=lambda _: None))
 
 

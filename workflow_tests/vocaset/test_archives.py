@@ -337,8 +337,9 @@ def test_damaged_pickles_are_named():
         b"\x80\x02}" + b"\x85".join([b")"] * 2) + b"\x85" * 1_000_000 + b"Ns.",  # overruns C's stack
         b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",  # 2**60 objects to hash
         b"\x80\x04})\x94" + b"".join(b"h%c\x86\x94" % index for index in range(60)) + b"Ns.",
+        b"\x80\x05\x95\x0a\0\0\0\0\0\0\0\x96\x20\0\0\0\0\0\0\0" + bytes(32) + b".",  # Python says MemoryError
     ],
-    ids=["slot", "slot in text", "bytes8", "bytearray8", "string", "nested", "doubled", "doubled by memory"],
+    ids=["slot", "slot in text", "bytes8", "bytearray8", "string", "nested", "doubled", "doubled by memory", "frame"],
 )
 def test_a_few_bytes_claim_neither_memory_nor_time(data):
     tracemalloc.start()

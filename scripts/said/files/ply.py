@@ -143,7 +143,7 @@ def _declare_property(elements: list[_Element], words: list[str]) -> bool:
     listed = len(words) == 5 and words[1] == "list"
     if words[0] != "property" or not elements or not (listed or len(words) == 3):
         return False
-    if any(kind not in _TYPES for kind in kinds) or (listed and _TYPES[kinds[0]][0] == "f"):
+    if not kinds or any(kind not in _TYPES for kind in kinds) or (listed and _TYPES[kinds[0]][0] == "f"):
         return False
     element, name = elements[-1], words[-1]
     if name in element.types:

@@ -6,7 +6,7 @@ the confidence, is a factor e in its odds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
+from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
@@ -29,6 +30,19 @@ from said.waveforms import prepare_waveform
 
 _MARGIN = 1.125
 """Pictures are rendered that much wider than the model sees, so that they can be shifted."""
+
+
+@dataclass(frozen=True)
+class SyncNetSettings(Settings):
+    """What the section `lipsync` of config.yaml says of a SyncNet that is trained."""
+
+    width: float = 0.25
+    size: int = 64
+    segment: int = 16
+    speed: float = 0.15
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 3e-3
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ def train_syncnet(
     rigs: Mapping[str, Rig],
     train: Sequence[Recording],
     validation: Sequence[Recording],
-    settings: dict,
+    settings: SyncNetSettings | Mapping,
     seed: int,
     *,
     device: str = "cpu",
@@ -65,7 +79,7 @@ def train_syncnet(
 
     Args:
         rigs: with landmarks, of every speaker in `train` and `validation`.
-        settings: the section `lipsync` of config.yaml.
+        settings: of the model and its training, or a mapping of them.
         seed: decides weights, films and segments.
         checkpoint: keeps the state while training; a run that finds one goes on from there.
         events: TensorBoard file of the history.
@@ -74,13 +88,14 @@ def train_syncnet(
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
+    settings = SyncNetSettings.of(settings)
     with preserved_generators(seed):
-        model = SyncNet(settings["width"], settings["size"], colours=1).to(device)
-    films = varied_films(model, rigs, train, settings["speed"], seed)
+        model = SyncNet(settings.width, settings.size, colours=1).to(device)
+    films = varied_films(model, rigs, train, settings.speed, seed)
     held_out = [film(model, rigs[clip.speaker], clip) for clip in validation]
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        cuts = [segment(films[item], settings["segment"], settings["size"], step.random) for item in step.items]
+        cuts = [segment(films[item], settings.segment, settings.size, step.random) for item in step.items]
         shortest = min(len(speech) for _, speech in cuts)
         pictures = np.stack([pictures[: shortest + syncnet.WINDOW - 1] for pictures, _ in cuts])
         speech = np.concatenate([speech[:shortest] for _, speech in cuts])
@@ -93,21 +108,21 @@ def train_syncnet(
             losses.append(float(matching_loss(model, pictures, torch.from_numpy(clip.speech).to(device))))
         return float(np.mean(losses))
 
-    identity = {"lipsync": settings, "films": digest({n: clip.pictures for n, clip in enumerate(films)})}
+    identity = {"lipsync": asdict(settings), "films": digest({n: clip.pictures for n, clip in enumerate(films)})}
     history = fit(
         model,
         objective,
         validate,
         items=[f"film {number} ({clip.speaker})" for number, clip in enumerate(train)],
         settings=FitSettings(
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            learning_rate=settings["learning_rate"],
-            warmup_epochs=1 if settings["epochs"] > 1 else 0,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            warmup_epochs=1 if settings.epochs > 1 else 0,
             schedule="cosine",
             gradient_clip=10.0,
             ema_decay=0.95,
-            validate_every=max(1, settings["epochs"] // 10),
+            validate_every=max(1, settings.epochs // 10),
         ),
         seed=seed,
         journal=Journal("SyncNet", identity, checkpoint=checkpoint, events=events, report=report),

@@ -1,7 +1,9 @@
 """Training of the feature extractor (Section 11)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,10 +13,30 @@ from torch import Tensor
 from said.compute import Compute
 from said.extractor import CHANNELS, LATENT, WINDOW, BlendshapeVAE, edge_padded
 from said.files.fingerprint import digest
+from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+
+
+@dataclass(frozen=True)
+class ExtractorSettings(Settings):
+    """The section `extractor` of config.yaml."""
+
+    epochs: int = 100000
+    warmup_epochs: int = 5000
+    batch_size: int = 8
+    learning_rate: float = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.01
+    gradient_clip: float | None = None
+    ema_decay: float = 0.99
+    ema_warmup: bool = True
+    velocity_weight: float = 1.0
+    beta: float = 1.0
+    beta_cycles: int = 4
+    validate_every: int = 200
 
 
 def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:
@@ -65,7 +87,7 @@ def train_extractor(
     train: Sequence[NDArray],
     validation: Sequence[NDArray],
     std: NDArray,
-    settings: dict,
+    settings: ExtractorSettings | Mapping,
     seed: int,
     *,
     names: Sequence[str] | None = None,
@@ -79,7 +101,7 @@ def train_extractor(
     Args:
         train, validation: clips, each (N, 32) coefficients.
         std: (32,) standard deviation of each coefficient over the training set.
-        settings: the section `extractor` of config.yaml.
+        settings: of the training, or a mapping of them.
         seed: decides weights, windows and noise.
         names: of the training clips, for error messages; by default their numbers.
         compute: device and arithmetic.
@@ -90,6 +112,7 @@ def train_extractor(
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
+    settings = ExtractorSettings.of(settings)
     clips = [edge_padded(clip) for clip in train]
     held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(compute.device)
     scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(compute.device)
@@ -106,26 +129,26 @@ def train_extractor(
         noise = compute.move(torch.randn(len(batch), LATENT, generator=step.generator))
         with compute.autocast():
             terms = extractor_losses(vae, batch, scale, noise)
-        beta = cyclical_beta(step.progress, settings["beta_cycles"], settings["beta"])
+        beta = cyclical_beta(step.progress, settings.beta_cycles, settings.beta)
         return _total(terms, settings, beta), terms
 
     def validate() -> float:
         noise = torch.zeros(len(held_out), LATENT, device=compute.device)
-        return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings["beta"]))
+        return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings.beta))
 
-    identity = {"extractor": settings, "precision": compute.precision, "clips": digest(dict(enumerate(clips)))}
+    identity = {"extractor": asdict(settings), "precision": compute.precision, "clips": digest(dict(enumerate(clips)))}
     with compute.arithmetic():
         history = fit(
             vae,
             objective,
             validate,
             items=list(map(str, range(len(clips)))) if names is None else names,
-            settings=FitSettings.of(settings),
+            settings=FitSettings.of(asdict(settings)),
             seed=seed,
             journal=Journal("extractor", identity, checkpoint=checkpoint, events=events, report=report),
         )
     return vae.eval(), history
 
 
-def _total(terms: dict[str, Tensor], settings: dict, beta: float) -> Tensor:
-    return terms["reconstruction"] + settings["velocity_weight"] * terms["velocity"] + beta * terms["kl"]
+def _total(terms: dict[str, Tensor], settings: ExtractorSettings, beta: float) -> Tensor:
+    return terms["reconstruction"] + settings.velocity_weight * terms["velocity"] + beta * terms["kl"]

@@ -1,7 +1,8 @@
 """Training of SAiD (Sections 4.2 and 5.1): the objective that `said.training.loop` minimises."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +20,25 @@ from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
-from said.training.windows import Batch, Clip, WindowEncoder, Windows
+from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
 """A coefficient that hardly moves in the training set is not blown up by its scale."""
 
 
-def model_config(settings: dict, encoder: Wav2Vec2Model) -> ModelConfig:
+def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:
     """The model that the section `said` of config.yaml describes, for a speech encoder."""
+    settings = SaidSettings.of(settings)
     return ModelConfig(
-        width=settings["width"],
+        width=settings.width,
         audio_width=encoder.config.hidden_size,
-        dropout=settings["dropout"],
-        alignment_bias=settings["alignment_bias"],
-        alignment_schedule=settings["alignment_schedule"],
-        prediction=settings["prediction"],
-        noise_schedule=settings["noise_schedule"],
-        diffusion_steps=settings["diffusion_steps"],
-        scaled=settings["coefficient_scale"] == "std",
+        dropout=settings.dropout,
+        alignment_bias=settings.alignment_bias,
+        alignment_schedule=settings.alignment_schedule,
+        prediction=settings.prediction,
+        noise_schedule=settings.noise_schedule,
+        diffusion_steps=settings.diffusion_steps,
+        scaled=settings.coefficient_scale == "std",
     )
 
 
@@ -44,7 +46,7 @@ def train_said(
     train: Sequence[Clip],
     validation: Sequence[Clip],
     encoder: Wav2Vec2Model,
-    settings: dict,
+    settings: SaidSettings | Mapping,
     seed: int,
     *,
     std: NDArray,
@@ -60,7 +62,7 @@ def train_said(
     Args:
         train, validation: clips of the two splits.
         encoder: speech encoder; left as it is, a finetuned one is a copy inside the model.
-        settings: the section `said` of config.yaml.
+        settings: of the training, or a mapping of them.
         seed: decides the weights, the windows, the augmentation and the noise.
         std: (32,) standard deviation of each coefficient over the training set.
         name: of the variant, for progress lines.
@@ -78,8 +80,12 @@ def train_said(
         FloatingPointError: the loss is not finite.
         Stopped: a signal or the checkpoint's deadline asked for it, and the state is saved.
     """
-    finetuned = settings["encoder"] == "finetuned"
-    _check(train, validation, settings)
+    settings = SaidSettings.of(settings)
+    finetuned = settings.encoder == "finetuned"
+    if not train or not validation:
+        raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
+    if settings.vertex_weight and any(clip.displacements is None for clip in [*train, *validation]):
+        raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
     encoder = copy.deepcopy(encoder).to(compute.device)
     with preserved_generators(seed):
         model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
@@ -92,8 +98,8 @@ def train_said(
         encoder.requires_grad_(False)
     alphas = alphas_cumprod(model.config).to(compute.device)
     # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
-    fixed = not finetuned and settings["encoder_mode"] == "eval"
-    sentences = encoder if fixed and settings["conditioning"] == "sentence" else None
+    fixed = not finetuned and settings.encoder_mode == "eval"
+    sentences = encoder if fixed and settings.conditioning == "sentence" else None
     with compute.arithmetic():
         windows = Windows(train, settings, sentences, compute)
         held_out = Windows(validation, settings, sentences, compute)
@@ -120,20 +126,20 @@ def train_said(
                 compute.move(conditioned),
                 compute.move(timesteps),
                 compute.move(noise),
-                settings["loss"],
-                reduction=settings["loss_reduction"],
+                settings.loss,
+                reduction=settings.loss_reduction,
                 alphas=alphas,
                 displacements=batch.displacements,
             )
         return dict(zip(("noise", "velocity", "vertex"), terms, strict=False))
 
     def total(terms: dict[str, Tensor]) -> Tensor:
-        weighted = terms["noise"] + settings["velocity_weight"] * terms["velocity"]
-        return weighted + settings["vertex_weight"] * terms["vertex"] if "vertex" in terms else weighted
+        weighted = terms["noise"] + settings.velocity_weight * terms["velocity"]
+        return weighted + settings.vertex_weight * terms["vertex"] if "vertex" in terms else weighted
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         batch = windows.batch(step.items, step.random)
-        conditioned = torch.from_numpy(step.random.random(len(step.items)) >= settings["condition_dropout"])
+        conditioned = torch.from_numpy(step.random.random(len(step.items)) >= settings.condition_dropout)
         terms = losses(batch, conditioned, step.generator)
         return total(terms), terms
 
@@ -142,16 +148,16 @@ def train_said(
         random = np.random.default_rng((seed, 3))
         generator = torch.Generator().manual_seed(seed)
         values = []
-        for _ in range(settings["validation_repeats"]):
-            for first in range(0, len(validation), settings["batch_size"]):
-                batch = held_out.middle(range(first, min(first + settings["batch_size"], len(validation))))
-                dropped = random.random(len(batch.coefficients)) < settings["condition_dropout"]
-                conditioned = torch.from_numpy(~(dropped & settings["validation_dropout"]))
+        for _ in range(settings.validation_repeats):
+            for first in range(0, len(validation), settings.batch_size):
+                batch = held_out.middle(range(first, min(first + settings.batch_size, len(validation))))
+                dropped = random.random(len(batch.coefficients)) < settings.condition_dropout
+                conditioned = torch.from_numpy(~(dropped & settings.validation_dropout))
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
 
     identity = {
-        "said": settings,
+        "said": asdict(settings),
         "precision": compute.precision,
         "compile": compute.compile,
         "clips": digest({clip.name: clip.coefficients for clip in train}),
@@ -164,26 +170,10 @@ def train_said(
             objective,
             validate,
             items=[clip.name for clip in train],
-            settings=FitSettings.of(settings),
+            settings=FitSettings.of(asdict(settings)),
             seed=seed,
             journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
-            learning_rates={"audio_encoder.": settings["encoder_learning_rate"]},
+            learning_rates={"audio_encoder.": settings.encoder_learning_rate},
             extra_state={"mirrored": windows.mirrored},
         )
     return model.eval(), history
-
-
-def _check(train, validation, settings: dict) -> None:
-    if not train or not validation:
-        raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
-    if settings["vertex_weight"] and any(clip.displacements is None for clip in [*train, *validation]):
-        raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
-    for key, allowed in (
-        ("encoder", ("frozen", "finetuned")),
-        ("encoder_mode", ("eval", "train")),
-        ("coefficient_scale", ("none", "std")),
-        ("window_sampling", ("slice", "padded")),
-        ("conditioning", ("window", "sentence")),
-    ):
-        if settings[key] not in allowed:
-            raise ValueError(f"{key} must be one of {', '.join(allowed)}, not {settings[key]!r}")

@@ -1,6 +1,7 @@
 """Training of the stand-in for wav2vec 2.0: tiny, of the same architecture, on synthetic speech."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.corpus import FRAME_RATE
+from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
@@ -17,14 +19,30 @@ from said.training.loop import fit, preserved_generators
 from said.waveforms import SAMPLE_RATE, fit_length
 
 
-def build_stand_in(settings: dict) -> Wav2Vec2Model:
-    """A small wav2vec 2.0 with random weights: `speech_encoder.stand_in` of config.yaml."""
+@dataclass(frozen=True)
+class StandInSettings(Settings):
+    """`speech_encoder.stand_in` of config.yaml."""
+
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    feed_forward: int = 256
+    channels: int = 48
+    utterances: int = 240
+    steps: int = 600
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+
+
+def build_stand_in(settings: StandInSettings | Mapping) -> Wav2Vec2Model:
+    """A small wav2vec 2.0 with random weights."""
+    settings = StandInSettings.of(settings)
     config = Wav2Vec2Config(
-        hidden_size=settings["width"],
-        num_hidden_layers=settings["layers"],
-        num_attention_heads=settings["heads"],
-        intermediate_size=settings["feed_forward"],
-        conv_dim=(settings["channels"],) * 7,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.feed_forward,
+        conv_dim=(settings.channels,) * 7,
         num_conv_pos_embeddings=32,
         num_conv_pos_embedding_groups=4,
         hidden_dropout=0.0,
@@ -52,7 +70,7 @@ class PhonemeClassifier(nn.Module):
 
 def train_stand_in(
     utterances: Sequence[tuple[NDArray, NDArray]],
-    settings: dict,
+    settings: StandInSettings | Mapping,
     seed: int,
     *,
     validation: Sequence[tuple[NDArray, NDArray]] = (),
@@ -64,7 +82,7 @@ def train_stand_in(
 
     Args:
         utterances: (waveform (T,) at 16 kHz, labels (N,) int of the phoneme of each of the 60 frames per second).
-        settings: `speech_encoder.stand_in` of config.yaml.
+        settings: of the encoder and its training, or a mapping of them.
         validation: of the same kind; their frame accuracy stands in the history. The last tenth of `utterances`
             where absent.
         window: frames of a training window.
@@ -72,6 +90,7 @@ def train_stand_in(
     Returns:
         the encoder in evaluation mode; and the history, whose `validation` is the share of frames named wrongly.
     """
+    settings = StandInSettings.of(settings)
     utterances = list(utterances)
     if len(utterances) < 2:
         raise ValueError("the stand-in encoder needs at least two utterances")
@@ -104,7 +123,7 @@ def train_stand_in(
             total += len(labels)
         return wrong / total
 
-    epochs = max(1, round(settings["steps"] * settings["batch_size"] / len(utterances)))
+    epochs = max(1, round(settings.steps * settings.batch_size / len(utterances)))
     history = fit(
         classifier,
         objective,
@@ -112,8 +131,8 @@ def train_stand_in(
         items=[f"utterance {index}" for index in range(len(utterances))],
         settings=FitSettings(
             epochs=epochs,
-            batch_size=settings["batch_size"],
-            learning_rate=settings["learning_rate"],
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
             warmup_epochs=max(1, epochs // 20) if epochs > 1 else 0,
             schedule="cosine",
             gradient_clip=1.0,
@@ -121,6 +140,6 @@ def train_stand_in(
             validate_every=max(1, epochs // 6),
         ),
         seed=seed,
-        journal=Journal("speech encoder", {"stand_in": settings, "utterances": len(utterances)}, report=report),
+        journal=Journal("speech encoder", {"stand_in": asdict(settings), "utterances": len(utterances)}, report=report),
     )
     return classifier.encoder.eval(), history

@@ -1,7 +1,8 @@
 """Windows of the training clips, augmented, and the speech encoded for them (Sections 4.2 and 5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,8 +14,51 @@ from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.model import CHANNELS
+from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
 from said.waveforms import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class SaidSettings(Settings):
+    """The section `said` of config.yaml, but for `seeds`: a training has one."""
+
+    width: int = 192
+    dropout: float = 0.1
+    alignment_bias: int | None = 1
+    alignment_schedule: Literal["constant", "linear", "geometric"] = "constant"
+    encoder: Literal["frozen", "finetuned"] = "frozen"
+    conditioning: Literal["window", "sentence"] = "window"
+    encoder_mode: Literal["eval", "train"] = "eval"
+    encoder_learning_rate: float = 1e-5
+    prediction: Literal["epsilon", "v"] = "epsilon"
+    coefficient_scale: Literal["none", "std"] = "none"
+    noise_schedule: Literal["squaredcos_cap_v2", "linear", "scaled_linear"] = "squaredcos_cap_v2"
+    diffusion_steps: int = 1000
+    loss: Literal["l1", "l2"] = "l1"
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    velocity_weight: float = 1.0
+    vertex_weight: float = 0.0
+    condition_dropout: float = 0.1
+    epochs: int = 50000
+    warmup_epochs: int = 5000
+    batch_size: int = 8
+    learning_rate: float = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.01
+    gradient_clip: float | None = None
+    ema_decay: float = 0.9999
+    ema_warmup: bool = True
+    window: int = 120
+    window_sampling: Literal["slice", "padded"] = "slice"
+    shift_seconds: float = 0.0166667
+    shift_probability: float = 0.5
+    mirror_probability: float = 0.5
+    mirror_persistent: bool = False
+    selection: Literal["best", "last"] = "best"
+    validate_every: int = 200
+    validation_repeats: int = 1
+    validation_dropout: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +108,7 @@ class Windows:
 
     Args:
         clips: of one split.
-        settings: the section `said` of config.yaml.
+        settings: of the training, or a mapping of them.
         encoder: where given, whole sentences are encoded once and windows are cut from their features; otherwise a
             window carries its waveform.
     """
@@ -72,12 +116,12 @@ class Windows:
     def __init__(
         self,
         clips: Sequence[Clip],
-        settings: dict,
+        settings: SaidSettings | Mapping,
         encoder: Wav2Vec2Model | None,
         compute: Compute = Compute(),  # noqa: B008
     ):
         self.clips = clips
-        self.settings = settings
+        self.settings = SaidSettings.of(settings)
         self.compute = compute
         self.mirrored = torch.zeros(len(clips), dtype=torch.bool)
         """Which clips are mirrored for good, where `mirror_persistent`."""
@@ -91,8 +135,8 @@ class Windows:
 
     def batch(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
         """One random window of each of the clips."""
-        length = self.settings["window"]
-        padded = self.settings["window_sampling"] == "padded"
+        length = self.settings.window
+        padded = self.settings.window_sampling == "padded"
         if padded:
             length = int(random.integers(length, max(length, self._lengths[indices].min()) + 1))
         cuts = []
@@ -103,20 +147,20 @@ class Windows:
             else:
                 start = int(random.integers(max(0, frames - length) + 1))
             shift = 0.0
-            if random.random() < self.settings["shift_probability"]:
-                shift = random.uniform(-1, 1) * self.settings["shift_seconds"]
+            if random.random() < self.settings.shift_probability:
+                shift = random.uniform(-1, 1) * self.settings.shift_seconds
             cuts.append((int(index), start, shift, self._is_mirrored(index, random)))
         return self._cut(cuts, length)
 
     def middle(self, indices: Sequence[int]) -> Batch:
         """The window in the middle of each of the clips, as it is."""
-        length = self.settings["window"]
+        length = self.settings.window
         starts = [max(0, (int(self._lengths[index]) - length) // 2) for index in indices]
         return self._cut([(index, start, 0.0, False) for index, start in zip(indices, starts, strict=True)], length)
 
     def _is_mirrored(self, index: int, random: np.random.Generator) -> bool:
-        flip = bool(random.random() < self.settings["mirror_probability"])
-        if not self.settings["mirror_persistent"]:
+        flip = bool(random.random() < self.settings.mirror_probability)
+        if not self.settings.mirror_persistent:
             return flip
         self.mirrored[index] ^= flip
         return bool(self.mirrored[index])
@@ -135,12 +179,12 @@ class Windows:
                 waveforms.append(clip.waveform[np.clip(samples, 0, len(clip.waveform) - 1)])
         displacements = [self.clips[index].displacements for index, *_ in cuts]
         move = self.compute.move
-        varied = self.settings["window_sampling"] == "padded"
+        varied = self.settings.window_sampling == "padded"
         return Batch(
             move(torch.from_numpy(np.stack(coefficients))),
             move(torch.from_numpy(np.stack(waveforms).astype(np.float32))) if waveforms else None,
             None if self.features is None else self._interpolated(cuts, length),
-            move(torch.from_numpy(np.stack(displacements))) if self.settings["vertex_weight"] else None,
+            move(torch.from_numpy(np.stack(displacements))) if self.settings.vertex_weight else None,
             tuple(None if shift or varied else (id(self), index, start) for index, start, shift, _ in cuts),
         )
 

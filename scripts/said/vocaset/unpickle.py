@@ -67,7 +67,7 @@ def load(file: BinaryIO, name: str):
 
 def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]]:
     """The operations of a pickle up to its end, each with its argument as it is written, or at least its last line."""
-    place = 0
+    place, frame = 0, None
     while True:
         operation = pickletools.code2op.get(content[place : place + 1].decode("latin1"))
         if operation is None:
@@ -84,6 +84,13 @@ def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]
         place = begin + size
         if place > len(content):
             raise ValueError(f"{operation.name} goes on for {size} bytes at byte {begin} of {len(content)}")
+        # Python itself takes the rest of an operation that goes over the end of its frame for memory that ran out.
+        if frame is not None and place > frame:
+            raise ValueError(f"{operation.name} at byte {begin - 1} goes over the end of its frame at byte {frame}")
+        if operation.name == "FRAME":
+            frame = place + int.from_bytes(content[begin:place], "little")
+        elif place == frame:
+            frame = None
         yield operation, content[begin : min(place, begin + 32)]
         if operation.name == "STOP":
             return
