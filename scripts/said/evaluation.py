@@ -20,6 +20,7 @@ from said.extractor import LATENT, BlendshapeVAE, edge_padded
 from said.intervals import Moments, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
 from said.mixtures import BlockwiseGaussianMixture
+from said.reasons import NoValueError
 from said.settings import Settings
 
 Pairing = Literal["random", "halves", "combinations"]
@@ -85,9 +86,9 @@ def evaluate_method(
         """What `compute` returns, or None and a note that says why it cannot."""
         try:
             if broken:
-                raise ValueError(f"samples of {_listed(broken)} hold values that are not finite")
+                raise NoValueError(f"samples of {_listed(broken)} hold values that are not finite")
             return compute(*arguments)
-        except ValueError as error:
+        except NoValueError as error:
             notes[metric] = str(error)
             return None
 
@@ -146,11 +147,11 @@ def wind_repeats(
     In double precision, whatever the latents are in: in single, how a fit ends depends on the processor.
 
     Raises:
-        ValueError: fewer latents than components, or a mixture that collapses.
+        NoValueError: fewer latents than components, or a mixture that collapses.
     """
     for kind, values in (("real", real), ("generated", generated)):
         if len(values) < max(2, components):
-            raise ValueError(f"{len(values)} {kind} windows cannot be fitted by {components} Gaussians")
+            raise NoValueError(f"{len(values)} {kind} windows cannot be fitted by {components} Gaussians")
     real, generated = real.astype(np.float64), generated.astype(np.float64)
 
     def repeat(number: int) -> float:

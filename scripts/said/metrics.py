@@ -4,6 +4,8 @@ import numpy as np
 from cvxopt import matrix, solvers, spmatrix
 from numpy.typing import ArrayLike, NDArray
 
+from said.reasons import NoValueError
+
 
 def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike) -> float:
     """Squared Frechet (2-Wasserstein) distance between two Gaussians (Eq. 14).
@@ -17,11 +19,11 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
         cov1, cov2: (D, D) symmetric positive semi-definite.
 
     Raises:
-        ValueError: shapes differ, a value is not finite, or a covariance is not symmetric positive semi-definite.
+        NoValueError: shapes differ, a value is not finite, or a covariance is not symmetric positive semi-definite.
     """
     mean1, mean2 = _mean(mean1, "mean1"), _mean(mean2, "mean2")
     if len(mean1) != len(mean2):
-        raise ValueError(f"the Gaussians have {len(mean1)} and {len(mean2)} dimensions")
+        raise NoValueError(f"the Gaussians have {len(mean1)} and {len(mean2)} dimensions")
     cov1, cov2 = _covariance(cov1, "cov1", len(mean1)), _covariance(cov2, "cov2", len(mean1))
     scale = max(np.trace(cov1), np.trace(cov2))  # one may be nothing but rounding: of latents that are all equal
     root1, root2 = _square_root(cov1, "cov1", scale), _square_root(cov2, "cov2", scale)
@@ -43,7 +45,7 @@ def wind(mixture1, mixture2) -> float:
             scikit-learn's GaussianMixture.
 
     Raises:
-        ValueError: weights are not a distribution, or a component is no Gaussian.
+        NoValueError: weights are not a distribution, or a component is no Gaussian.
     """
     weights1, weights2 = _weights(mixture1, "mixture1"), _weights(mixture2, "mixture2")
     cost = np.array(
@@ -74,7 +76,7 @@ def wind(mixture1, mixture2) -> float:
         options={"glpk": {"msg_lev": "GLP_MSG_OFF"}},
     )
     if solution["status"] != "optimal":
-        raise ValueError(f"the transport between the mixtures could not be solved: {solution['status']}")
+        raise NoValueError(f"the transport between the mixtures could not be solved: {solution['status']}")
     return max(float(solution["primal objective"]), 0.0)
 
 
@@ -85,46 +87,46 @@ def multimodality(first: ArrayLike, second: ArrayLike) -> float:
         first, second: (P, D); P = 0, a method with one sample per audio, gives 0.
 
     Raises:
-        ValueError: shapes differ or a value is not finite.
+        NoValueError: shapes differ or a value is not finite.
     """
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape:
-        raise ValueError(f"latents are paired, but their shapes are {first.shape} and {second.shape}")
+        raise NoValueError(f"latents are paired, but their shapes are {first.shape} and {second.shape}")
     if first.size == 0:
         return 0.0
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise ValueError("latents hold values that are not finite")
+        raise NoValueError("latents hold values that are not finite")
     return float(np.linalg.norm(first - second, axis=-1).mean())
 
 
 def _mean(mean: ArrayLike, name: str) -> NDArray[np.float64]:
     mean = np.asarray(mean, dtype=np.float64)
     if mean.ndim != 1 or not np.isfinite(mean).all():
-        raise ValueError(f"{name} must be a finite vector (D,), got shape {mean.shape}")
+        raise NoValueError(f"{name} must be a finite vector (D,), got shape {mean.shape}")
     return mean
 
 
 def _covariance(covariance: ArrayLike, name: str, dimensions: int) -> NDArray[np.float64]:
     covariance = np.asarray(covariance, dtype=np.float64)
     if covariance.shape != (dimensions, dimensions):
-        raise ValueError(f"{name} is {covariance.shape}, expected {(dimensions, dimensions)}")
+        raise NoValueError(f"{name} is {covariance.shape}, expected {(dimensions, dimensions)}")
     if not np.isfinite(covariance).all():
-        raise ValueError(f"{name} holds values that are not finite")
+        raise NoValueError(f"{name} holds values that are not finite")
     scale = max(np.abs(covariance).max(), 1e-300)
     if np.abs(covariance - covariance.T).max() > 1e-4 * scale:
-        raise ValueError(f"{name} is not symmetric")
+        raise NoValueError(f"{name} is not symmetric")
     return (covariance + covariance.T) / 2
 
 
 def _square_root(covariance: NDArray, name: str, scale: float) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
     if values.min() < -max(1e-4 * values.max(), 1e-12 * scale):
-        raise ValueError(f"{name} has the negative eigenvalue {values.min():.3g}: it is no covariance")
+        raise NoValueError(f"{name} has the negative eigenvalue {values.min():.3g}: it is no covariance")
     return vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
 
 
 def _weights(mixture, name: str) -> NDArray[np.float64]:
     weights = np.asarray(mixture.weights_, dtype=np.float64)
     if weights.ndim != 1 or (weights < 0).any() or not np.isclose(weights.sum(), 1, atol=1e-3):
-        raise ValueError(f"the weights of {name} are no distribution: {weights}")
+        raise NoValueError(f"the weights of {name} are no distribution: {weights}")
     return weights / weights.sum()

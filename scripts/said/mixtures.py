@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
+from said.reasons import NoValueError
+
 _BLOCK = 2048  # rows, whose products with all components fit the cache
 _NEGLIGIBLE = 1e-10  # responsibility below which a row leaves a component's sums as they are
 
@@ -91,5 +93,5 @@ def _inverse_cholesky(covariances: NDArray) -> NDArray:
     try:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:
-        raise ValueError("a component of the mixture has collapsed: its covariance is singular") from None
+        raise NoValueError("a component of the mixture has collapsed: its covariance is singular") from None
     return np.linalg.inv(lower).swapaxes(1, 2)

@@ -74,22 +74,6 @@ def test_editing_the_solver_library_reruns_what_follows_from_coefficients(edited
     assert not rerun & {"synthetic_faces", "synthetic_sequences", "find_correspondence", "speech_encoder"}
 
 
-def test_editing_the_metrics_library_retrains_nothing(edited):
-    path = edited.folder / "scripts/said/metrics.py"
-    path.write_text(path.read_text() + "\nADDED = 1\n")
-    rerun = set(jobs(edited))
-    assert {"evaluate_method", "table2"} <= rerun
-    assert not rerun & {"train_said", "train_extractor", "fit_coefficients", "sample_said"}
-
-
-def test_editing_a_plot_redraws_it_alone(edited):
-    edited.edit("scripts/said/figures/training.py", 'title="SAiD"', 'title="SAiD, all variants"')
-    rerun = set(jobs(edited))
-    assert "plot_training" in rerun
-    drawn = ("plot_", "publish_", "record_run", "demo_video", "comparison_video")
-    assert all(rule.startswith(drawn) for rule in rerun), rerun
-
-
 def test_comments_docstrings_and_readme_rerun_nothing(edited):
     for name in ("training/said", "coefficients", "model"):
         path = edited.folder / f"scripts/said/{name}.py"

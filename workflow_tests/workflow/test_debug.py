@@ -36,7 +36,7 @@ def test_a_training_has_its_variant_settings_and_files():
     [
         ("synthetic_sequences", {"speaker": "speaker09"}, f"{RUN}/corpus/sequences/speaker09"),
         ("fit_coefficients", {"speaker": "speaker11"}, f"{RUN}/coefficients/speaker11"),
-        ("evaluate", {"method": "oracle"}, f"{RUN}/evaluation/oracle.json"),
+        ("evaluate_method", {"method": "oracle"}, f"{RUN}/evaluation/oracle.json"),
         ("table2", {}, "results/table2.csv"),
     ],
 )

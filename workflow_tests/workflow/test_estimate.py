@@ -141,7 +141,7 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
         "train_syncnet": {"settings": config["lipsync"]},
         "measure_sync": {"samples": None},
         "prove_sync": {},
-        "evaluate": {},
+        "evaluate_method": {},
         "fit_coefficients": config["coefficients"],
         "edit_said": {"settings": config["sampling"], "entry": {}},
     }.items():

@@ -12,6 +12,7 @@ from said.intervals import jackknife_interval
 from said.lipsync import syncnet
 from said.lipsync.film import Camera, at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
+from said.reasons import NoValueError
 from said.rig import Rig
 from said.running.console import progress
 from said.waveforms import prepare_waveform
@@ -79,7 +80,7 @@ def measure_method(
         if name not in done:
             try:
                 done[name] = _measure_clip(model, cameras[name.split("/")[0]], *given[name])
-            except ValueError as error:
+            except NoValueError as error:
                 left_out.append(f"{name}: {error}")
                 continue
             finished.write(keys[name], done[name])
@@ -117,10 +118,10 @@ def _measure_clip(
     """Offset and confidence (S, 2) of the samples (S, N, 32) of one clip.
 
     Raises:
-        ValueError: samples are not finite, or they or the speech are too short.
+        NoValueError: samples are not finite, or they or the speech are too short.
     """
     if not np.isfinite(samples).all():
-        raise ValueError("samples hold values that are not finite")
+        raise NoValueError("samples hold values that are not finite")
     films = [at_video_rate(sample) for sample in samples]
     voice = embed_speech(model, waveform, rate, len(films[0]))
     return np.array([synchrony(embed_lips(model, camera.film(film)), voice) for film in films])

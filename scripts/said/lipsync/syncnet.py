@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from said.files.models import load_model, load_published, save_model
+from said.reasons import NoValueError
 from said.running.atomic import PathLike
 
 URL = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
@@ -189,11 +190,11 @@ def speech_windows(waveform: NDArray, frames: int) -> NDArray[np.float32]:
         (W, 1, 13, 20). W = min(frames, T // 640) - 5: as published, the last five frames begin no window.
 
     Raises:
-        ValueError: less than six frames of video or speech.
+        NoValueError: less than six frames of video or speech.
     """
     common = min(frames, len(waveform) * FRAME_RATE // SAMPLE_RATE)
     if common <= WINDOW:
-        raise ValueError(f"{common} video frames with speech; SyncNet needs at least {WINDOW + 1}")
+        raise NoValueError(f"{common} video frames with speech; SyncNet needs at least {WINDOW + 1}")
     windows = np.lib.stride_tricks.sliding_window_view(speech_features(waveform), _STEPS, axis=1)  # (13, M - 19, 20)
     return np.ascontiguousarray(windows[:, ::_STEPS_PER_FRAME].swapaxes(0, 1)[: common - WINDOW, None])
 

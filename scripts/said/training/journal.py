@@ -137,7 +137,8 @@ class Journal:
         faulty = int(self._faulty)
         if faulty < 0 and sound:
             return
-        what, step = ("the loss is", faulty) if faulty >= 0 else ("the weights are", self._state.step - 1)
+        what = "the loss is" if faulty >= 0 else "the weights are"
+        step = faulty if faulty >= 0 else self._state.step - 1
         raise FloatingPointError(
             f"{self.name}: {what} not finite at step {step + 1} ({self._course.describe(step)}); lower learning_rate "
             "or set gradient_clip"

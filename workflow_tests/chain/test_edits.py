@@ -1,0 +1,145 @@
+"""What an edit of the code makes run again: what depends on it, and nothing else.
+
+The digest that every rule carries is asked of a copy of the scripts; a few dry runs over a finished run show that the
+rules follow it. A new capability adds its line to `EDITS`.
+"""
+
+import ast
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SMOKE
+
+from said.workflow import digest
+
+TRAININGS = {"train_extractor", "train_said", "train_syncnet", "speech_encoder"}
+# Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
+# decide by it whether to try again.
+TELLING = {"evaluate_method", "measure_sync", "inspect_vocaset", "download_published", "download_vocaset"}
+# Scripts that draw figures by matplotlib.
+DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
+READING_SPEECH = {
+    path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip", path.read_text())
+} | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
+
+EDITS = [
+    # What cannot change a byte.
+    ("running/console.py", "Memory ran out", "There is no memory left", set()),
+    ("running/atomic.py", "import errno", "import errno\n\nCHUNK = 2**20", set()),
+    ("running/interruption.py", "import signal", "import signal\n\nGRACE = 30", set()),
+    ("workflow/config.py", "is none of", "is not among", set()),
+    ("corpus.py", "holds no sentence", "has no sentence in it", set()),
+    ("files/tensors.py", "  missing: ", "  not there: ", set()),
+    ("units.py", "has all its vertices in one place", "is a single point", set()),
+    ("training/journal.py", "continues after step", "goes on after step", set()),
+    ("training/journal.py", " steps/s  ", " steps per second  ", set()),
+    ("training/checkpoint.py", "damaged and removed", "broken, and removed", set()),
+    ("sampling.py", "s left", "seconds left", set()),
+    ("../fit_coefficients.py", '"sentences")', '"sentences done")', set()),
+    ("diffusion.py", "steps: of the sampler", "steps: how many the sampler makes", set()),  # a docstring
+    # A model, its training, a format, a figure.
+    ("training/loop.py", "(1 + step) / (10 + step)) if", "(1 + step) / (11 + step)) if", TRAININGS),
+    ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),
+    ("training/extractor.py", "return vae.eval(), history", "return vae.train().eval(), history", {"train_extractor"}),
+    ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method"}),
+    ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
+    ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
+    ("files/images.py", "dpi=160", "dpi=170", DRAWING),
+    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes"}),
+    ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
+]
+GROUPED = [edit for edit in EDITS if not edit[3]]
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    return codes(ROOT / "scripts")
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "scripts"
+
+
+def codes(root: Path) -> dict[str, str]:
+    digest.forget()
+    return {path.stem: digest.code(path, root) for path in sorted(root.glob("*.py"))}
+
+
+def changed(root: Path, before: dict[str, str]) -> set[str]:
+    """Scripts that a copy of the scripts would run again."""
+    after = codes(root)
+    return {script for script in before if before[script] != after[script]}
+
+
+def apply(root: Path, file: str, old: str, new: str) -> None:
+    path = root / "said" / file
+    text = path.read_text()
+    assert old in text, f"{file} holds no {old!r}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_what_cannot_change_a_byte_reruns_nothing(scripts, before):
+    for file, old, new, _ in GROUPED:
+        apply(scripts, file, old, new)
+    assert changed(scripts, before) == set()
+
+
+@pytest.mark.parametrize(("file", "old", "new", "rerun"), [edit for edit in EDITS if edit[3]])
+def test_an_edit_reruns_what_depends_on_it(scripts, before, file, old, new, rerun):
+    apply(scripts, file, old, new)
+    assert changed(scripts, before) == rerun
+
+
+def test_new_words_in_every_message_rerun_what_tells_of_them_alone(scripts, before):
+    edited = 0
+    for path in scripts.rglob("*.py"):
+        edited += reword(path)
+    assert edited > 300
+    assert changed(scripts, before) <= TELLING
+
+
+def reword(path: Path) -> int:
+    """Put a word before the message of every error that is raised and of everything that is printed."""
+    lines = path.read_text().splitlines(keepends=True)
+    places = set()
+    for node in ast.walk(ast.parse("".join(lines))):
+        call = node.exc if isinstance(node, ast.Raise) else node
+        printed = isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", "")) == "print"
+        if isinstance(call, ast.Call) and (isinstance(node, ast.Raise) or printed):
+            for part in call.args:
+                if isinstance(part, ast.JoinedStr) or (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+                    places.add((part.lineno - 1, part.col_offset))
+    for line, column in sorted(places, reverse=True):
+        begin = len(lines[line].encode()[:column].decode())
+        quote = re.match(r'[a-z]*("""|"|\')', lines[line][begin:])
+        assert quote, lines[line]
+        place = begin + quote.end()
+        lines[line] = f"{lines[line][:place]}indeed, {lines[line][place:]}"
+    path.write_text("".join(lines))
+    return len(places)
+
+
+def rerun(workflow) -> set[str]:
+    return set(workflow.jobs("all", *SMOKE))
+
+
+def test_rules_follow_the_digest_where_nothing_is_to_be_done(edited):
+    for file, old, new, _ in GROUPED:
+        apply(edited.folder / "scripts", file, old, new)
+    assert rerun(edited) == set()
+
+
+def test_rules_follow_the_digest_of_the_training_loop(edited):
+    apply(edited.folder / "scripts", *EDITS[[edit[0] for edit in EDITS].index("training/loop.py")][:3])
+    found = rerun(edited)
+    assert {*TRAININGS, "sample_said", "measure_sync", "evaluate_method"} <= found
+    assert not found & {"synthetic_sequences", "fit_coefficients", "quality_sheet", "plot_blendshapes", "ground_truth"}
+
+
+def test_rules_follow_the_digest_of_a_figure(edited):
+    apply(edited.folder / "scripts", "figures/velocity.py", "count: int = 3", "count: int = 4")
+    assert rerun(edited) <= {"plot_velocity", "publish_figure", "record_run", "figures", "all"}
