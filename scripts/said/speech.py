@@ -71,13 +71,6 @@ def receptive_field(config: Wav2Vec2Config) -> int:
     return reach
 
 
-def feature_count(samples: int, config: Wav2Vec2Config) -> int:
-    """Features that the convolutional part gives for a waveform of that length: about 50 per second."""
-    for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
-        samples = max(0, (samples - kernel) // step + 1)
-    return samples
-
-
 def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tensor:
     """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames."""
     device = next(wav2vec2.parameters()).device

@@ -9,7 +9,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.attention import zero_initialised
 from said.baselines.motion_autoencoder import LEAST_FRAMES, MotionAutoencoder, PrefixDecoder
-from said.baselines.speech_decoder import Generation, SpeechDecoder, decoder_sizes, whole_vertices
+from said.baselines.speech_decoder import Generation, SpeechDecoder, decoder_sizes
 from said.baselines.states import from_state, read_size
 
 
@@ -39,7 +39,8 @@ class Predictor(SpeechDecoder):
         period: int = 30,
     ):
         super().__init__(encoder, vertices, width, heads, feed_forward, layers, period)
-        self.feat_map = zero_initialised(nn.Linear(width, out, bias=False))
+        self.feat_map = nn.Linear(width, out, bias=False)
+        zero_initialised(self.feat_map)
         self.learnable_style_emb = nn.Embedding(styles, width)
 
 
@@ -79,15 +80,14 @@ class CodeTalker(nn.Module):
             heads, vq_heads, period: what the shapes do not tell.
 
         Raises:
-            ValueError: lists every missing, unexpected and misshapen key of a stage; or sizes do not go together.
+            ValueError: lists every missing, unexpected and misshapen key of a stage, the first being right for the
+                second; or sizes do not go together.
         """
         first = MotionAutoencoder.from_state_dict(autoencoder, heads=vq_heads)
-        vertices = whole_vertices(read_size(predictor, {"vertice_map.weight": 1}, 3 * first.vertices))
-        sizes = decoder_sizes(predictor, width=1024)
-        sizes["out"] = read_size(predictor, {"feat_map.weight": 0}, 1024)
+        sizes = decoder_sizes(predictor, width=1024) | {"out": first.decoder.vertice_map_reverse.in_features}
         styles = read_size(predictor, {"learnable_style_emb.weight": 0}, 8)
         second = from_state(
-            lambda: Predictor(Wav2Vec2Model(encoder), vertices, styles, heads=heads, period=period, **sizes),
+            lambda: Predictor(Wav2Vec2Model(encoder), first.vertices, styles, heads=heads, period=period, **sizes),
             predictor,
             "CodeTalker's predictor",
         )
@@ -130,9 +130,7 @@ class CodeTalker(nn.Module):
         weight = self.autoencoder.quantize.embedding.weight
         offsets, vertices = torch.as_tensor(offsets).to(weight), self.autoencoder.vertices
         if offsets.ndim != 3 or offsets.shape[1:] != (vertices, 3) or len(offsets) < LEAST_FRAMES:
-            raise ValueError(
-                f"expected offsets (at least {LEAST_FRAMES}, {vertices}, 3), got {tuple(offsets.shape)}"
-            )
+            raise ValueError(f"expected offsets (at least {LEAST_FRAMES}, {vertices}, 3), got {tuple(offsets.shape)}")
         return self.autoencoder.quantise(self.autoencoder.encoder(offsets.flatten(1)[None]))[1][0]
 
     @torch.no_grad()
@@ -172,8 +170,14 @@ class CodeTalker(nn.Module):
 
 
 def predictor_loss(
-    model: CodeTalker, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor, *,
-    motion: float = 1.0, latent: float = 1.0
+    model: CodeTalker,
+    audio: Tensor,
+    targets: Tensor,
+    templates: Tensor,
+    styles: Tensor,
+    *,
+    motion: float = 1.0,
+    latent: float = 1.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What the second stage minimises: the truth is fed back, and gradients pass straight through the codes.
 

@@ -38,7 +38,8 @@ class FaceFormer(SpeechDecoder):
         period: int = 30,
     ):
         super().__init__(encoder, vertices, width, heads, feed_forward, layers, period)
-        self.vertice_map_r = zero_initialised(nn.Linear(width, 3 * vertices))
+        self.vertice_map_r = nn.Linear(width, 3 * vertices)
+        zero_initialised(self.vertice_map_r)
         self.obj_vector = nn.Linear(styles, width, bias=False)
 
     @classmethod
@@ -60,7 +61,9 @@ class FaceFormer(SpeechDecoder):
         vertices = whole_vertices(read_size(state, coordinates, 15069))
         styles = read_size(state, {"obj_vector.weight": 1}, 8)
         return from_state(
-            lambda: cls(Wav2Vec2Model(encoder), vertices, styles, heads=heads, period=period, **sizes), state, "FaceFormer"
+            lambda: cls(Wav2Vec2Model(encoder), vertices, styles, heads=heads, period=period, **sizes),
+            state,
+            "FaceFormer",
         )
 
     @torch.no_grad()
@@ -126,9 +129,7 @@ class FaceFormer(SpeechDecoder):
         return torch.stack(inputs, dim=1), torch.stack(outputs, dim=1)
 
 
-def autoregressive_loss(
-    model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor
-) -> Tensor:
+def autoregressive_loss(model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor) -> Tensor:
     """Mean squared error of all coordinates, through the whole chain of frames fed back: what training minimises.
 
     Arguments as `FaceFormer.predict` has them.
@@ -136,8 +137,6 @@ def autoregressive_loss(
     return F.mse_loss(model.predict(audio, targets, templates, styles, teach=False), targets)
 
 
-def teacher_forced_loss(
-    model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor
-) -> Tensor:
+def teacher_forced_loss(model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor) -> Tensor:
     """The same where the truth is fed back: what the authors validate with."""
     return F.mse_loss(model.predict(audio, targets, templates, styles, teach=True), targets)

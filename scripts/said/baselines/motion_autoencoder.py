@@ -5,6 +5,7 @@ position: the authors' code indexes its table by the batch, which gives every fr
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from said.baselines.states import count_layers, from_state, read_size
 
 _REACH = 2
 """Frames that the convolution sees on either side; at the ends the outermost is repeated."""
+_SLOPE = 0.2
 _EPS = 1e-5
 LEAST_FRAMES = 2
 """A single frame has no variance over time to be normalised by."""
@@ -98,14 +100,16 @@ class Transformer(nn.Module):
 
     def last(self, x: Tensor) -> Tensor:
         """The last frame of what `forward` gives, (B, C): its last layer is not needed for the others."""
-        *layers, attention, mlp = self.net
+        *layers, attention, mlp = cast(list[Residual], list(self.net))
         for layer in layers:
             x = layer(x)
-        return mlp(x[:, -1] + attention.fn.fn.last(attention.fn.norm(x)))
+        return mlp(x[:, -1] + cast(Attention, attention.fn.fn).last(attention.fn.norm(x)))
 
 
 class ConstantPosition(nn.Module):
     """Adds the table's first row to every frame of every clip, then dropout."""
+
+    pe: Tensor
 
     def __init__(self, width: int, dropout: float = 0.1):
         super().__init__()
@@ -131,7 +135,7 @@ class LinearEmbedding(nn.Module):
 def convolution(width: int) -> nn.Sequential:
     """Over time, (B, C, N) -> (B, C, N), with its activation; what normalises over time is `normalise`."""
     conv = nn.Conv1d(width, width, 2 * _REACH + 1, padding=_REACH, padding_mode="replicate")
-    return nn.Sequential(nn.Sequential(conv, nn.LeakyReLU(0.2)))
+    return nn.Sequential(nn.Sequential(conv, nn.LeakyReLU(_SLOPE)))
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -143,7 +147,7 @@ def normalise(x: Tensor) -> Tensor:
 class Encoder(nn.Module):
     def __init__(self, vertices: int, width: int, heads: int, feed_forward: int, layers: int):
         super().__init__()
-        self.vertice_mapping = nn.Sequential(nn.Linear(3 * vertices, width), nn.LeakyReLU(0.2))
+        self.vertice_mapping = nn.Sequential(nn.Linear(3 * vertices, width), nn.LeakyReLU(_SLOPE))
         self.squasher = convolution(width)
         self.encoder_transformer = Transformer(width, heads, feed_forward, layers)
         self.encoder_pos_embedding = ConstantPosition(width)
@@ -152,9 +156,7 @@ class Encoder(nn.Module):
     def forward(self, offsets: Tensor) -> Tensor:
         """(B, N, 3V) -> (B, N, C)."""
         hidden = self.squasher(self.vertice_mapping(offsets).transpose(1, 2)).transpose(1, 2)
-        return self.encoder_transformer(
-            self.encoder_pos_embedding(self.encoder_linear_embedding(normalise(hidden)))
-        )
+        return self.encoder_transformer(self.encoder_pos_embedding(self.encoder_linear_embedding(normalise(hidden))))
 
 
 class Decoder(nn.Module):
@@ -203,8 +205,8 @@ class MotionAutoencoder(nn.Module):
         super().__init__()
         if width % heads or width % code_width or width % 2:
             raise ValueError(
-                f"the VQ-VAE's width of {width} must be even and divisible by its {heads} heads and by the codes' width, "
-                f"{code_width}"
+                f"the VQ-VAE's width of {width} must be even, and be divisible by its {heads} heads and by the codes' "
+                f"width of {code_width}"
             )
         self.encoder = Encoder(vertices, width, heads, feed_forward, layers)
         self.decoder = Decoder(vertices, width, heads, feed_forward, layers)
@@ -221,7 +223,7 @@ class MotionAutoencoder(nn.Module):
         sizes = {
             "width": read_size(state, {"norm.weight": 0, "norm.bias": 0, "0.0.bias": 0, "to_out.bias": 0}, 1024),
             "feed_forward": read_size(state, {"l1.weight": 0, "l1.bias": 0, "l2.weight": 1}, 1536),
-            "layers": count_layers(state, "decoder.decoder_transformer.net.", 12),
+            "layers": count_layers(state, "decoder.decoder_transformer.net.", 6),
             "codes": read_size(state, {"quantize.embedding.weight": 0}, 256),
             "code_width": read_size(state, {"quantize.embedding.weight": 1}, 64),
         }
@@ -267,14 +269,12 @@ class PrefixDecoder:
     """
 
     def __init__(self, decoder: Decoder, batch: int, frames: int):
-        conv = decoder.expander[0][0]
+        weight, self.bias = decoder.get_parameter("expander.0.0.weight"), decoder.get_parameter("expander.0.0.bias")
+        width, _, taps = weight.shape
         self.decoder = decoder
-        self.activation = decoder.expander[0][1]
-        self.weight = conv.weight.permute(2, 0, 1).flatten(0, 1).contiguous()  # (taps C, C)
-        self.bias = conv.bias
-        taps, width = conv.weight.shape[2], conv.weight.shape[1]
-        self.mapped = conv.weight.new_zeros(batch, frames, taps, width)  # each frame by each tap
-        self.columns = conv.weight.new_zeros(batch, frames, width)
+        self.weight = weight.permute(2, 0, 1).flatten(0, 1).contiguous()  # (taps C, C)
+        self.mapped = weight.new_zeros(batch, frames, taps, width)  # each frame by each tap
+        self.columns = weight.new_zeros(batch, frames, width)
         self.frames = 0
 
     def append(self, features: Tensor) -> Tensor:
@@ -287,7 +287,7 @@ class PrefixDecoder:
         changed = torch.arange(max(0, now - _REACH), now + 1, device=features.device)
         tap = torch.arange(2 * _REACH + 1, device=features.device)
         source = (changed[:, None] + tap - _REACH).clamp(0, now)
-        self.columns[:, changed] = self.activation(self.mapped[:, source, tap].sum(2) + self.bias)
+        self.columns[:, changed] = F.leaky_relu(self.mapped[:, source, tap].sum(2) + self.bias, _SLOPE)
         self.frames += 1
         columns = self.columns[:, : self.frames]
         return self.decoder.last(columns if now else columns.expand(-1, LEAST_FRAMES, -1))

@@ -25,6 +25,8 @@ def periodic_encoding(frames: int, width: int, period: int) -> Tensor:
 class PeriodicEncoding(nn.Module):
     """Adds the periodic encoding, then dropout. The table `pe` has the published length, at least 600 frames."""
 
+    pe: Tensor
+
     def __init__(self, width: int, period: int, dropout: float = 0.1):
         super().__init__()
         self.period = period

@@ -5,7 +5,9 @@ it. Modules lie where the published keys say.
 """
 
 from collections.abc import Mapping
+from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.baselines.positions import PeriodicEncoding, causal_bias, distance_bias
 from said.baselines.states import count_layers, read_size
-from said.speech import encode, feature_count, receptive_field
+from said.speech import encode, receptive_field
 from said.waveforms import frame_count
 
 FRAME_RATE = 30
@@ -26,9 +28,12 @@ KeysAndValues = tuple[Tensor, Tensor]
 def motion_frames(samples: int, config: Wav2Vec2Config) -> int:
     """Frames of motion that the models give for a waveform at 16 kHz.
 
-    In floating point and cut off, as in the authors' implementation: some lengths lose a frame, 205 features give 122.
+    In floating point and cut off, as in the authors' implementation: some lengths lose a frame, 205 features of speech
+    give 122.
     """
-    return frame_count(feature_count(samples, config), _FEATURE_RATE, FRAME_RATE, rounding="truncated")
+    for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
+        samples = max(0, (samples - kernel) // step + 1)  # features, about 50 per second
+    return frame_count(samples, _FEATURE_RATE, FRAME_RATE, rounding="truncated")
 
 
 class DecoderLayer(nn.TransformerDecoderLayer):
@@ -100,6 +105,10 @@ class SpeechDecoder(nn.Module):
             DecoderLayer(width, heads, feed_forward, batch_first=True), layers
         )
 
+    @property
+    def layers(self) -> list[DecoderLayer]:
+        return cast(list[DecoderLayer], list(self.transformer_decoder.layers))
+
     def listen(self, audio: Tensor, frames: int | None = None) -> Tensor:
         """What the decoder is told of the speech.
 
@@ -123,7 +132,7 @@ class SpeechDecoder(nn.Module):
     def decode(self, inputs: Tensor, memory: Tensor) -> Tensor:
         """All frames at once, from inputs (B, N, width) and speech (B, N, width) that are known: (B, N, width)."""
         x, bias = self.PPE(inputs), causal_bias(self.heads, inputs.shape[1], self.period, inputs.device)
-        for layer in self.transformer_decoder.layers:
+        for layer in self.layers:
             x, _ = layer(x, layer.hear(memory), bias)
         return x
 
@@ -166,7 +175,7 @@ class SpeechDecoder(nn.Module):
         Raises:
             ValueError: they are something else, or name a style that the model does not have.
         """
-        styles = torch.as_tensor(styles, device=table.device)
+        styles = torch.as_tensor(styles if isinstance(styles, Tensor) else np.asarray(styles), device=table.device)
         if styles.ndim == 2 and styles.is_floating_point() and styles.shape[1] == len(table):
             return styles.to(table.dtype) @ table
         whole = not (styles.is_floating_point() or styles.is_complex() or styles.dtype == torch.bool)
@@ -195,7 +204,7 @@ class Generation:
     def __init__(self, decoder: SpeechDecoder, memory: Tensor):
         self.decoder = decoder
         self.frame = 0
-        self.layers = list(decoder.transformer_decoder.layers)
+        self.layers = decoder.layers
         self.heard = [layer.hear(memory) for layer in self.layers]
         self.past: list[KeysAndValues | None] = [None] * len(self.layers)
         back = torch.arange(memory.shape[1] - 1, -1, -1, device=memory.device)
@@ -216,18 +225,13 @@ def decoder_sizes(state: Mapping[str, Tensor], width: int) -> dict[str, int]:
 
     Args:
         width: where no tensor tells it.
-
-    Raises:
-        ValueError: the tensors' coordinates are not whole vertices.
     """
-    layer = "transformer_decoder.layers."
-    width = read_size(
-        state, {"audio_feature_map.bias": 0, "vertice_map.bias": 0, "norm1.bias": 0, "norm2.bias": 0}, width
-    )
+    told = {"audio_feature_map.bias": 0, "vertice_map.bias": 0, "norm1.bias": 0, "norm2.bias": 0}
+    width = read_size(state, told, width)
     return {
         "width": width,
         "feed_forward": read_size(state, {"linear1.weight": 0, "linear1.bias": 0, "linear2.weight": 1}, 2 * width),
-        "layers": count_layers(state, layer, 1),
+        "layers": count_layers(state, "transformer_decoder.layers.", 1),
     }
 
 

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from said.files.tensors import mismatches
 
+Model = TypeVar("Model", bound=nn.Module)
 _LEGACY = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 """What PyTorch, before version 2, called the two parts of a normalised weight, and published files still do."""
 
@@ -34,7 +36,7 @@ def count_layers(state: Mapping[str, Tensor], prefix: str, default: int) -> int:
     return Counter(kinds.values()).most_common(1)[0][0] if kinds else default
 
 
-def from_state(build: Callable[[], nn.Module], state: Mapping[str, Tensor], what: str) -> nn.Module:
+def from_state(build: Callable[[], Model], state: Mapping[str, Tensor], what: str) -> Model:
     """A model that takes its weights from a published state dict, in evaluation mode and single precision.
 
     It is built without storage: no random weights are drawn only to be replaced. The tensors are copied.
