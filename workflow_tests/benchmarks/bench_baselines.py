@@ -7,8 +7,8 @@ each frame decodes all frames before it anew, as the authors' code does (which a
 are made once). Its styles have nothing in common and cost the same: of CodeTalker's, `--plain-styles` are run, and the
 time is multiplied. Ways are measured in turns, each in a process of its own, so that its peak memory is its own;
 `CPU` is the time of all threads together, which other work on the machine disturbs least. `difference` is the largest
-between both, of a style that both made, in single precision; with random weights, codes may be near enough to each
-other for rounding to choose, and then it is that of other codes.
+between both, of a style that both made, as a share of the largest offset; with random weights, codes may be near enough
+to each other for rounding to choose, and then it is that of other codes.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from pathlib import Path
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-sys.path[:0] = [str(Path(__file__).parents[2] / "scripts"), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from plain_baselines import PlainAutoencoder, PlainCodeTalker, PlainFaceFormer, published_state
 
@@ -80,9 +81,8 @@ def main():
         print(json.dumps(measure(*arguments.one, arguments)))
         return
     print(f"{arguments.seconds:g} s of speech, {arguments.styles} styles, {torch.get_num_threads()} threads")
-    print(
-        f"{'':12}{'way':7}{'frames':>8}{'wall s':>9}{'CPU s':>9}{'ratio':>8}{'CPU ratio':>11}{'MiB':>8}{'difference':>13}"
-    )
+    header = f"{'':12}{'way':7}{'frames':>8}{'wall s':>9}{'CPU s':>9}{'ratio':>8}{'CPU ratio':>11}{'MiB':>8}"
+    print(f"{header}{'difference':>13}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for model in arguments.models:
             results = {"plain": [], "ours": []}
@@ -106,7 +106,10 @@ def main():
                 ratios = [best["plain"][key] / one[key] for key in ("wall", "cpu")]
                 line = f"{model:12}{way:7}{one['frames']:8d}{one['wall']:9.1f}{one['cpu']:9.1f}"
                 line += f"{ratios[0]:8.1f}{ratios[1]:11.1f}{one['peak']:8.0f}"
-                print(line + (f"{(plain - ours).abs().max():13.1e}" if way == "ours" else ""), flush=True)
+                print(
+                    line + (f"{(plain - ours).abs().max() / plain.abs().max():13.1e}" if way == "ours" else ""),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
