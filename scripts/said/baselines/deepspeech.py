@@ -84,7 +84,9 @@ def load_graph(path: PathLike) -> DeepSpeech:
     cells = size("bidirectional_rnn/fw/basic_lstm_cell/kernel", 1, 8192) // 4
     with torch.device("meta"):
         model = DeepSpeech(widths, cells, size("h5", 1, 2048))
-    faults = mismatches(_constants_of(model), {name: torch.empty(w.shape, device="meta") for name, w in weights.items()})
+    faults = mismatches(
+        _constants_of(model), {name: torch.empty(w.shape, device="meta") for name, w in weights.items()}
+    )
     if faults:
         raise ValueError("\n".join([f"{path}: not the graph of DeepSpeech 0.1.0:", *faults]))
     model.load_state_dict(_state(weights, widths[2]), assign=True)

@@ -32,35 +32,38 @@ def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tens
         audio: (..., T) at 16 kHz.
         fps: frames per second.
         centres: published: a whole number of samples, 16000 // fps, from frame to frame, so that at 60 fps frames come
-            0.25 % too early, after four seconds more than half of one; exact: the sample nearest to the middle of each frame.
+            0.25 % too early, after four seconds more than half of one; exact: the sample nearest to each frame's middle.
 
     Returns:
-        (..., N, 16000), a view. N: frames that begin before the audio's end, published; whole frames, exact.
+        (..., N, 16000), N >= 1. Published, the last frame may reach beyond the audio's end; exact, it does not.
 
     Raises:
-        ValueError: there is no audio, fps is not from 1 to 16000, or `centres` is neither.
+        ValueError: the audio is shorter than a frame, fps is not from 1 to 16000, or `centres` is neither.
     """
     samples = audio.shape[-1] if audio.ndim else 0
-    if samples == 0 or not 1 <= fps <= SAMPLE_RATE:
-        raise ValueError(f"expected audio (..., T >= 1) and 1 to {SAMPLE_RATE} fps, got {tuple(audio.shape)} and {fps}")
+    if not 1 <= fps <= SAMPLE_RATE or centres not in ("published", "exact"):
+        raise ValueError(f"fps must be from 1 to {SAMPLE_RATE}, centres published or exact, not {fps} and {centres!r}")
     if centres == "published":
         step = SAMPLE_RATE // fps
         pad = (_CHUNK - step) // 2
-        padded = F.pad(audio, (pad, pad + step))  # the published ends where the last chunk does not fit
-        return padded.unfold(-1, _CHUNK, step)[..., : -(-(samples + 2 * pad - _CHUNK) // step), :]
-    if centres == "exact":
-        count = int(Fraction(samples * fps, SAMPLE_RATE))
-        starts = torch.tensor([round(Fraction(SAMPLE_RATE * (2 * i + 1), 2 * fps)) for i in range(count)], dtype=torch.long)
-        every = F.pad(audio, (_CHUNK // 2, _CHUNK // 2)).unfold(-1, _CHUNK, 1)
-        return every[..., starts.to(audio.device), :]
-    raise ValueError(f"centres must be published or exact, not {centres!r}")
+        count = -(-(samples + 2 * pad - _CHUNK) // step)
+    else:
+        pad = _CHUNK // 2
+        count = samples * fps // SAMPLE_RATE
+    if count < 1:
+        raise ValueError(f"audio of {samples} samples is shorter than a frame at {fps} fps")
+    padded = F.pad(audio, (pad, pad))
+    if centres == "published":
+        return padded.unfold(-1, _CHUNK, step)[..., :count, :]
+    middles = [round(Fraction(SAMPLE_RATE * (2 * frame + 1), 2 * fps)) for frame in range(count)]
+    return padded.unfold(-1, _CHUNK, 1)[..., torch.tensor(middles, device=audio.device), :]
 
 
 def log_mel(waveforms: Tensor) -> Tensor:
     """Natural logarithms (..., 80, 101) of the mel spectrograms of waveforms (..., 16000) at 16 kHz.
 
-    Power of a transform of 2048 points under a Hann window of 800, a step of 160, mirrored at the ends; 80 bands of the HTK
-    mel scale from 0 to 8 kHz, triangles of height one.
+    Power of a transform of 2048 points under a Hann window of 800, at steps of 160, mirrored at the ends; 80 bands of
+    the HTK mel scale from 0 to 8 kHz, triangles of height one.
     """
     window = torch.hann_window(_WINDOW, dtype=waveforms.dtype, device=waveforms.device)
     flat = waveforms.reshape(-1, waveforms.shape[-1])

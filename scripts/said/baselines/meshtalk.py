@@ -27,8 +27,6 @@ _DROPOUT = 0.2
 _CHUNKS_AT_ONCE = 64
 _PARTS = {"geom_unet": "vertex_unet.pkl", "encoder": "encoder.pkl", "context_model": "context_model.pkl"}
 """The parts of the model, and the published files that hold them."""
-_DERIVED = ("encoder.audio_encoder.melspec.", ".mask")
-"""What published tensors are called that follow from the sizes: the window and bands of spectrograms, and masks."""
 
 
 class AudioEncoder(nn.Module):
@@ -159,9 +157,7 @@ class MeshTalk(nn.Module):
         context_model: speech -> classes.
     """
 
-    def __init__(
-        self, vertices: int, heads: int = 16, classes: int = 128, width: int = 64, mask: Mask = "published"
-    ):
+    def __init__(self, vertices: int, heads: int = 16, classes: int = 128, width: int = 64, mask: Mask = "published"):
         super().__init__()
         self.geom_unet = VertexUnet(vertices, heads, classes)
         self.encoder = Encoder(vertices, heads, classes)
@@ -208,11 +204,7 @@ class MeshTalk(nn.Module):
             raise ValueError(f"{source}: not weights of {heads} heads: {outputs} classes, {hidden} channels in all")
         with torch.device("meta"):
             model = cls(size("geom_unet.mean", 2, 5023), heads, outputs // heads, hidden // heads, mask)
-        given = {
-            name: tensor.to(torch.float32, copy=True)
-            for name, tensor in state.items()
-            if not name.startswith(_DERIVED[0]) and not (name.startswith("context_model.") and name.endswith(_DERIVED[1]))
-        }
+        given = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items() if not _is_derived(name)}
         load_strict(model, given, source, assign=True)
         return model.eval()
 
@@ -256,7 +248,9 @@ class MeshTalk(nn.Module):
         template = torch.as_tensor(template).to(like.device, like.dtype)
         if audio.ndim != 1 or template.shape != self.geom_unet.mean.shape[2:]:
             expected = tuple(self.geom_unet.mean.shape[2:])
-            raise ValueError(f"expected audio (T,) and a template {expected}, got {tuple(audio.shape)}, {tuple(template.shape)}")
+            raise ValueError(
+                f"expected audio (T,) and a template {expected}, got {tuple(audio.shape)}, {tuple(template.shape)}"
+            )
         if sampling not in ("argmax", "gumbel"):
             raise ValueError(f"sampling must be argmax or gumbel, not {sampling!r}")
         codes = self.encode_speech(audio, fps, centres)[None]
@@ -268,6 +262,12 @@ class MeshTalk(nn.Module):
         labels = self.context_model.sample(codes, noise)
         geometry = self.geom_unet(template[None], F.one_hot(labels, self.context_model.classes).to(like))[0]
         return geometry if smoothing is None else smooth(geometry, torch.as_tensor(smoothing).to(like))
+
+
+def _is_derived(name: str) -> bool:
+    """Whether a published tensor follows from the sizes: window and bands of spectrograms, masks of the prior."""
+    mask = name.startswith("context_model.") and name.endswith(".mask")
+    return mask or name.startswith("encoder.audio_encoder.melspec.")
 
 
 def gumbel(uniform: Tensor) -> Tensor:

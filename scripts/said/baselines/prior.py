@@ -1,6 +1,6 @@
 """MeshTalk's prior: what a frame's expression classes are, given the speech and the classes so far.
 
-Every layer is masked: a head sees what lies before it in its own frame, and all heads of earlier frames. So all frames are
+Every layer is masked: a head sees those before it in its own frame, and all heads of earlier frames. So all frames are
 computed at once where their classes are known, and one after the other where they are to be sampled.
 """
 
@@ -32,7 +32,9 @@ class _MaskedLayer(nn.Module):
         super().__init__()
         self.before, self.after, self.dilation, self.strict = before, after, dilation, strict
         self.masked_linear = nn.Conv1d(heads * before, heads * after, 1)
-        self.unmasked_linear = nn.Conv1d(audio, heads * after, 1)  # published in every layer, used in those with a history
+        self.unmasked_linear = nn.Conv1d(
+            audio, heads * after, 1
+        )  # published in every layer, used in those with a history
         if dilation is not None:
             self.historic = nn.Conv1d(heads * before, heads * after, 2, dilation=dilation)
         order = torch.arange(heads, device="cpu")
@@ -115,12 +117,12 @@ class Prior(nn.Module):
     def sample(self, audio: Tensor, noise: Tensor | None = None) -> Tensor:
         """Classes, frame by frame and in a frame head by head, each the likeliest after those before it.
 
-        What layers made of earlier frames is kept; what they make of the speech is made for all frames at once. As every
-        strict layer puts a head further from the classes that it sees, several heads of a frame are found together.
+        What layers made of earlier frames is kept, and what they make of the speech is made for all frames at once. As
+        each strict layer puts a head one further from the classes that it sees, several heads are found together.
 
         Args:
             audio: (B, T, A) speech codes.
-            noise: (B, T, heads, classes) added to the logits: Gumbel noise draws from the distribution. None: adds none.
+            noise: (B, T, heads, classes) added to the logits; Gumbel noise draws from the distribution. None: no noise.
 
         Returns:
             (B, T, heads) int64.

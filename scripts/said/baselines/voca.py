@@ -1,4 +1,4 @@
-"""VOCA (Cudeiro et al. 2019): 0.3 s of DeepSpeech's logits and a speaker's style in, offsets of a face's vertices out."""
+"""VOCA (Cudeiro et al. 2019): 0.3 s of DeepSpeech's logits and a speaker's style in, a face's offsets out."""
 
 from collections.abc import Mapping
 
@@ -75,7 +75,9 @@ class Voca(nn.Module):
             columns = torch.as_tensor(basis, dtype=torch.float32)
             weight = self.expression_offset.weight
             if columns.ndim != 2 or len(columns) != len(weight) or columns.shape[1] < weight.shape[1]:
-                raise ValueError(f"expected a basis ({len(weight)}, {weight.shape[1]} or more), got {tuple(columns.shape)}")
+                raise ValueError(
+                    f"expected a basis ({len(weight)}, {weight.shape[1]} or more), got {tuple(columns.shape)}"
+                )
             weight.copy_(columns[:, : weight.shape[1]])
             nn.init.zeros_(self.expression_offset.bias)
 
@@ -140,9 +142,7 @@ class Voca(nn.Module):
         return self.expression_offset(self.encode(windows, subjects)).view(len(windows), -1, 3) + templates
 
     @torch.no_grad()
-    def animate(
-        self, windows: ArrayLike | Tensor, template: ArrayLike | Tensor, styles: ArrayLike | Tensor
-    ) -> Tensor:
+    def animate(self, windows: ArrayLike | Tensor, template: ArrayLike | Tensor, styles: ArrayLike | Tensor) -> Tensor:
         """A clip in several styles at once.
 
         Args:

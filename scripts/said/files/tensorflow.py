@@ -95,8 +95,8 @@ def read_checkpoint(prefix: PathLike, wanted: Callable[[str], bool] = lambda nam
 def read_constants(path: PathLike) -> dict[str, NDArray]:
     """The constants of a frozen graph (a GraphDef in a .pb file), by name.
 
-    Left out are those that are not numbers, and those whose numbers are written neither as bytes nor as floats, as small
-    integers are. Arrays cannot be written to: they are views of what was read.
+    Left out are those that are not numbers, and those whose numbers are written neither as bytes nor as floats, as
+    small integers are. Arrays cannot be written to: they are views of what was read.
 
     Raises:
         FileNotFoundError: the file is not there.
@@ -112,7 +112,9 @@ def read_constants(path: PathLike) -> dict[str, NDArray]:
         names = set()
         for node in graph.nodes:
             if not node.name or not node.operation or node.name in names:
-                raise ValueError(f"not a graph: a node's name {node.name!r} is empty or given twice, or it does nothing")
+                raise ValueError(
+                    f"not a graph: a node's name {node.name!r} is empty or given twice, or it does nothing"
+                )
             names.add(node.name)
             if node.operation == "Const":
                 tensors = [item.value.tensor for item in node.attributes if item.name == "value"]
@@ -127,7 +129,9 @@ def _constant(name: str, tensor: Any) -> NDArray:
     shape, dtype = _shape(tensor.shape), np.dtype(_DTYPES[tensor.dtype])
     if tensor.content:
         if len(tensor.content) != math.prod(shape) * dtype.itemsize:
-            raise ValueError(f"the constant {name} has {len(tensor.content)} bytes, which do not fill the shape {shape}")
+            raise ValueError(
+                f"the constant {name} has {len(tensor.content)} bytes, which do not fill the shape {shape}"
+            )
         return np.frombuffer(tensor.content, dtype).reshape(shape)
     floats = np.array(tensor.floats, dtype)
     if len(floats) == 1 and math.prod(shape) <= _LARGEST_REPEATED:  # the one number stands for all
@@ -267,6 +271,4 @@ def _message_types() -> dict[str, Any]:
                 field.type = getattr(kinds, f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"said.{name}")) for name in _MESSAGES
-    }
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"said.{name}")) for name in _MESSAGES}
