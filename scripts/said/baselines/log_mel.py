@@ -32,7 +32,7 @@ def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tens
         audio: (..., T) at 16 kHz.
         fps: frames per second.
         centres: published: a whole number of samples, 16000 // fps, from frame to frame, so that at 60 fps frames come
-            0.25 % too early, after four seconds more than half of one; exact: the sample nearest to each frame's middle.
+            0.25 % too early, after four seconds more than half of one; exact: the sample nearest to a frame's middle.
 
     Returns:
         (..., N, 16000), N >= 1. Published, the last frame may reach beyond the audio's end; exact, it does not.

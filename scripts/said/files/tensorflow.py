@@ -81,11 +81,11 @@ def read_checkpoint(prefix: PathLike, wanted: Callable[[str], bool] = lambda nam
     for name, entry in chosen.items():
         data = Path(f"{prefix}.data-{entry.shard:05d}-of-{header.shards:05d}")
         with reading(data):
+            if entry.offset + entry.size > data.stat().st_size:
+                raise ValueError(f"it ends before {name}, bytes {entry.offset} to {entry.offset + entry.size}")
             with data.open("rb") as file:
                 file.seek(entry.offset)
-                content = file.read(entry.size) if entry.offset + entry.size <= data.stat().st_size else b""
-            if len(content) != entry.size:
-                raise ValueError(f"it ends before {name}, bytes {entry.offset} to {entry.offset + entry.size}")
+                content = file.read(entry.size)
             if _masked_crc(content) != entry.checksum:
                 raise ValueError(f"the sum of {name} does not fit its numbers")
             variables[name] = np.frombuffer(content, _DTYPES[entry.dtype]).reshape(_shape(entry.shape)).copy()
@@ -167,11 +167,11 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(content) < _FOOTER or struct.unpack("<Q", content[-8:])[0] != _MAGIC:
         raise ValueError("not the index of a checkpoint: it does not end as one does")
     footer = content[-_FOOTER:-8]
-    position = 0
-    handle = (0, 0)
-    for _ in range(2):  # the first is the index of what else may be known of the table
-        handle, position = _handle(footer, position)
-    blocks = [_handle(value, 0)[0] for _, value in _block(content, *handle)]
+    further, position = _handle(footer, 0)
+    index, position = _handle(footer, position)
+    if any(footer[position:]) or any(_block(content, *further)):
+        raise ValueError("its end is not TensorFlow's")
+    blocks = [_handle(value, 0)[0] for _, value in _block(content, *index)]
     previous = None
     for key, value in itertools.chain.from_iterable(_block(content, *block) for block in blocks):
         if previous is not None and key <= previous:
