@@ -169,7 +169,7 @@ class Voca(nn.Module):
         count = len(windows)
         codes = self.encode(windows.repeat(len(styles), 1, 1), styles.long().repeat_interleave(count))
         # The template goes into the layer's bias: vertices are written once.
-        return torch.addmm(bias + template.flatten(), codes, basis.T).view(len(styles), count, -1, 3)
+        return torch.addmm(bias + template.flatten(), codes, basis.T).view(len(styles), count, *template.shape)
 
 
 def speech_windows(logits: ArrayLike | Tensor, samples: int, rate: int) -> NDArray[np.float64]:
