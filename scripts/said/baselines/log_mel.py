@@ -38,7 +38,7 @@ def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tens
         (..., N, 16000), N >= 1. Published, the last frame may reach beyond the audio's end; exact, it does not.
 
     Raises:
-        ValueError: the audio is shorter than a frame, fps is not from 1 to 16000, or `centres` is neither.
+        ValueError: the audio is too short for a frame, fps is not from 1 to 16000, or `centres` is neither.
     """
     samples = audio.shape[-1] if audio.ndim else 0
     if not 1 <= fps <= SAMPLE_RATE or centres not in ("published", "exact"):
@@ -51,7 +51,7 @@ def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tens
         pad = _CHUNK // 2
         count = samples * fps // SAMPLE_RATE
     if count < 1:
-        raise ValueError(f"audio of {samples} samples is shorter than a frame at {fps} fps")
+        raise ValueError(f"audio of {samples} samples is too short for a frame at {fps} fps")
     padded = F.pad(audio, (pad, pad))
     if centres == "published":
         return padded.unfold(-1, _CHUNK, step)[..., :count, :]
