@@ -1,1 +1,1 @@
-"""The five other methods of Table 1, as their authors built them: one module each, and what several of them share."""
+"""The five methods of the paper's Table 1, one module each, and what several of them share."""
