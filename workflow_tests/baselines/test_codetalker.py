@@ -384,6 +384,8 @@ def test_stages_that_do_not_belong_together_are_refused():
         CodeTalker(MotionAutoencoder(**FIRST[1]), predictor)
     with pytest.raises(ValueError, match="width of 32 must be even, and be divisible by its 5 heads"):
         CodeTalker.from_state_dicts(first, second, encoder_config(), vq_heads=5)
+    with pytest.raises(ValueError, match="whole number of codes of the width that quantize.embedding.weight has, 7"):
+        read({**first, "quantize.embedding.weight": first["quantize.embedding.weight"][:, :-1]}, second)
     with pytest.raises(ValueError, match="width of 16 cannot be divided into 3 heads"):
         CodeTalker.from_state_dicts(first, second, encoder_config(), vq_heads=4, heads=3)
 

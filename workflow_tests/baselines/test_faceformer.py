@@ -310,7 +310,7 @@ def test_sizes_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="width of 16 cannot be divided into 3 heads"):
         FaceFormer.from_state_dict(state, config, heads=3)
     odd = {**state, "vertice_map.weight": torch.zeros(16, 20), "vertice_map_r.weight": torch.zeros(20, 16)}
-    with pytest.raises(ValueError, match="three coordinates each, and the weights are for 20"):
+    with pytest.raises(ValueError, match="three coordinates each, and vertice_map.weight has 20"):
         FaceFormer.from_state_dict({**odd, "vertice_map_r.bias": torch.zeros(20)}, config)
 
 

@@ -203,10 +203,12 @@ class MotionAutoencoder(nn.Module):
         code_width: int = 64,
     ):
         super().__init__()
-        if width % heads or width % code_width or width % 2:
+        if width % heads or width % 2:
+            raise ValueError(f"the VQ-VAE's width of {width} must be even, and be divisible by its {heads} heads")
+        if width % code_width:
             raise ValueError(
-                f"the VQ-VAE's width of {width} must be even, and be divisible by its {heads} heads and by the codes' "
-                f"width of {code_width}"
+                f"the VQ-VAE's width of {width} is not a whole number of codes of the width that "
+                f"quantize.embedding.weight has, {code_width}"
             )
         self.encoder = Encoder(vertices, width, heads, feed_forward, layers)
         self.decoder = Decoder(vertices, width, heads, feed_forward, layers)

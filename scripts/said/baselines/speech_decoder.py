@@ -242,5 +242,5 @@ def whole_vertices(coordinates: int) -> int:
         ValueError: they are not three each.
     """
     if coordinates % 3:
-        raise ValueError(f"vertices have three coordinates each, and the weights are for {coordinates} in all")
+        raise ValueError(f"vertices have three coordinates each, and vertice_map.weight has {coordinates} in all")
     return coordinates // 3
