@@ -120,5 +120,5 @@ def test_the_workflow_exports_on_demand_and_says_why_not(edited):
     extractor.load_official(edited.folder / "results/synthetic-smoke/export/vae.pth")
     done = edited("results/synthetic-smoke/export/base/SAiD.pth", *SMOKE, check=False)
     assert done.returncode
-    log = (edited.folder / "results/synthetic-smoke/logs/export/base.log").read_text()
+    log = (edited.folder / "results/synthetic-smoke/logs/export_said/base.log").read_text()
     assert "the authors' programs cannot run this model" in log and "width is 32, not 192" in log

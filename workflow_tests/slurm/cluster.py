@@ -71,6 +71,11 @@ class Slurm:
             record["JobID"] == job and record["State"].startswith(state) for record in self.jobs("JobID", "State")
         )
 
+    def has_settled(self, job: str) -> bool:
+        """Whether a job has left the queue and the accounting, which learns of it later, knows how."""
+        states = [record["State"] for record in self.jobs("JobID", "State") if record["JobID"] == job]
+        return job not in self.queue() and bool(states) and not {"RUNNING", "PENDING"} & set(states)
+
     def queue(self, comment: str = "", state: str = "") -> list[str]:
         """Jobs in the queue with such a comment, in which the executor writes rule or group, and such a state."""
         rows = [line.split("|") for line in self.command("squeue", "-h", "-o", "%i|%T|%k").splitlines()]

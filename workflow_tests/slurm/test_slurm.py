@@ -84,8 +84,8 @@ class Run:
         for _ in range(5):
             job = self.running(rule)
             fault(job)
-            hit = partial(self.cluster.has_ended, job, state)
-            self.until(lambda: hit() or job not in self.cluster.queue(), f"the end of job {job}")  # noqa: B023, used at once
+            hit, settled = partial(self.cluster.has_ended, job, state), partial(self.cluster.has_settled, job)
+            self.until(lambda: hit() or settled(), f"the end of job {job}")  # noqa: B023, used at once
             if hit():
                 return
         raise AssertionError(f"no {rule} became {state}:\n{self.text[-5000:]}")
