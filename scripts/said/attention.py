@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import cast, overload
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,9 @@ Alignment = Tensor | Band | None
 """A mask (N, M) or (B, 1, N, M), True where attention is allowed; a band; None: attention to everything."""
 
 
-def alignment_bounds(frames: int, audio_frames: int, bias: int | Tensor, device=None) -> tuple[Tensor, Tensor]:
+def alignment_bounds(
+    frames: int, audio_frames: int, bias: int | Tensor, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """The audio frames [first, last) that each output frame attends to (Section 4.2, the alignment bias).
 
     For equal lengths B(i, j) = 0 where |i - j| <= bias and -inf elsewhere. For unequal lengths an output frame sees
@@ -51,7 +54,17 @@ def alignment_bounds(frames: int, audio_frames: int, bias: int | Tensor, device=
     return torch.minimum(first, middle.floor()), torch.maximum(last, middle.floor() + 1)
 
 
-def alignment_mask(frames: int, audio_frames: int, bias: int | Tensor | None, device=None) -> Tensor | None:
+@overload
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor, device: torch.device | None = None
+) -> Tensor: ...
+@overload
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor | None, device: torch.device | None = None
+) -> Tensor | None: ...
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor | None, device: torch.device | None = None
+) -> Tensor | None:
     """Which audio frame each output frame may attend to, as `alignment_bounds` says.
 
     Returns:
@@ -65,7 +78,7 @@ def alignment_mask(frames: int, audio_frames: int, bias: int | Tensor | None, de
     return (audio >= first[..., None]) & (audio < last[..., None])
 
 
-def alignment_band(frames: int, audio_frames: int, bias: int, device=None) -> Band:
+def alignment_band(frames: int, audio_frames: int, bias: int, device: torch.device | None = None) -> Band:
     """The same in blocks, without what lies outside the band."""
     block = max(_BLOCK, 2 * bias)
     blocks = -(-frames // block)
@@ -211,11 +224,15 @@ class AudioTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, audio_width, heads)])
         self.proj_out = zero_initialised(nn.Conv1d(width, width, 1))
 
+    @property
+    def block(self) -> TransformerBlock:
+        """The one block: the list is there for the published weights' names."""
+        return cast(TransformerBlock, self.transformer_blocks[0])
+
     def forward(self, x: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
         """(B, C, N), (B, M, D) -> (B, C, N)."""
         hidden = self.norm(x).transpose(1, 2)
-        for block in self.transformer_blocks:
-            hidden = block(hidden, audio, allowed)
+        hidden = self.block(hidden, audio, allowed)
         return x + self.proj_out(hidden.transpose(1, 2))
 
 

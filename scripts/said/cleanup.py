@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
+from trimesh.visual import ColorVisuals
 
 from said.landmarks import CHIN, LANDMARKS, LEFT_EAR, MOUTH_CORNERS, NASION, RIGHT_EAR, RIMS
 from said.meshes import boundary_vertices, edge_graph, geodesic_distance, unique_edges
@@ -37,12 +39,12 @@ class Regions:
     eyeballs: the part of the head that never moves.
     """
 
-    head: np.ndarray
-    face: np.ndarray
-    eyeballs: np.ndarray
+    head: NDArray[np.int64]
+    face: NDArray[np.int64]
+    eyeballs: NDArray[np.int64]
 
 
-def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
+def find_regions(mesh: trimesh.Trimesh, landmarks: ArrayLike, head: ArrayLike | None = None) -> Regions:
     """Divide a template by its 68 landmarks (iBUG); axes and unit of length are free.
 
     Args:
@@ -70,7 +72,7 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
     used[faces] = True
 
     lateral, upward, forward = head_axes(vertices, landmarks)
-    height = np.linalg.norm(vertices[landmarks[NASION]] - vertices[landmarks[CHIN]])
+    height = float(np.linalg.norm(vertices[landmarks[NASION]] - vertices[landmarks[CHIN]]))
     in_head = np.zeros(len(vertices), bool)
     if head is None:
         in_head = used & ~_neck(vertices, faces, skin, landmarks, upward, forward, height)
@@ -91,7 +93,7 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
     return Regions(*(np.flatnonzero(part) for part in (in_head, face, in_head & used & ~skin)))
 
 
-def crop(mesh: trimesh.Trimesh, vertices) -> tuple[trimesh.Trimesh, np.ndarray]:
+def crop(mesh: trimesh.Trimesh, vertices: ArrayLike) -> tuple[trimesh.Trimesh, NDArray[np.int64]]:
     """The part of a mesh on the given vertices, in their order, and the (V,) map from old index to new, else -1.
 
     Faces stay where all three corners do; vertices are neither merged nor reordered. Vertex colours follow.
@@ -103,12 +105,13 @@ def crop(mesh: trimesh.Trimesh, vertices) -> tuple[trimesh.Trimesh, np.ndarray]:
     old_to_new[vertices] = np.arange(len(vertices))
     faces = old_to_new[np.asarray(mesh.faces)]
     faces = faces[(faces >= 0).all(axis=1)]
-    colours = mesh.visual.vertex_colors[vertices] if mesh.visual.kind == "vertex" else None
+    visual = mesh.visual
+    colours = visual.vertex_colors[vertices] if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
     part = trimesh.Trimesh(mesh.vertices[vertices], faces, vertex_colors=colours, process=False)
     return part, old_to_new
 
 
-def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray:
+def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved: ArrayLike) -> NDArray[np.float64]:
     """Put the parts that the transfer did not see back on every blendshape.
 
     Eyeballs stay where the template has them, to the last bit. Ears and the back of the head do so beyond a
@@ -127,7 +130,7 @@ def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray
     faces_moved = np.asarray(faces_moved, float)
     if faces_moved.ndim != 3 or faces_moved.shape[1:] != (len(regions.face), 3):
         raise ValueError(f"faces_moved must be (E, {len(regions.face)}, 3) as the face, got {faces_moved.shape}")
-    expected = size_of(mesh.vertices[regions.face])
+    expected = float(size_of(mesh.vertices[regions.face]))
     for expression, size in enumerate(size_of(faces_moved)):
         if fault := size_fault(size, expected):
             raise ValueError(f"expression {expression}, beside the template, {fault}")
@@ -156,7 +159,9 @@ def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray
     return moved
 
 
-def head_axes(vertices, landmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def head_axes(
+    vertices: NDArray, landmarks: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Unit vectors to the subject's left, up and forward, from four of the 68 landmarks."""
     lateral = vertices[landmarks[LEFT_EAR]] - vertices[landmarks[RIGHT_EAR]]
     lateral = lateral / np.linalg.norm(lateral)
@@ -166,7 +171,7 @@ def head_axes(vertices, landmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lateral, upward, np.cross(lateral, upward)
 
 
-def _checked_landmarks(landmarks, count):
+def _checked_landmarks(landmarks: ArrayLike, count: int) -> NDArray:
     landmarks = np.asarray(landmarks)
     if landmarks.shape != (LANDMARKS,):
         raise ValueError(f"landmarks must be the {LANDMARKS} vertex indices of the iBUG scheme, got {landmarks.shape}")
@@ -178,7 +183,15 @@ def _checked_landmarks(landmarks, count):
     return landmarks
 
 
-def _neck(vertices, faces, skin, landmarks, upward, forward, height):
+def _neck(
+    vertices: NDArray,
+    faces: NDArray,
+    skin: NDArray[np.bool_],
+    landmarks: NDArray,
+    upward: NDArray[np.float64],
+    forward: NDArray[np.float64],
+    height: float,
+) -> NDArray[np.bool_]:
     """(V,) bool: skin below the jaw that reaches the open end of the neck.
 
     The limit begins a little below the chin, rises towards the back and runs level behind the ears' landmarks.
@@ -202,7 +215,7 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     return _with_teeth(faces, below & (labels == labels[lowest]))
 
 
-def _with_teeth(faces, cut):
+def _with_teeth(faces: NDArray, cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """`cut` (V,) bool and what it would leave hanging by one triangle along its edge."""
     whole = np.bincount(faces.ravel(), minlength=len(cut))
     for _ in range(3):
@@ -211,7 +224,7 @@ def _with_teeth(faces, cut):
     return cut
 
 
-def _cavities(vertices, faces, landmarks):
+def _cavities(vertices: NDArray, faces: NDArray, landmarks: NDArray) -> NDArray[np.bool_]:
     """(V,) bool: what the rims of mouth and eyes cut off from the nasion, beyond the thickness of lips and lids."""
     graph = edge_graph(vertices, faces)
     rim = np.unique(np.concatenate([_closed_path(graph, landmarks[indices]) for indices in RIMS]))
@@ -223,7 +236,7 @@ def _cavities(vertices, faces, landmarks):
     return behind & (dijkstra(graph, directed=False, indices=rim, min_only=True) > CAVITY_DEPTH * mouth_width)
 
 
-def _closed_path(graph, stations):
+def _closed_path(graph: sparse.csr_matrix, stations: NDArray) -> NDArray[np.int64]:
     """Vertices of the shortest path along edges that visits the stations in turn and returns to the first."""
     _, predecessors = dijkstra(graph, directed=False, indices=stations, return_predecessors=True)
     path = []
@@ -234,7 +247,7 @@ def _closed_path(graph, stations):
     return np.array(path)
 
 
-def _connected_part(faces, inside, landmarks):
+def _connected_part(faces: NDArray, inside: NDArray[np.bool_], landmarks: NDArray) -> NDArray[np.bool_]:
     """(V,) bool: the connected part of `inside`, joined by whole faces, that holds all landmarks."""
     inner = faces[inside[faces].all(axis=1)]
     labels = connected_component_labels(faces_to_edges(inner), len(inside))
@@ -247,16 +260,18 @@ def _connected_part(faces, inside, landmarks):
     return part
 
 
-def _pockets(faces, rest, distance, depth):
+def _pockets(faces: NDArray, rest: NDArray[np.bool_], distance: NDArray[np.float64], depth: float) -> NDArray[np.bool_]:
     """(V,) bool: connected parts of the rest that nowhere lie farther than `depth` from the seam."""
-    inner = faces_to_edges(faces)
+    inner = np.asarray(faces_to_edges(faces))
     labels = connected_component_labels(inner[rest[inner].all(axis=1)], len(rest))
     farthest = np.zeros(labels.max() + 1)
     np.maximum.at(farthest, labels, distance)
     return rest & (farthest[labels] <= depth)
 
 
-def _extend(displacement, vertices, faces, unknown, smooth):
+def _extend(
+    displacement: NDArray[np.float64], vertices: NDArray, faces: NDArray, unknown: NDArray[np.bool_], smooth: bool
+) -> None:
     """Fill the unknown rows of (V, n) displacements in place, from the known ones around them.
 
     smooth: least squared Laplacian (no kink where known meets unknown), else Laplacian zero (no overshoot).
@@ -266,13 +281,13 @@ def _extend(displacement, vertices, faces, unknown, smooth):
     weights = edge_graph(vertices, faces)
     weights.data = 1 / weights.data
     degree = np.asarray(weights.sum(axis=1)).ravel()
-    laplacian = sparse.diags(degree) - weights
+    laplacian = sparse.csr_matrix(sparse.diags(degree) - weights)
     if smooth:
-        laplacian = sparse.diags(1 / np.maximum(degree, 1e-300)) @ laplacian
-        rows = np.flatnonzero(np.diff(laplacian.tocsr()[:, unknown].indptr))
+        laplacian = sparse.csr_matrix(sparse.diags(1 / np.maximum(degree, 1e-300)) @ laplacian)
+        rows = np.flatnonzero(np.diff(laplacian[:, unknown].indptr))
     else:
         rows = np.flatnonzero(unknown)
-    laplacian = laplacian.tocsr()[rows]
+    laplacian = laplacian[rows]
     inner, outer = laplacian[:, unknown], laplacian[:, ~unknown]
     right = -(outer @ displacement[~unknown])
     # In least squares the rows reach one ring into the known, which is what joins the slopes.

@@ -8,7 +8,10 @@ Given a template b0, blendshapes b1..bK and frames p1..pN, find
 The vertices are summed out here, frame by frame; `said.quadratic_program` finds the optimum and proves it.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from said.quadratic_program import SOLVERS, Problem, UncertifiedError, solve
 from said.rig import reconstruct
@@ -19,7 +22,16 @@ _CHUNK_BYTES = 4 * 2**20  # of frames held in float64 at a time: about what a pr
 _SNAP = 1e-10  # coefficients this close to a bound are put on it
 
 
-def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded", *, ridge=0.0, names=None):
+def fit_coefficients(
+    template: ArrayLike,
+    blendshapes: ArrayLike,
+    frames: NDArray,
+    max_step: float = 0.1,
+    solver: str = "banded",
+    *,
+    ridge: float = 0.0,
+    names: Sequence[str] | None = None,
+) -> NDArray[np.float64]:
     """The unique coefficients that bring the blendshapes closest to every frame of a sequence (Eq. 2).
 
     Args:
@@ -64,7 +76,7 @@ def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded
     return coefficients
 
 
-def standard_deviation(sequences) -> np.ndarray:
+def standard_deviation(sequences: Iterable[ArrayLike]) -> NDArray[np.float64]:
     """(K,) standard deviation of every coefficient over all frames of a list of (N_i, K) sequences.
 
     Divides by the number of frames less one, as the published `coeffs_std.csv` (pandas' convention).
@@ -75,7 +87,9 @@ def standard_deviation(sequences) -> np.ndarray:
     return frames.std(axis=0, ddof=1)
 
 
-def vertex_rms(template, blendshapes, coefficients, frames):
+def vertex_rms(
+    template: NDArray, blendshapes: ArrayLike, coefficients: NDArray, frames: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Root mean squared distance between the frames' vertices and their reconstruction.
 
     Args: as of `fit_coefficients` and its result (N, K).
@@ -92,7 +106,9 @@ def vertex_rms(template, blendshapes, coefficients, frames):
     return per_frame, np.sqrt(per_vertex / len(frames))
 
 
-def _checked_basis(template, blendshapes, names):
+def _checked_basis(
+    template: ArrayLike, blendshapes: ArrayLike, names: Sequence[str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     template = np.asarray(template, float)
     blendshapes = np.asarray(blendshapes, float)
     if template.ndim != 2 or template.shape[1] != 3:
@@ -106,18 +122,18 @@ def _checked_basis(template, blendshapes, names):
     for index, shape in enumerate(blendshapes):
         if not np.isfinite(shape).all():
             raise ValueError(f"{_name(index, names)}: vertex {_first_bad(shape)} is not finite")
-        if fault := size_fault(size_of(shape), size_of(template)):
+        if fault := size_fault(float(size_of(shape)), float(size_of(template))):
             raise ValueError(f"{_name(index, names)}, beside the template, {fault}")
     return template, blendshapes
 
 
-def _check_frames_shape(frames, template):
+def _check_frames_shape(frames: ArrayLike, template: NDArray) -> None:
     shape = np.shape(frames)
     if len(shape) != 3 or shape[1:] != template.shape or shape[0] == 0:
         raise ValueError(f"frames must be (N, {len(template)}, 3) with N >= 1 as the template, got {shape}")
 
 
-def _smallest_curvature(hessian, names):
+def _smallest_curvature(hessian: NDArray[np.float64], names: Sequence[str] | None) -> float:
     """Smallest eigenvalue of B'B; says which blendshapes are at fault where it vanishes."""
     norms = np.sqrt(np.diag(hessian))
     if not norms.max() > 0 or norms.min() <= 1e-9 * norms.max():
@@ -139,7 +155,7 @@ def _smallest_curvature(hessian, names):
     return eigenvalues[0]
 
 
-def _project(template, offsets, frames):
+def _project(template: NDArray[np.float64], offsets: NDArray[np.float64], frames: NDArray) -> NDArray[np.float64]:
     """(N, K) B'(b0 - p^n), reading the frames in pieces and refusing values that are not finite or in another unit."""
     linear, expected = np.empty((len(frames), len(offsets))), size_of(template)
     for part in _chunks(frames):
@@ -158,16 +174,17 @@ def _project(template, offsets, frames):
     return linear
 
 
-def _chunks(frames):
+def _chunks(frames: NDArray) -> Iterator[slice]:
+    """Frames to be read at a time, so that few are held in float64."""
     per_frame = 8 * int(np.prod(np.shape(frames)[1:]))
     size = max(1, _CHUNK_BYTES // per_frame)
     for start in range(0, len(frames), size):
         yield slice(start, min(start + size, len(frames)))
 
 
-def _first_bad(vertices):
+def _first_bad(vertices: NDArray) -> int:
     return int(np.nonzero(~np.isfinite(vertices).all(axis=1))[0][0])
 
 
-def _name(index, names):
+def _name(index: int, names: Sequence[str] | None) -> str:
     return f"blendshape {index}" if names is None else f"blendshape {names[index]}"

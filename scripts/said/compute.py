@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-_BACKENDS = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+# cudnn puts an object with `conv` in the place of its module, which the checker does not see.
+_BACKENDS = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Compute:
     precision: str = "float32"
     compile: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.precision not in ("float32", "tf32", "bf16"):
             raise ValueError(f"compute.precision must be float32, tf32 or bf16, not {self.precision!r}")
 

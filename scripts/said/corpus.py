@@ -47,10 +47,16 @@ class Topology:
 
 
 def write_topology(path: PathLike, topology: Topology) -> None:
+    """A topology as npz."""
     write_arrays(path, vars(topology))
 
 
 def read_topology(path: PathLike) -> Topology:
+    """What `write_topology` wrote.
+
+    Raises:
+        UnreadableError: the file is damaged, or no npz.
+    """
     return Topology(**read_arrays(path))
 
 
@@ -86,7 +92,11 @@ def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike)
 
 
 def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
-    """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence."""
+    """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence.
+
+    Raises:
+        ValueError: the folder holds none, or a file is no table of coefficients.
+    """
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]  # it is compiled and has no stub
 
 from said.landmarks import LANDMARKS, LOWER_INNER_LIP, MOUTH_CORNERS, UPPER_INNER_LIP
 from said.meshes import (
@@ -40,7 +41,9 @@ _PARTNER_RATIO, _EXACT = 4.0, 1e-6  # and this many times as far as the nearest
 _BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
 
 
-def find_correspondence(source, target, source_landmarks, target_landmarks) -> np.ndarray:
+def find_correspondence(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
+) -> NDArray[np.int64]:
     """Pairs of triangles that correspond on two faces.
 
     Args:
@@ -57,15 +60,17 @@ def find_correspondence(source, target, source_landmarks, target_landmarks) -> n
         ValueError: landmarks that differ in number, are repeated, out of range or in the wrong places or order;
             meshes that are not finite, or whose triangles face inwards.
     """
-    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
-    registered, scene = _register(source, target, source_landmarks, target_landmarks)
-    return _pair_faces(registered, scene, source.faces, target.faces)
+    landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    registered, scene = _register(source, target, *landmarks)
+    return _pair_faces(registered, scene, np.asarray(source.faces), np.asarray(target.faces))
 
 
-def register(source, target, source_landmarks, target_landmarks) -> np.ndarray:
-    """(Vs, 3) vertices of the source bent onto the target; arguments as of `find_correspondence`."""
-    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
-    registered, scene = _register(source, target, source_landmarks, target_landmarks)
+def register(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
+) -> NDArray[np.float64]:
+    """(Vs, 3) vertices of the source bent onto the target; arguments and errors as of `find_correspondence`."""
+    landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    registered, scene = _register(source, target, *landmarks)
     return scene.to_target(registered)
 
 
@@ -76,21 +81,23 @@ def register(source, target, source_landmarks, target_landmarks) -> np.ndarray:
 class _Scene:
     """Both meshes in the source's frame, lengths in its mean edges, and which side of the mouth things are."""
 
-    source: np.ndarray
-    target: np.ndarray
-    source_side: np.ndarray
-    target_side: np.ndarray
+    source: NDArray[np.float64]
+    target: NDArray[np.float64]
+    source_side: NDArray[np.float64]
+    target_side: NDArray[np.float64]
     normalise: Similarity
     align: Similarity
 
-    def to_target(self, points):
+    def to_target(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """From the scene back to the target's own frame and unit."""
         normalise, align = self.normalise, self.align
         points = (points - normalise.translation) / normalise.scale
         return (points - align.translation) @ align.rotation / align.scale
 
 
-def _checked_landmarks(source, target, source_landmarks, target_landmarks):
+def _checked_landmarks(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
+) -> tuple[NDArray, NDArray]:
     source_landmarks, target_landmarks = np.asarray(source_landmarks), np.asarray(target_landmarks)
     if source_landmarks.shape != target_landmarks.shape or source_landmarks.ndim != 1 or source_landmarks.size < 4:
         raise ValueError(
@@ -113,7 +120,9 @@ def _checked_landmarks(source, target, source_landmarks, target_landmarks):
     return source_landmarks, target_landmarks
 
 
-def _check_alike(source, target, source_landmarks, target_landmarks):
+def _check_alike(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> None:
     """What can be told of landmarks of no known scheme: whether both meshes have them in the same places."""
     source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
     source_points, target_points = source_vertices[source_landmarks], target_vertices[target_landmarks]
@@ -124,7 +133,10 @@ def _check_alike(source, target, source_landmarks, target_landmarks):
     require_same_side(source_normals @ turn.T, target_normals)
 
 
-def _register(source, target, source_landmarks, target_landmarks):
+def _register(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> tuple[NDArray[np.float64], _Scene]:
+    """(Vs, 3) vertices of the source bent onto the target, in the scene, and the scene."""
     scene = _scene(source, target, source_landmarks, target_landmarks)
     faces = np.asarray(source.faces)
     count = len(scene.source)
@@ -165,7 +177,9 @@ def _register(source, target, source_landmarks, target_landmarks):
     return positions, scene
 
 
-def _scene(source, target, source_landmarks, target_landmarks):
+def _scene(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> _Scene:
     source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
     align = fit_similarity(target_vertices[target_landmarks], source_vertices[source_landmarks])
     edges = unique_edges(np.asarray(source.faces))
@@ -182,7 +196,7 @@ def _scene(source, target, source_landmarks, target_landmarks):
     )
 
 
-def _mouth_side(mesh, landmarks):
+def _mouth_side(mesh: trimesh.Trimesh, landmarks: NDArray) -> NDArray[np.float64]:
     """(V,) in [-1, 1]: below or above the mouth, by distance along the surface, which no path crosses.
 
     Distance through space ties the upper lip to the lower where they touch; this keeps them apart.
@@ -198,12 +212,21 @@ def _mouth_side(mesh, landmarks):
     return np.clip(difference / (0.15 * width), -1, 1)
 
 
-def _features(points, side):
+def _features(points: NDArray[np.float64], side: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points with the side of the mouth as a fourth coordinate, worth three mean edges between the lips."""
     return np.column_stack([points, 1.5 * side])
 
 
-def _closest_points(positions, faces, moving, scene, used, tree, target_normals, on_boundary):
+def _closest_points(
+    positions: NDArray[np.float64],
+    faces: NDArray,
+    moving: NDArray,
+    scene: _Scene,
+    used: NDArray,
+    tree: cKDTree,
+    target_normals: NDArray[np.float64],
+    on_boundary: NDArray[np.bool_],
+) -> tuple[NDArray, NDArray[np.float64]]:
     """Source vertices with a valid closest point, and those points: on the plane of the nearest vertex.
 
     Valid: normals less than 90 degrees apart, and not on the target's rim, where the surface merely ends.
@@ -224,7 +247,7 @@ def _closest_points(positions, faces, moving, scene, used, tree, target_normals,
     return moving[valid], points[valid]
 
 
-def _full_gradient(vertices, faces):
+def _full_gradient(vertices: NDArray[np.float64], faces: NDArray) -> sparse.csr_matrix:
     """(3F, V + F) operator from vertices and one apex per face to deformation gradients, transposed, stacked.
 
     The apex is Sumner & Popovic's fourth vertex, which gives a triangle's affine map its third direction.
@@ -243,7 +266,7 @@ def _full_gradient(vertices, faces):
     return sparse.csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), (3 * total, count + total))
 
 
-def _face_differences(faces):
+def _face_differences(faces: NDArray) -> sparse.csr_matrix:
     """(3A, 3F) differences of the gradients of faces that share an edge."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     owner = np.tile(np.arange(len(faces)), 3)
@@ -255,14 +278,15 @@ def _face_differences(faces):
     shape = (len(left), len(faces))
     pairs = sparse.csr_matrix((np.ones(len(left)), (rows, left)), shape)
     pairs = pairs - sparse.csr_matrix((np.ones(len(left)), (rows, right)), shape)
-    return sparse.kron(pairs, sparse.eye(3), format="csr")
+    return sparse.csr_matrix(sparse.kron(pairs, sparse.eye(3), format="csr"))
 
 
 # ------------------------------------------------------------------------------------------ pairing
 
 
-def _pair_faces(registered, scene, source_faces, target_faces):
-    source_faces, target_faces = np.asarray(source_faces), np.asarray(target_faces)
+def _pair_faces(
+    registered: NDArray[np.float64], scene: _Scene, source_faces: NDArray, target_faces: NDArray
+) -> NDArray[np.int64]:
     source = _face_features(registered, scene.source_side, source_faces)
     target = _face_features(scene.target, scene.target_side, target_faces)
     source_normals = trimesh.Trimesh(registered, source_faces, process=False).face_normals
@@ -284,16 +308,23 @@ def _pair_faces(registered, scene, source_faces, target_faces):
     return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
 
 
-def _face_features(vertices, side, faces):
+def _face_features(
+    vertices: NDArray[np.float64], side: NDArray[np.float64], faces: NDArray
+) -> NDArray[np.float64]:
     return _features(vertices[faces].mean(axis=1), side[faces].mean(axis=1))
 
 
-def _mean_edge(vertices, faces):
+def _mean_edge(vertices: NDArray[np.float64], faces: NDArray) -> float:
     edges = unique_edges(faces)
     return np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).mean()
 
 
-def _nearest_compatible(queries, query_normals, points, normals):
+def _nearest_compatible(
+    queries: NDArray[np.float64],
+    query_normals: NDArray[np.float64],
+    points: NDArray[np.float64],
+    normals: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Index of the nearest point whose normal is less than 90 degrees away, and its distance (inf if none).
 
     Where none of the candidates is compatible the one with the least opposed normal is named.

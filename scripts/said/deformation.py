@@ -12,6 +12,8 @@ each triangle's partners, turned into the target's frame. One factorisation serv
 
 import numpy as np
 import scipy.sparse as sparse
+import trimesh
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
@@ -26,7 +28,9 @@ __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 _STILL = 1e-3  # of the largest displacement: what moves less anchors the translation
 
 
-def transfer(source, deformed, target, correspondence) -> np.ndarray:
+def transfer(
+    source: trimesh.Trimesh, deformed: ArrayLike, target: trimesh.Trimesh, correspondence: ArrayLike
+) -> NDArray[np.float64]:
     """Give the target the deformations of the source.
 
     The solution is free up to a translation per connected component, which is chosen so that the parts whose
@@ -47,31 +51,31 @@ def transfer(source, deformed, target, correspondence) -> np.ndarray:
         ValueError: wrong shapes, faces out of range or without a partner, values that are not finite, expressions
             in another unit of length than the source.
     """
-    deformed, correspondence = _checked(source, deformed, target, correspondence)
+    expressions, pairs = _checked(source, deformed, target, correspondence)
     source_vertices, source_faces = np.asarray(source.vertices, float), np.asarray(source.faces)
     target_vertices, target_faces = np.asarray(target.vertices, float), np.asarray(target.faces)
-    expressions, total = len(deformed), len(target_faces)
+    count, total = len(expressions), len(target_faces)
 
-    partners = _partner_mean(correspondence, len(source_faces), total)
-    frame = _frame(source_vertices, source_faces, target_vertices, target_faces, correspondence)
+    partners = _partner_mean(pairs, len(source_faces), total)
+    frame = _frame(source_vertices, source_faces, target_vertices, target_faces, pairs)
 
-    change = deformation_gradients(source_vertices, source_faces, deformed) - np.eye(3)
+    change = deformation_gradients(source_vertices, source_faces, expressions) - np.eye(3)
     change = frame.rotation @ change @ frame.rotation.T
     change = partners @ change.transpose(1, 0, 2, 3).reshape(len(source_faces), -1)
     # Rows of G are (face, input axis); the right-hand side is wanted per (expression, output axis).
-    change = change.reshape(total, expressions, 3, 3).transpose(0, 3, 1, 2).reshape(3 * total, -1)
+    change = change.reshape(total, count, 3, 3).transpose(0, 3, 1, 2).reshape(3 * total, -1)
 
-    displacement = _solve_poisson(target_vertices, target_faces, change).reshape(-1, expressions, 3)
+    displacement = _solve_poisson(target_vertices, target_faces, change).reshape(-1, count, 3)
     displacement = displacement.transpose(1, 0, 2)
 
-    motion = (deformed - source_vertices)[:, source_faces].mean(axis=2)  # of the source's faces
+    motion = (expressions - source_vertices)[:, source_faces].mean(axis=2)  # of the source's faces
     motion = partners @ motion.transpose(1, 0, 2).reshape(len(source_faces), -1)
-    motion = motion.reshape(total, expressions, 3).transpose(1, 0, 2) @ frame.rotation.T * frame.scale
+    motion = motion.reshape(total, count, 3).transpose(1, 0, 2) @ frame.rotation.T * frame.scale
     _anchor(displacement, motion, target_vertices, target_faces)
     return target_vertices + displacement
 
 
-def deformation_gradients(vertices, faces, deformed) -> np.ndarray:
+def deformation_gradients(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.float64]:
     """(E, F, 3, 3) affine maps of every triangle of (V, 3) vertices to each of (E, V, 3) deformed vertices.
 
     The third direction is the normal, scaled by the square root of the area as in Sumner & Popovic's Eq. 1.
@@ -86,7 +90,7 @@ def deformation_gradients(vertices, faces, deformed) -> np.ndarray:
     return gradients
 
 
-def flipped_faces(vertices, faces, deformed) -> np.ndarray:
+def flipped_faces(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.bool_]:
     """(E, F) bool: faces that a deformation turns by more than 90 degrees or collapses to 1 % of their area."""
     rest = _area_vectors(np.asarray(vertices), faces)
     moved = _area_vectors(np.asarray(deformed), faces)
@@ -94,7 +98,9 @@ def flipped_faces(vertices, faces, deformed) -> np.ndarray:
     return ((moved * rest).sum(axis=-1) <= 0) | (np.linalg.norm(moved, axis=-1) < 0.01 * size)
 
 
-def _checked(source, deformed, target, correspondence):
+def _checked(
+    source: trimesh.Trimesh, deformed: ArrayLike, target: trimesh.Trimesh, correspondence: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray]:
     deformed = np.asarray(deformed, float)
     correspondence = np.asarray(correspondence)
     if deformed.ndim != 3 or deformed.shape[1:] != source.vertices.shape:
@@ -102,7 +108,7 @@ def _checked(source, deformed, target, correspondence):
     if not np.isfinite(deformed).all():
         expression, vertex, _ = (int(i[0]) for i in np.nonzero(~np.isfinite(deformed)))
         raise ValueError(f"expression {expression}: vertex {vertex} is not finite")
-    expected = size_of(source.vertices)
+    expected = float(size_of(source.vertices))
     for expression, size in enumerate(size_of(deformed)):
         if fault := size_fault(size, expected):
             raise ValueError(f"expression {expression}, beside the neutral source, {fault}")
@@ -119,14 +125,20 @@ def _checked(source, deformed, target, correspondence):
     return deformed, correspondence
 
 
-def _partner_mean(correspondence, sources, targets):
+def _partner_mean(correspondence: NDArray, sources: int, targets: int) -> sparse.csr_matrix:
     """(Ft, Fs) matrix that averages over the partners of each target face."""
     pairs = np.unique(correspondence, axis=0)
     share = 1.0 / np.bincount(pairs[:, 1], minlength=targets)[pairs[:, 1]]
     return sparse.csr_matrix((share, (pairs[:, 1], pairs[:, 0])), shape=(targets, sources))
 
 
-def _frame(source_vertices, source_faces, target_vertices, target_faces, correspondence) -> Similarity:
+def _frame(
+    source_vertices: NDArray[np.float64],
+    source_faces: NDArray,
+    target_vertices: NDArray[np.float64],
+    target_faces: NDArray,
+    correspondence: NDArray,
+) -> Similarity:
     """The similarity that carries the source onto the target, from the centroids of paired triangles."""
     source_centroids = source_vertices[source_faces[correspondence[:, 0]]].mean(axis=1)
     target_centroids = target_vertices[target_faces[correspondence[:, 1]]].mean(axis=1)
@@ -134,12 +146,13 @@ def _frame(source_vertices, source_faces, target_vertices, target_faces, corresp
     return fit_similarity(source_centroids, target_centroids, weights)
 
 
-def _area_vectors(vertices, faces):
+def _area_vectors(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
+    """(..., F, 3) normals of the triangles of (..., V, 3) vertices, twice their area long."""
     first = vertices[..., faces[:, 0], :]
     return np.cross(vertices[..., faces[:, 1], :] - first, vertices[..., faces[:, 2], :] - first)
 
 
-def _frames(vertices, faces):
+def _frames(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(E, F, 3, 3): columns are two edges and the scaled normal of every triangle."""
     first = vertices[:, faces[:, 0]]
     one, two = vertices[:, faces[:, 1]] - first, vertices[:, faces[:, 2]] - first
@@ -149,7 +162,7 @@ def _frames(vertices, faces):
     return np.stack([one, two, normal], axis=-1)
 
 
-def gradient_operator(vertices, faces):
+def gradient_operator(vertices: NDArray, faces: NDArray) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
     """((3F, V) gradients of a function on the vertices, stacked per face; (F,) areas).
 
     Collapsed triangles get the gradient zero, hence no say.
@@ -167,12 +180,12 @@ def gradient_operator(vertices, faces):
     return operator, double_area / 2
 
 
-def _components(faces, count):
+def _components(faces: NDArray, count: int) -> tuple[NDArray, NDArray]:
     """(V,) label of every vertex's connected component, and the vertices that have faces."""
     return connected_component_labels(faces_to_edges(faces), count), np.unique(faces)
 
 
-def _solve_poisson(vertices, faces, change):
+def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArray[np.float64]) -> NDArray[np.float64]:
     """(V, n) displacements whose gradients come closest to `change` (3F, n), one vertex per component held."""
     operator, areas = gradient_operator(vertices, faces)
     weighted = operator.T @ sparse.diags(np.repeat(areas, 3))
@@ -192,7 +205,9 @@ def _solve_poisson(vertices, faces, change):
     return displacement
 
 
-def _anchor(displacement, motion, vertices, faces):
+def _anchor(
+    displacement: NDArray[np.float64], motion: NDArray[np.float64], vertices: NDArray[np.float64], faces: NDArray
+) -> None:
     """Shift each component of (E, V, 3) displacements, in place; `motion` (E, F, 3) is that of the partners."""
     labels, used = _components(faces, len(vertices))
     areas = np.linalg.norm(_area_vectors(vertices, faces), axis=1)

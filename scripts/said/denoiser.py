@@ -60,7 +60,7 @@ class Denoiser(nn.Module):
 
     def alignment(self, frames: int, audio_frames: int, timesteps: Tensor) -> Alignment:
         """What cross-attention may see; where it is scheduled over diffusion time, of each item of the batch."""
-        if self.alignment_schedule == "constant":
+        if self.alignment_bias is None or self.alignment_schedule == "constant":
             return alignment(frames, audio_frames, self.alignment_bias, timesteps.device)
         noise_share = timesteps / max(self.last_timestep, 1)
         bias = scheduled_bias(self.alignment_bias, audio_frames, noise_share, self.alignment_schedule)

@@ -1,9 +1,12 @@
 """Diffusion on blendshape coefficients (Section 4.2): the training losses, sampling and editing."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, SchedulerMixin
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from said.model import CHANNELS, ModelConfig, SAiD
@@ -33,16 +36,19 @@ class _BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
     pass
 
 
-SAMPLERS = {
+Scheduler = _BoxDDIM | _BoxDDPM | _BoxDPMSolver
+
+SAMPLERS: dict[str, tuple[type[Scheduler], dict[str, Any]]] = {
     "ddim": (_BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
     "ddpm": (_BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
     # Of second order, in equal steps of the log-SNR, which has no bound at the end of the cosine schedule but this.
     "dpmsolver++": (_BoxDPMSolver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
 """Kinds of `sampler`: the scheduler of diffusers and its settings."""
+_PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction"}
 
 
-def scheduler(model: SAiD, sampler: str = "ddim") -> SchedulerMixin:
+def scheduler(model: SAiD, sampler: str = "ddim") -> Scheduler:
     """The noise schedule of a model with the rule of a sampler.
 
     Raw coefficients are clipped to [-1, 1] at each step as in the authors' implementation, scaled ones to the image of
@@ -52,22 +58,24 @@ def scheduler(model: SAiD, sampler: str = "ddim") -> SchedulerMixin:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     kind, settings = SAMPLERS[sampler]
     config = model.config
-    made = kind(
-        num_train_timesteps=config.diffusion_steps,
-        beta_schedule=config.noise_schedule,
-        prediction_type={"epsilon": "epsilon", "v": "v_prediction"}[config.prediction],
+    schedule = kind(
+        **_noise_schedule(config),
+        prediction_type=_PREDICTIONS[config.prediction],
         thresholding=True,
         **settings,
     )
-    made.upper = 1 / model.coefficient_scale
-    made.lower = torch.zeros_like(made.upper) if config.scaled else -made.upper
-    return made
+    schedule.upper = 1 / model.coefficient_scale
+    schedule.lower = torch.zeros_like(schedule.upper) if config.scaled else -schedule.upper
+    return schedule
 
 
 def alphas_cumprod(config: ModelConfig) -> Tensor:
     """(diffusion steps,) the share of the signal's variance that is left at each timestep."""
-    schedule = DDPMScheduler(num_train_timesteps=config.diffusion_steps, beta_schedule=config.noise_schedule)
-    return schedule.alphas_cumprod
+    return DDPMScheduler(**_noise_schedule(config)).alphas_cumprod
+
+
+def _noise_schedule(config: ModelConfig) -> dict[str, Any]:
+    return {"num_train_timesteps": config.diffusion_steps, "beta_schedule": config.noise_schedule}
 
 
 def training_losses(
@@ -165,16 +173,16 @@ Predictor = Callable[[Tensor, int], Tensor]
 
 def guided(model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float) -> Predictor:
     """Eq. 9 as it is written: eps_c + gamma (eps_c - eps_null); `said.guidance.GuidedDenoiser` is the faster form."""
-    nobody = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
-    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, nobody)])
+    unconditional = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
+    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, unconditional)])
 
     def predict(values: Tensor, step: int) -> Tensor:
         batch = values if guidance == 0 else torch.cat([values, values])
         predicted = model.denoiser(batch, timesteps[step].expand(len(batch)), both)
         if guidance == 0:
             return predicted
-        conditional, unconditional = predicted.chunk(2)
-        return conditional + guidance * (conditional - unconditional)
+        with_audio, without = predicted.chunk(2)
+        return with_audio + guidance * (with_audio - without)
 
     return predict
 
@@ -222,27 +230,28 @@ def sample(
     _check(model, shape, steps, guidance, initial_noise, reference, mask, strength)
     schedule = scheduler(model, sampler)
     schedule.set_timesteps(steps)  # on the CPU, as its tables are: looking up would have to wait for a GPU at each step
-    made = min(max(int(steps * strength), 1), steps)
-    timesteps = schedule.timesteps[steps - made :]
+    remaining = min(max(int(steps * strength), 1), steps)
+    timesteps: Any = schedule.timesteps[steps - remaining :]  # diffusers annotates them as IntTensor here, int there
 
     generator = generator if generator is None or isinstance(generator, torch.Generator) else list(generator)
     noise = draw_noise(shape, generator, audio.device) if initial_noise is None else initial_noise
     values = noise
-    if reference is not None:
-        clean = model.to_diffusion(reference.expand(shape))
+    clean = None if reference is None else model.to_diffusion(reference.expand(shape))
+    if clean is not None:
         values = schedule.add_noise(clean, noise, timesteps[:1])
-        keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
+    keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
 
     predict = predictor(model, audio, timesteps.to(audio.device), guidance)
+    options: dict[str, Any] = {"generator": generator} | ({"eta": eta} if sampler == "ddim" else {})
     for index, timestep in enumerate(timesteps):
         predicted = predict(values, index)
-        extra = {"eta": eta} if sampler == "ddim" else {}
-        values = schedule.step(predicted, timestep, values, generator=generator, **extra).prev_sample
-        if reference is not None:
-            kept = schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2]) if index + 1 < made else clean
-            values = torch.where(keep > 0, keep * kept + (1 - keep) * values, values)
+        values = schedule.step(predicted, timestep, values, **options, return_dict=False)[0]
+        if clean is not None:
+            last = index + 1 == remaining
+            fixed = clean if last else schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2])
+            values = torch.where(keep.gt(0), keep * fixed + (1 - keep) * values, values)
     result = model.to_coefficients(values)
-    if mask is not None:
+    if mask is not None and reference is not None:
         # Scaling back and forth costs a digit; what is fixed comes back as it was given.
         result = torch.where(mask.expand(shape) == 1, reference.expand(shape).clamp(0, 1), result)
     return result
@@ -254,10 +263,19 @@ def draw_noise(shape: Sequence[int], generator: Generators, device: torch.device
         return torch.randn(shape, generator=generator).to(device)
     if len(generator) != shape[0]:
         raise ValueError(f"{len(generator)} generators for a batch of {shape[0]}")
-    return torch.stack([torch.randn(tuple(shape[1:]), generator=one) for one in generator]).to(device)
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=item) for item in generator]).to(device)
 
 
-def _check(model, shape, steps, guidance, initial_noise, reference, mask, strength) -> None:
+def _check(
+    model: SAiD,
+    shape: tuple[int, int, int],
+    steps: int,
+    guidance: float,
+    initial_noise: Tensor | None,
+    reference: Tensor | None,
+    mask: Tensor | None,
+    strength: float,
+) -> None:
     if not 1 <= steps <= model.config.diffusion_steps:
         raise ValueError(f"steps must be in [1, {model.config.diffusion_steps}], not {steps}")
     if guidance < 0:

@@ -6,6 +6,7 @@ The Snakefile reads this module at each start, so it imports nothing heavy unles
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,9 @@ def find_faults(
             yield f"edits.{name}: {str(error) or type(error).__name__}"
 
 
-def sort_out(edits: Mapping[str, Mapping], refused: Mapping[str, list[str]], **known) -> tuple[dict, dict[str, list]]:
+def sort_out(
+    edits: Mapping[str, Mapping], refused: Mapping[str, list[str]], **known: Any
+) -> tuple[dict[str, Mapping], dict[str, list[str]]]:
     """The edits that can be made, and the faults of each of the others, so that it is left out alone.
 
     Args:
@@ -155,7 +158,15 @@ def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
     return test_speakers[speaker] if isinstance(speaker, int) else speaker
 
 
-def _faults(entry, speakers, test_speakers, variants, rounding, sentences) -> Iterator[tuple[str, str]]:
+def _faults(
+    entry: Mapping,
+    speakers: Sequence[str],
+    test_speakers: Sequence[str],
+    variants: Sequence[str],
+    rounding: str,
+    sentences: Mapping[str, int],
+) -> Iterator[tuple[str, str]]:
+    """The key of an edit, "" for the edit as a whole, and what is wrong with it."""
     if ("wav" in entry) == ("speaker" in entry or "sentence" in entry):
         yield "", "names a clip (speaker and sentence) or a wav, one of the two"
         return

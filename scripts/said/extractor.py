@@ -1,5 +1,7 @@
 """The feature extractor of FD, WInD and multimodality (Section 11, Figure 7): a VAE on 120-frame windows."""
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -87,7 +89,8 @@ class _Encoder(nn.Module):
         return self.fc_mu(hidden), self.fc_logvar(hidden)
 
     def sliding_mean(self, sequences: Tensor, stride: int) -> Tensor:
-        before, halving, between, last = (self.conv_layers[part] for part in (slice(6), 6, slice(7, 9), 9))
+        before, between = self.conv_layers[:6], self.conv_layers[7:9]
+        halving, last = (cast(nn.Conv1d, self.conv_layers[place]) for place in (6, 9))
         hidden = before(sequences.transpose(1, 2))  # (B, 64, N - 4)
         # Windows begin on even and on odd frames: the halved rate is kept at full rate, and read at every second place.
         hidden = between(functional.conv1d(hidden, halving.weight, halving.bias))  # (B, 64, N - 7)

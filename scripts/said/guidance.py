@@ -5,9 +5,12 @@ audio are projected once and not at every step; with the null condition all keys
 is a constant; and up to the first cross-attention the conditional and the unconditional branch are one.
 """
 
+from collections.abc import Iterable
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from said.attention import AudioTransformer, CrossAttention, alignment_bounds
 from said.denoiser import timestep_embedding
@@ -31,8 +34,8 @@ class GuidedDenoiser:
         bias = model.denoiser.alignment_bias
         band = None if bias is None else _Band(audio.shape[1], bias, audio.device)
         null = None if guidance == 0 else model.null_cond_emb[0, 0]
-        self.hearing = {
-            layer: _Hearing(layer.transformer_blocks[0].attn2, audio, null, band)
+        self.cross_attention = {
+            layer: _CachedCrossAttention(layer.block.attn2, audio, null, band)
             for layer in self.unet.modules()
             if isinstance(layer, AudioTransformer)
         }
@@ -40,13 +43,13 @@ class GuidedDenoiser:
     def __call__(self, noisy: Tensor, step: int) -> Tensor:
         """Prediction for noisy coefficients (B, N, 32) at the step of that number: (B, N, 32)."""
         unet, time = self.unet, self.time[step : step + 1]
-        (first,), (residual, transformer) = unet.input_blocks
+        (first,), (residual, transformer) = _layers(unet.input_blocks)
         start = first(noisy.transpose(1, 2))  # (B, C, N), the same with and without audio
         x = shared = self._attend(transformer, residual(start, time))  # from here (2 B, C, N): conditional first
-        residual, transformer, last = unet.middle_block
+        ((residual, transformer, last),) = _layers([unet.middle_block])
         x = last(self._attend(transformer, residual(x, time)), time)
         start = _for_both(start, x)
-        for (residual, transformer), skip in zip(unet.output_blocks, (shared, start), strict=True):
+        for (residual, transformer), skip in zip(_layers(unet.output_blocks), (shared, start), strict=True):
             x = self._attend(transformer, residual(torch.cat([x, skip], dim=1), time))
         predicted = unet.out(x).transpose(1, 2)
         if self.guidance == 0:
@@ -56,17 +59,22 @@ class GuidedDenoiser:
 
     def _attend(self, layer: AudioTransformer, x: Tensor) -> Tensor:
         """`AudioTransformer.forward`; doubles the batch where the branches part."""
-        block, hearing = layer.transformer_blocks[0], self.hearing[layer]
+        block, cross_attention = layer.block, self.cross_attention[layer]
         hidden = layer.norm(x).transpose(1, 2).contiguous()
         normalised = block.norm1(hidden)
         hidden = hidden + block.attn1(normalised, normalised)
-        conditional, *unconditional = hidden.split(hearing.items)
-        heard = [conditional + hearing(block.norm2(conditional))]
-        if self.guidance != 0:
-            heard.append((unconditional[0] if unconditional else conditional) + hearing.of_null)
-        hidden = torch.cat(heard)
+        conditional, *unconditional = hidden.split(cross_attention.items)
+        attended = [conditional + cross_attention(block.norm2(conditional))]
+        if cross_attention.null_output is not None:
+            attended.append((unconditional[0] if unconditional else conditional) + cross_attention.null_output)
+        hidden = torch.cat(attended)
         hidden = hidden + block.ff(block.norm3(hidden))
         return _for_both(x, hidden) + layer.proj_out(hidden.transpose(1, 2))
+
+
+def _layers(stages: Iterable[nn.Module]) -> list[list[Any]]:
+    """The layers of each stage. What they are is known from `UNet`; a ModuleList does not tell."""
+    return [list(cast(nn.ModuleList, stage)) for stage in stages]
 
 
 def _for_both(x: Tensor, branches: Tensor) -> Tensor:
@@ -86,8 +94,8 @@ class _Band:
         self.bias = torch.zeros(index.shape, device=device).masked_fill(index >= last, float("-inf"))[..., None]
 
 
-class _Hearing:
-    """Cross-attention to audio that stays the same."""
+class _CachedCrossAttention:
+    """Cross-attention to audio that stays the same, whose keys and values are projected once."""
 
     def __init__(self, layer: CrossAttention, audio: Tensor, null: Tensor | None, band: _Band | None):
         self.layer, self.band, self.items = layer, band, len(audio)
@@ -97,7 +105,7 @@ class _Hearing:
         else:
             self.key = key[:, band.index] / key.shape[-1] ** 0.5  # (B, N, W, heads, 32)
             self.value = value[:, band.index]
-        self.of_null = None if null is None else layer.to_out(layer.to_v(null))  # (C,)
+        self.null_output = None if null is None else layer.to_out(layer.to_v(null))  # (C,)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""

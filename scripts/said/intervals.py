@@ -30,6 +30,7 @@ class Moments:
 
     @classmethod
     def none(cls) -> "Moments":
+        """Of no vectors."""
         return cls(0, 0.0, 0.0)
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -37,7 +38,7 @@ class Moments:
 
     def gaussian(self) -> tuple[NDArray, NDArray]:
         """Mean (D,) and covariance (D, D), unbiased; that of one vector is 0."""
-        mean = self.total / self.count
+        mean = np.asarray(self.total) / self.count
         return mean, (self.outer - self.count * np.outer(mean, mean)) / max(1, self.count - 1)
 
 

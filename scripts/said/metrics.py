@@ -1,5 +1,7 @@
 """The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. In double precision."""
 
+from typing import Protocol
+
 import numpy as np
 from cvxopt import matrix, solvers, spmatrix
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +36,18 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
     return max(float(distance), 0.0)
 
 
-def wind(mixture1, mixture2) -> float:
+class Mixture(Protocol):
+    """A Gaussian mixture of K components in D dimensions, as scikit-learn has it."""
+
+    means_: NDArray
+    """(K, D)."""
+    covariances_: NDArray
+    """(K, D, D)."""
+    weights_: NDArray
+    """(K,), of sum 1."""
+
+
+def wind(mixture1: Mixture, mixture2: Mixture) -> float:
     """WInD: the cheapest transport between the components of two Gaussian mixtures (Section 10).
 
     A linear program over transport weights w_ij >= 0 of total 1 whose marginals are at most the mixtures' weights, at
@@ -125,7 +138,7 @@ def _square_root(covariance: NDArray, name: str, scale: float) -> NDArray[np.flo
     return vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
 
 
-def _weights(mixture, name: str) -> NDArray[np.float64]:
+def _weights(mixture: Mixture, name: str) -> NDArray[np.float64]:
     weights = np.asarray(mixture.weights_, dtype=np.float64)
     if weights.ndim != 1 or (weights < 0).any() or not np.isclose(weights.sum(), 1, atol=1e-3):
         raise NoValueError(f"the weights of {name} are no distribution: {weights}")

@@ -5,6 +5,8 @@ the size of the data through memory, several per component. Here one pass, in bl
 E-step and the sums that the M-step needs. Initialisation, updates, regularisation and stopping rule are scikit-learn's.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
@@ -21,7 +23,7 @@ class BlockwiseGaussianMixture(GaussianMixture):
     def __init__(self, n_components: int = 1, *, random_state: int | None = None):
         super().__init__(n_components, random_state=random_state)
 
-    def _e_step(self, X, xp=None):
+    def _e_step(self, X: NDArray, xp: Any = None) -> tuple[float, NDArray]:
         """Mean log-likelihood and (n, K) log-responsibilities; keeps the sums that `_m_step`, called next, needs."""
         components, dimensions = self.means_.shape
         factors = self.precisions_cholesky_
@@ -48,7 +50,8 @@ class BlockwiseGaussianMixture(GaussianMixture):
         self._sums = sums
         return likelihood / len(X), log_responsibilities
 
-    def _m_step(self, X, log_resp, xp=None):
+    def _m_step(self, X: NDArray, log_resp: NDArray, xp: Any = None) -> None:
+        """The means, covariances and weights that the sums of `_e_step` give."""
         count = self._sums.count + 10 * np.finfo(X.dtype).eps
         shift = self._sums.first / count[:, None]
         spread = self._sums.second / count[:, None, None] - shift[:, :, None] * shift[:, None, :]
@@ -69,6 +72,7 @@ class _Sums:
 
     @classmethod
     def zero(cls, centres: NDArray) -> "_Sums":
+        """Of no rows, around centres (K, D)."""
         components, dimensions = centres.shape
         return cls(
             centres,

@@ -37,7 +37,7 @@ class ModelConfig:
     scaled: bool = False
     """Whether coefficients are divided by `SAiD.coefficient_scale` before the noise is added."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.prediction not in ("epsilon", "v"):
             raise ValueError(f"prediction must be epsilon or v, not {self.prediction!r}")
 
@@ -51,6 +51,8 @@ class SAiD(nn.Module):
         audio_encoder: the finetuned speech encoder; None where the encoder is a frozen one kept elsewhere.
         coefficient_scale: (32,) divisor of the coefficients; ones where `config.scaled` is false.
     """
+
+    coefficient_scale: Tensor
 
     def __init__(self, config: ModelConfig | None = None, audio_encoder: Wav2Vec2Model | None = None):
         super().__init__()
@@ -177,4 +179,5 @@ def load(path: PathLike) -> SAiD:
 
 
 def parameter_count(module: nn.Module) -> int:
+    """How many numbers a module learns."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -64,8 +64,11 @@ def landmark_fault(vertices: NDArray, landmarks: NDArray) -> str | None:
 
 
 def _distances(points: NDArray, weights: NDArray | None = None) -> tuple[NDArray, NDArray]:
-    """(68,) distances of landmarks from a typical face's, of its radius, and (n,) whether each step of the chains
-    leads the right way."""
+    """How far landmarks lie from those of a typical face.
+
+    Returns:
+        (68,) distances, in radii of the typical face; (n,) bool, whether each step of the chains leads the right way.
+    """
     size = size_of(TYPICAL)
     if not size_of(points) > 0:
         return np.full(LANDMARKS, np.inf), np.zeros(1, bool)
@@ -83,15 +86,14 @@ def _fits(points: NDArray) -> bool:
 
 def _misplaced(points: NDArray) -> NDArray[np.int64]:
     """The landmarks that do not lie where those that agree with each other would have them."""
-    weights = np.ones(LANDMARKS)
-    for _ in range(5):
-        distances, right_way = _distances(points, weights)
-        weights = (distances <= np.quantile(distances, 0.67)).astype(float)
+    distances, right_way = _distances(points, np.ones(LANDMARKS))
+    for _ in range(4):
+        distances, right_way = _distances(points, (distances <= np.quantile(distances, 0.67)).astype(float))
     far = distances > _FARTHEST
     if not far.any():
         begin = np.concatenate([chain[:-1] for chain in CHAINS])
         end = np.concatenate([chain[1:] for chain in CHAINS])
-        far[begin[~right_way]] = far[end[~right_way]] = True
+        far[np.r_[begin[~right_way], end[~right_way]]] = True
     return np.flatnonzero(far if far.any() else distances > _MISFIT)
 
 

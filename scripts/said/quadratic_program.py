@@ -10,10 +10,13 @@ the optimality conditions into a rigorous bound on the distance to the unique op
 coefficients. No answer leaves uncertified.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 
 CERTIFIED_ERROR = 1e-6
@@ -39,15 +42,15 @@ class Problem:
     hessian: (K, K), smallest eigenvalue 1. linear: (N, K), the scaled B'(b0 - p^n). max_step: delta.
     """
 
-    hessian: np.ndarray
-    linear: np.ndarray
+    hessian: NDArray[np.float64]
+    linear: NDArray[np.float64]
     max_step: float
 
-    def gradient(self, coefficients: np.ndarray) -> np.ndarray:
+    def gradient(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K) derivative of the objective u'Pu / 2 + q'u."""
         return coefficients @ self.hessian + self.linear
 
-    def slacks(self, coefficients: np.ndarray) -> np.ndarray:
+    def slacks(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """(4, N, K) what is left to each limit: 0; 1; +delta and -delta to the next frame, which the last has not."""
         steps = np.diff(coefficients, axis=0, append=coefficients[-1:])
         return np.stack([coefficients, 1 - coefficients, self.max_step - steps, self.max_step + steps])
@@ -57,11 +60,11 @@ class Problem:
 class Solution:
     """Coefficients (N, K) of a `Problem` and the multipliers (4, N, K) of its limits, in the order of its slacks."""
 
-    coefficients: np.ndarray
-    multipliers: np.ndarray
+    coefficients: NDArray[np.float64]
+    multipliers: NDArray[np.float64]
 
 
-def solve(problem: Problem, solver: str = "banded") -> np.ndarray:
+def solve(problem: Problem, solver: str = "banded") -> NDArray[np.float64]:
     """(N, K) optimum of a `Problem`, certified.
 
     The solver proposes ever more accurate points within the limits; the first from which the active-set method
@@ -97,7 +100,7 @@ def optimality_bound(problem: Problem, solution: Solution) -> float:
     return 0.5 * (residual + np.sqrt(residual**2 + 4 * gap))
 
 
-def _pull(multipliers):
+def _pull(multipliers: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, K) derivative of -sum(multipliers * slacks) in the coefficients."""
     at_zero, at_one, rising, falling = multipliers
     pull = at_one - at_zero
@@ -107,7 +110,7 @@ def _pull(multipliers):
     return pull
 
 
-def _slack_change(move):
+def _slack_change(move: NDArray[np.float64]) -> NDArray[np.float64]:
     """(4, N, K) by which the slacks change where the coefficients change by `move` (N, K)."""
     steps = np.diff(move, axis=0, append=move[-1:])
     return np.stack([move, -move, -steps, steps])
@@ -116,7 +119,7 @@ def _slack_change(move):
 # ---------------------------------------------------------------------------------------------------- the two methods
 
 
-def _active_set(problem, start):
+def _active_set(problem: Problem, start: Solution) -> tuple[Solution, float]:
     """The optimum, exact to rounding, by the primal-dual active set method (Hintermueller et al. 2003).
 
     Limits whose multiplier exceeds their slack are held, the linear system that they leave is solved, and so on
@@ -143,7 +146,9 @@ def _active_set(problem, start):
     return best, best_bound
 
 
-def _hold(problem, coefficients, multipliers, held):
+def _hold(
+    problem: Problem, coefficients: NDArray[np.float64], multipliers: NDArray[np.float64], held: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coefficients and multipliers at the optimum where the limits `held` (4, N, K) are equations, the others nothing.
 
     By the method of multipliers, which admits dependent limits, and leaves their multipliers near those given, where
@@ -160,7 +165,7 @@ def _hold(problem, coefficients, multipliers, held):
     return coefficients, multipliers
 
 
-def _interior_points(problem):
+def _interior_points(problem: Problem) -> Iterator[Solution]:
     """Mehrotra's predictor-corrector method, from the middle of the box, all iterates within the limits.
 
     Yields:
@@ -186,13 +191,15 @@ def _interior_points(problem):
     yield Solution(coefficients, multipliers)
 
 
-def _predict_and_correct(problem, coefficients, slacks, multipliers):
+def _predict_and_correct(
+    problem: Problem, coefficients: NDArray[np.float64], slacks: NDArray[np.float64], multipliers: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Changes of coefficients, slacks and multipliers towards the optimum: Newton's, aimed so as to stay central."""
     gradient = problem.gradient(coefficients)
     weights = multipliers / slacks
     solve_for = _factorise(problem, weights)
 
-    def newton(centre):
+    def newton(centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """To multipliers that are `centre`, less what their slack's change takes from them."""
         move = solve_for(-gradient - _pull(centre))
         change = _slack_change(move)
@@ -205,7 +212,9 @@ def _predict_and_correct(problem, coefficients, slacks, multipliers):
     return newton(((reached / product) ** 3 * product - slack_change * multiplier_change) / slacks)
 
 
-def _factorise(problem, weights):
+def _factorise(
+    problem: Problem, weights: NDArray[np.floating]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """A function that solves for x (N, K): (objective's second derivative + that of sum(weights * slacks^2) / 2) x = b.
 
     Raises:
@@ -227,20 +236,21 @@ def _factorise(problem, weights):
     return lambda right: cho_solve_banded((factor, True), right.ravel(), check_finite=False).reshape(frames, count)
 
 
-def _longest(values, changes):
+def _longest(values: NDArray[np.float64], changes: NDArray[np.float64]) -> float:
     """Largest step, at most 1.01, that keeps positive `values` from turning negative."""
     falling = changes < 0
     return min(1.01, (-values[falling] / changes[falling]).min(initial=np.inf))
 
 
-def _cvxopt_points(problem):
+def _cvxopt_points(problem: Problem) -> Iterator[Solution]:
     """CVXOPT, the paper's solver, on sparse matrices and the scaled problem, at falling tolerances."""
     import cvxopt
 
     frames, count = problem.linear.shape
     size = frames * count
     identity = sparse.eye(size)
-    differences = sparse.diags([-1.0, 1.0], [0, count], shape=(size - count, size))
+    # SciPy has no stubs: the checker takes the type of its default, 0, for that of `offsets`.
+    differences = sparse.diags([-1.0, 1.0], [0, count], shape=(size - count, size))  # pyright: ignore[reportArgumentType]
     inequalities = sparse.vstack([-identity, identity, differences, -differences])
     limits = np.repeat([0.0, 1.0, problem.max_step], [size, size, 2 * (size - count)])
     # Of the modest scales that were tried this loses the fewest digits where blendshapes are nearly dependent.
@@ -263,12 +273,13 @@ def _cvxopt_points(problem):
         yield Solution(np.clip(np.array(result["x"]).reshape(frames, count), 0.0, 1.0), multipliers)
 
 
-def _cvxopt_matrix(matrix):
+def _cvxopt_matrix(matrix: Any) -> Any:
+    """A sparse matrix of SciPy as one of CVXOPT, whose types no stub tells."""
     import cvxopt
 
-    matrix = matrix.tocoo()
-    rows, columns = matrix.row.astype(int).tolist(), matrix.col.astype(int).tolist()
-    return cvxopt.spmatrix(matrix.data.tolist(), rows, columns, size=matrix.shape)
+    entries = sparse.coo_matrix(matrix)
+    rows, columns = entries.row.astype(int).tolist(), entries.col.astype(int).tolist()
+    return cvxopt.spmatrix(entries.data.tolist(), rows, columns, size=entries.shape)
 
 
 SOLVERS = {"banded": _interior_points, "cvxopt": _cvxopt_points}

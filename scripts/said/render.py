@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import binary_fill_holes
 
 BACK_FACE = 0.001
@@ -34,7 +35,7 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def _vertex_normals(vertices, faces):
+def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """(V, 3) unit normals, weighted by the area of the adjoining faces."""
     normals = np.zeros_like(vertices)
     for face in range(faces.shape[0]):
@@ -55,7 +56,9 @@ def _vertex_normals(vertices, faces):
 
 
 @_compiled
-def _visible(screen, faces, height, width):
+def _visible(
+    screen: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Face seen at each sample (`_NOTHING`: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
     nearest = np.zeros((height, width))
     seen = np.full((height, width), _NOTHING, np.int32)
@@ -93,9 +96,11 @@ def _visible(screen, faces, height, width):
 
 @_compiled
 def _shaded(
-    seen, weights, screen, normals, albedo, faces, supersample, background, lights, intensities,
-    ambient, gloss, back_face,
-):  # fmt: skip
+    seen: NDArray[np.int32], weights: NDArray[np.float64], screen: NDArray[np.float64], normals: NDArray[np.float64],
+    albedo: NDArray[np.float64], faces: NDArray[np.int64], supersample: int, background: NDArray[np.float64],
+    lights: NDArray[np.float64], intensities: NDArray[np.float64], ambient: float, gloss: NDArray[np.float64],
+    back_face: float,
+) -> NDArray[np.float64]:  # fmt: skip
     """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged.
 
     Samples of a pixel that follow each other on one face are lit once, at their mean.
@@ -166,7 +171,7 @@ def _shaded(
 
 
 @_compiled
-def _developed(radiance, table):
+def _developed(radiance: NDArray[np.float64], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 display values of linear radiance, by looking them up in `table`."""
     image = np.empty(radiance.shape, np.uint8)
     for row in range(radiance.shape[0]):
@@ -185,11 +190,12 @@ class Framing:
     half_height: float
 
 
-def frame(template: np.ndarray, margin: float = 1.08) -> Framing:
+def frame(template: NDArray, margin: float = 1.08) -> Framing:
     """Frame the bounding box of `template` (V, 3), with `margin` times its height in view."""
     low, high = np.min(template, axis=0), np.max(template, axis=0)
     centre = (low + high) / 2
-    return Framing(tuple(float(value) for value in centre), float((high - low)[1] / 2 * margin))
+    x, y, z = (float(value) for value in centre)
+    return Framing((x, y, z), float((high - low)[1] / 2 * margin))
 
 
 class Renderer:
@@ -204,12 +210,12 @@ class Renderer:
 
     def __init__(
         self,
-        faces: np.ndarray,
+        faces: ArrayLike,
         size: int | tuple[int, int] = 256,
         framing: Framing | None = None,
         *,
-        colours: np.ndarray | None = None,
-        gloss: np.ndarray | float = 0.05,
+        colours: NDArray | None = None,
+        gloss: NDArray | float = 0.05,
         yaw: float = 0.0,
         distance: float = 0.9,
         supersample: int = 2,
@@ -219,7 +225,7 @@ class Renderer:
         self.faces = np.ascontiguousarray(faces, dtype=np.int64)
         if self.faces.ndim != 2 or self.faces.shape[1] != 3 or not len(self.faces):
             raise ValueError(f"faces have shape {np.shape(faces)}; give (F, 3) vertex indices of triangles")
-        self.height, self.width = (size, size) if np.isscalar(size) else size
+        self.height, self.width = (size, size) if isinstance(size, int | np.integer) else size
         if min(self.height, self.width, supersample) < 1:
             raise ValueError(f"size {size} and supersample {supersample} must be at least 1")
         if framing is not None and not 0 < framing.half_height:
@@ -232,9 +238,9 @@ class Renderer:
         self.supersample = supersample
         self.background = np.array(background, dtype=float)
         self.hollow = hollow
-        self._surface: tuple[np.ndarray, np.ndarray] | None = None  # albedo and gloss of every vertex
+        self._surface: tuple[NDArray, NDArray] | None = None  # albedo and gloss of every vertex
 
-    def __call__(self, vertices: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
+    def __call__(self, vertices: ArrayLike, colours: NDArray | None = None) -> NDArray[np.uint8]:
         """Image (H, W, 3) uint8 of `vertices` (V, 3) in metres: x to the subject's left, y up, z forward."""
         vertices = np.ascontiguousarray(vertices, dtype=np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self.faces.max():
@@ -273,7 +279,9 @@ class Renderer:
         return _developed(image, _DISPLAY)
 
 
-def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing, reach: float = 0.3) -> np.ndarray:
+def triangles_in_view(
+    template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3
+) -> NDArray[np.bool_]:
     """Triangles that a close-up from the front can show, (F,) bool.
 
     Args:
@@ -287,7 +295,7 @@ def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing,
     return ~outside
 
 
-def _albedo(colours: np.ndarray | None, count: int) -> np.ndarray:
+def _albedo(colours: NDArray | None, count: int) -> NDArray[np.float64]:
     """(count, 3) linear albedo of the given colours (count, 3) in sRGB; None: clay."""
     if colours is None:
         colours = np.tile(DEFAULT_ALBEDO, (count, 1))

@@ -70,11 +70,12 @@ def read_rig(path: PathLike, topology: Topology | None = None) -> Rig:
     rig = Rig(**read_arrays(path))
     if topology is None:
         return rig
-    present = np.isin(topology.landmarks, rig.vertices)
+    vertices = np.empty(0, np.int64) if rig.vertices is None else rig.vertices
+    present = np.isin(topology.landmarks, vertices)
     if not present.all():
         missing = np.flatnonzero(~present).tolist()
         raise ValueError(f"{path}: the mesh lacks the vertices of the landmarks {missing}")
-    return Rig(**vars(rig) | {"landmarks": np.searchsorted(rig.vertices, topology.landmarks)})
+    return Rig(**vars(rig) | {"landmarks": np.searchsorted(vertices, topology.landmarks)})
 
 
 def read_rigs(paths: Iterable[PathLike], topology: Topology | None = None) -> dict[str, Rig]:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
-from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
 
 from said.corpus import FRAME_RATE
 from said.files.tensors import load_strict, read_state_dict, read_tensors
@@ -92,11 +92,11 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
         ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
     """
     try:
-        config = cached_file(name, "config.json", revision=revision)
+        config = _cached(name, "config.json", revision)
         try:
-            weights = cached_file(name, "model.safetensors", revision=revision)
+            weights = _cached(name, "model.safetensors", revision)
         except OSError:
-            weights = cached_file(name, "pytorch_model.bin", revision=revision)
+            weights = _cached(name, "pytorch_model.bin", revision)
     except OSError as error:
         raise FileNotFoundError(
             f"{name} at revision {revision} is neither on the hub nor in its cache, HF_HOME. On a machine with network "
@@ -105,6 +105,18 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
         ) from None
     with reading_own():
         return read_pretrained(config, weights, seed)
+
+
+def _cached(name: str, file: str, revision: str) -> str:
+    """Where the hub's cache holds a model's file, which is downloaded first if need be.
+
+    Raises:
+        OSError: neither hub nor cache has it.
+    """
+    path = cached_file(name, file, revision=revision)
+    if path is None:
+        raise FileNotFoundError(file)
+    return path
 
 
 def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
@@ -132,7 +144,8 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
 
     Raises:
         ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
-        UnreadableError: a file is missing or cut off.
+        FileNotFoundError: a file is missing.
+        UnreadableError: a file is damaged or cut off.
     """
     path = Path(folder) / "model.safetensors"
     config = _read_config(Path(folder) / "config.json")

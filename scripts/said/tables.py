@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,7 @@ def join(measurements: Iterable[tuple[str, Mapping]]) -> dict[str, dict]:
         if twice:
             raise ValueError(f"{name}: {', '.join(sorted(twice))} measured twice")
         notes = method["notes"] | part.get("notes", {})
-        method |= part | {"notes": notes}
+        method.update(part, notes=notes)
     return methods
 
 
@@ -234,7 +235,8 @@ def _over_seeds(values: Sequence[float]) -> tuple[float, ...]:
     """Their number, mean and interval; NaN for fewer than two."""
     if len(values) < 2:
         return (np.nan,) * 4
-    return len(values), np.mean(values), *jackknife_interval(np.mean, values)
+    low, high = jackknife_interval(np.mean, values) or (np.nan, np.nan)
+    return len(values), float(np.mean(values)), low, high
 
 
 def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Comparison:
@@ -249,12 +251,12 @@ def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Com
         if any(measure.startswith(key) for measure in wide)
     ]
     remarks = ["In brackets: 95 % intervals over the test clips, by the jackknife."]
-    if table["seeds"].notna().any():
+    if any(pd.notna(seeds) for seeds in table["seeds"]):
         remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval, Student's t.")
     return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks + notes)
 
 
-def _with_intervals(row) -> str:
+def _with_intervals(row: Any) -> str:
     """A number with its interval over clips and, on a line of its own, what there is over seeds."""
     text = _number_in(row.value, row.low, row.high)
     if pd.isna(row.seeds):

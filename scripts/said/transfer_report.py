@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.deformation import flipped_faces
@@ -9,7 +10,7 @@ from said.deformation import flipped_faces
 MILLIMETRES = 1e3
 
 
-def health(template, blendshapes, faces, chin: int) -> pd.DataFrame:
+def health(template: ArrayLike, blendshapes: ArrayLike, faces: NDArray, chin: int) -> pd.DataFrame:
     """What goes wrong in a transfer shows here: torn or inverted triangles, spikes, a jaw that opens too little.
 
     Args:
@@ -34,7 +35,7 @@ def health(template, blendshapes, faces, chin: int) -> pd.DataFrame:
     )
 
 
-def truth_error(template, blendshapes, truth) -> pd.DataFrame:
+def truth_error(template: ArrayLike, blendshapes: ArrayLike, truth: ArrayLike) -> pd.DataFrame:
     """The distance of transferred blendshapes from the true ones of the same head.
 
     Args:
@@ -65,7 +66,7 @@ def truth_error(template, blendshapes, truth) -> pd.DataFrame:
     )
 
 
-def _checked(template, blendshapes):
+def _checked(template: ArrayLike, blendshapes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     template, blendshapes = np.asarray(template, float), np.asarray(blendshapes, float)
     expected = (len(SPEECH_BLENDSHAPES), *template.shape)
     if blendshapes.shape != expected:

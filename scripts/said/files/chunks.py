@@ -54,6 +54,7 @@ class _Layout:
 
     @property
     def header(self) -> int:
+        """Bytes of a chunk before its content."""
         return self.name + struct.calcsize(self.size)
 
 

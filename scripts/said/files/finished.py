@@ -36,19 +36,19 @@ class Finished:
         """The array of that name; None where it is not finished, damaged, or of another identity."""
         if self.folder is None:
             return None
+        path = self.folder / f"{name}.npz"
         try:
-            if not has_sums(self._path(name)):
+            if not has_sums(path):
                 return None
-            verify([self._path(name)], latency=0.0)
-            arrays = read_arrays(self._path(name))
+            verify([path], latency=0.0)
+            arrays = read_arrays(path)
         except Exception:  # absent or damaged: it is made again
             return None
         return arrays["values"] if arrays.get("identity") == np.array(self.identity) else None
 
     def write(self, name: str, values: NDArray) -> None:
+        """Keep the array of that name, if there is a folder to keep it in."""
         if self.folder is not None:
-            write_arrays(self._path(name), {"values": values, "identity": np.array(self.identity)})
-            write_sums(self._path(name))
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npz"
+            path = self.folder / f"{name}.npz"
+            write_arrays(path, {"values": values, "identity": np.array(self.identity)})
+            write_sums(path)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.exchange.gltf import export_glb
 
 from said.running.atomic import PathLike, atomic
 
@@ -44,7 +45,7 @@ def write_morph_targets(
         root["extras"] = {"targetNames": list(targets)}
 
     scene = trimesh.Scene({"head": mesh})
-    data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, buffer_postprocessor=add)
+    data = export_glb(scene, include_normals=True, buffer_postprocessor=add)
     with atomic(path) as temporary:
         temporary.write_bytes(data)
 
@@ -52,7 +53,8 @@ def write_morph_targets(
 def _normals(vertices: NDArray, faces: NDArray) -> NDArray:
     """(V, 3) unit normals, weighted by area as those of `said.meshes` and `said.render`."""
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
-    return trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+    normals = trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+    return np.asarray(normals)
 
 
 def _linear(colours: NDArray) -> NDArray:

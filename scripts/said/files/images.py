@@ -3,11 +3,15 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from said.files.provenance import sentence
 from said.running.atomic import PathLike, atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_image(path: PathLike, image: NDArray, provenance: Mapping | None = None) -> None:
@@ -19,13 +23,15 @@ def write_image(path: PathLike, image: NDArray, provenance: Mapping | None = Non
     from PIL import Image, PngImagePlugin
 
     text = sentence(provenance) if provenance else None
+    facts: dict[str, Any]
     if Path(path).suffix == ".pdf":
         # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
         facts = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem, "subject": text}
     else:
-        facts = {"pnginfo": PngImagePlugin.PngInfo()}
+        chunks = PngImagePlugin.PngInfo()
         if text:
-            facts["pnginfo"].add_text("Description", text)
+            chunks.add_text("Description", text)
+        facts = {"pnginfo": chunks}
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, optimize=True, **facts)
 
@@ -34,7 +40,7 @@ _UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 _DESCRIPTION = {".png": "Description", ".pdf": "Subject"}
 
 
-def write_figure(path: PathLike, figure, provenance: Mapping | None = None) -> None:
+def write_figure(path: PathLike, figure: "Figure", provenance: Mapping | None = None) -> None:
     """A matplotlib figure, in the format of the path's suffix; no date in it, so that it is reproducible.
 
     Args:
@@ -42,7 +48,7 @@ def write_figure(path: PathLike, figure, provenance: Mapping | None = None) -> N
     """
     suffix = Path(path).suffix
     facts = _UNDATED.get(suffix)
-    if provenance and suffix in _DESCRIPTION:
+    if provenance and facts is not None:
         facts = {**facts, _DESCRIPTION[suffix]: sentence(provenance)}
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=160, metadata=facts)

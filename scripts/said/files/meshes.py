@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.visual import ColorVisuals
 
 from said.files import glb, obj, ply
 from said.files.text import write_text
@@ -53,9 +54,10 @@ def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
 
 def read_colours(mesh: trimesh.Trimesh) -> NDArray | None:
     """(V, 3) colours in [0, 1] of a mesh's vertices, None where its file had none."""
-    if mesh.visual.kind != "vertex":
+    visual = mesh.visual
+    if not isinstance(visual, ColorVisuals) or visual.kind != "vertex":
         return None
-    return np.asarray(mesh.visual.vertex_colors[:, :3], dtype=np.float64) / 255
+    return np.asarray(visual.vertex_colors[:, :3], dtype=np.float64) / 255
 
 
 def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArray | None = None) -> None:

@@ -4,12 +4,15 @@ Every tensor must be there, of the right shape, and no other: what is missing, u
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from said.files.tensors import load_strict, read_state_dict, read_tensors, write_tensors
 from said.running.atomic import PathLike
 from said.running.integrity import reading
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def save_model(
@@ -27,8 +30,8 @@ def save_model(
 
 
 def load_model(
-    path: PathLike, form: str, noun: str, build: Callable[[dict], nn.Module], buffers: Iterable[str] = ()
-) -> nn.Module:
+    path: PathLike, form: str, noun: str, build: Callable[[dict], Model], buffers: Iterable[str] = ()
+) -> Model:
     """Read what `save_model` wrote, in evaluation mode.
 
     Args:
@@ -50,8 +53,8 @@ def load_model(
 
 
 def load_published(
-    path: PathLike, build: Callable[[dict[str, Tensor]], nn.Module], defaults: Mapping[str, Tensor] | None = None
-) -> nn.Module:
+    path: PathLike, build: Callable[[dict[str, Tensor]], Model], defaults: Mapping[str, Tensor] | None = None
+) -> Model:
     """Read a published state dict, in evaluation mode; pickled code in it is not run.
 
     Args:

@@ -5,9 +5,10 @@ say nothing, so what the file says of its length is held against what is there.
 """
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 
 from said.files import chunks, mp3, ogg
 from said.running.atomic import PathLike
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 FORMATS = "wav, aiff, au, caf, flac, ogg, opus, mp3, aac, m4a, mp4, mov, webm and mkv"
 """What is read, for people."""
@@ -55,7 +60,7 @@ def decode(file: PathLike | BinaryIO) -> Sound:
     Raises:
         AudioError: it is cut off, in no known format, holds no sound, or values that are none.
     """
-    content = Path(file).read_bytes() if isinstance(file, str | Path) or hasattr(file, "__fspath__") else file.read()
+    content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
     kind = _kind(content)
     try:
         if kind == "chunks":
@@ -169,7 +174,7 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
     blocks: list[NDArray] = []
     length, origin, rate, reached, left_out = 0, None, 0, 0.0, 0
     try:
-        with av.open(io.BytesIO(content), format=kind) as container:
+        with av.open(io.BytesIO(content), "r", format=kind) as container:
             if not container.streams.audio:
                 raise AudioError("it holds no sound")
             stream = container.streams.audio[0]
@@ -181,8 +186,10 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
                     reached = max(reached, end) if packet.stream.type != "audio" or packet.stream == stream else reached
                 if packet.stream != stream:
                     continue
-                for frame in packet.decode():
-                    begin = length if frame.pts is None else round(frame.pts * frame.time_base * rate)
+                for frame in cast(list[av.AudioFrame], packet.decode()):
+                    begin = length
+                    if frame.pts is not None and frame.time_base is not None:
+                        begin = round(frame.pts * frame.time_base * rate)
                     origin = max(0, begin) if origin is None else origin
                     for part in resampler.resample(frame):
                         block = part.to_ndarray().T  # (samples, channels)
@@ -211,8 +218,9 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
     return Sound(np.ascontiguousarray(samples, dtype=np.float32), rate)
 
 
-def _declared_seconds(container, stream) -> float:
-    if stream.duration is not None:
+def _declared_seconds(container: "InputContainer", stream: "AudioStream") -> float:
+    """How long a container says that a stream of it lasts, 0 where it does not say."""
+    if stream.duration is not None and stream.time_base is not None:
         begin = min(0, stream.start_time or 0)  # what comes before 0 is left out
         return float((stream.duration + begin) * stream.time_base)
     return (container.duration or 0) / 1e6

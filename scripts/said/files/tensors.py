@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,14 @@ from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
 
-def read_tensors(path: PathLike, device: str = "cpu"):
+def read_tensors(path: PathLike, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Named tensors and the metadata of a safetensors file.
 
     Returns:
-        dict of tensors, dict: what `write_tensors` was given.
+        the tensors by name, and the metadata: what `write_tensors` was given.
+
+    Raises:
+        UnreadableError: the file is damaged, or no safetensors file.
     """
     from safetensors import safe_open
 

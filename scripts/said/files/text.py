@@ -2,22 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
 
 def write_text(path: PathLike, text: str) -> None:
+    """Text as UTF-8 whose lines end in a line feed, whatever the system."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_json(path: PathLike):
+def read_json(path: PathLike) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        UnreadableError: the file is damaged, or not JSON.
+    """
     with reading(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_json(path: PathLike, value) -> None:
+def write_json(path: PathLike, value: Any) -> None:
+    """A value as JSON, indented."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
@@ -27,5 +35,10 @@ def write_jsonl(path: PathLike, records: list[dict]) -> None:
 
 
 def read_jsonl(path: PathLike) -> list[dict]:
+    """What `write_jsonl` wrote.
+
+    Raises:
+        UnreadableError: the file is damaged, or a line is not JSON.
+    """
     with reading(path):
         return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
