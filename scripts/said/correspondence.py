@@ -308,9 +308,7 @@ def _pair_faces(
     return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
 
 
-def _face_features(
-    vertices: NDArray[np.float64], side: NDArray[np.float64], faces: NDArray
-) -> NDArray[np.float64]:
+def _face_features(vertices: NDArray[np.float64], side: NDArray[np.float64], faces: NDArray) -> NDArray[np.float64]:
     return _features(vertices[faces].mean(axis=1), side[faces].mean(axis=1))
 
 

@@ -48,8 +48,8 @@ def boundary_vertices(faces: NDArray) -> NDArray[np.int64]:
 
 def vertex_normals(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(V, 3) unit normals, weighted by the area of the adjoining faces; zero where a vertex has none."""
-    normals = trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
-    return np.asarray(normals)
+    by_area = trimesh.triangles.cross(vertices[faces])
+    return np.asarray(trimesh.geometry.mean_vertex_normals(len(vertices), faces, by_area), np.float64)
 
 
 def edge_graph(vertices: NDArray, faces: NDArray) -> sparse.csr_matrix:
@@ -96,9 +96,7 @@ def winding(faces: NDArray) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArr
     triangle, neighbour = (pairs // 3).T
     # Each triangle stands twice in the graph, as it is and turned round; what is reached is wound alike.
     rows = np.r_[triangle, triangle + count]
-    columns = np.r_[
-        np.where(against, neighbour + count, neighbour), np.where(against, neighbour, neighbour + count)
-    ]
+    columns = np.r_[np.where(against, neighbour + count, neighbour), np.where(against, neighbour, neighbour + count)]
     doubled = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), (2 * count, 2 * count))
     labels = sparse.csgraph.connected_components(doubled, directed=False)[1]
     single = sparse.coo_matrix((np.ones(len(triangle)), (triangle, neighbour)), (count, count))

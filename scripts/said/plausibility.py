@@ -89,7 +89,7 @@ def _misplaced(points: NDArray) -> NDArray[np.int64]:
     distances, right_way = _distances(points, np.ones(LANDMARKS))
     for _ in range(4):
         distances, right_way = _distances(points, (distances <= np.quantile(distances, 0.67)).astype(float))
-    far = distances > _FARTHEST
+    far = np.asarray(distances > _FARTHEST)
     if not far.any():
         begin = np.concatenate([chain[:-1] for chain in CHAINS])
         end = np.concatenate([chain[1:] for chain in CHAINS])

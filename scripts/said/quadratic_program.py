@@ -212,9 +212,7 @@ def _predict_and_correct(
     return newton(((reached / product) ** 3 * product - slack_change * multiplier_change) / slacks)
 
 
-def _factorise(
-    problem: Problem, weights: NDArray[np.floating]
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+def _factorise(problem: Problem, weights: NDArray[np.floating]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """A function that solves for x (N, K): (objective's second derivative + that of sum(weights * slacks^2) / 2) x = b.
 
     Raises:

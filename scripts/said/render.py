@@ -279,9 +279,7 @@ class Renderer:
         return _developed(image, _DISPLAY)
 
 
-def triangles_in_view(
-    template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3
-) -> NDArray[np.bool_]:
+def triangles_in_view(template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3) -> NDArray[np.bool_]:
     """Triangles that a close-up from the front can show, (F,) bool.
 
     Args:

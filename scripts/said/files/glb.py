@@ -36,5 +36,7 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
         raise ValueError("holds lines or points, no triangles")
     vertices = trimesh.transform_points(mesh.vertices, matrix)
     visual = mesh.visual
-    colours = visual.vertex_colors[:, :3] if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
+    colours = None
+    if isinstance(visual, ColorVisuals) and visual.kind == "vertex":
+        colours = visual.vertex_colors[:, :3]
     return vertices, np.asarray(mesh.faces, np.int64), colours

@@ -28,10 +28,10 @@ def write_image(path: PathLike, image: NDArray, provenance: Mapping | None = Non
         # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
         facts = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem, "subject": text}
     else:
-        chunks = PngImagePlugin.PngInfo()
+        information = PngImagePlugin.PngInfo()
         if text:
-            chunks.add_text("Description", text)
-        facts = {"pnginfo": chunks}
+            information.add_text("Description", text)
+        facts = {"pnginfo": information}
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, optimize=True, **facts)
 
@@ -47,8 +47,8 @@ def write_figure(path: PathLike, figure: "Figure", provenance: Mapping | None = 
         provenance: what the file says that it is of, see `said.files.provenance`.
     """
     suffix = Path(path).suffix
-    facts = _UNDATED.get(suffix)
-    if provenance and facts is not None:
-        facts = {**facts, _DESCRIPTION[suffix]: sentence(provenance)}
+    facts: dict[str, str | None] = dict(_UNDATED.get(suffix, {}))
+    if provenance and suffix in _DESCRIPTION:
+        facts[_DESCRIPTION[suffix]] = sentence(provenance)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160, metadata=facts)
+        figure.savefig(temporary, dpi=160, metadata=facts or None)
