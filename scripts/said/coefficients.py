@@ -11,10 +11,12 @@ The vertices are summed out here, frame by frame; `said.quadratic_program` finds
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from jaxtyping import Float64, Real
 from numpy.typing import ArrayLike, NDArray
 
 from said.quadratic_program import SOLVERS, Problem, UncertifiedError, solve
 from said.rig import reconstruct
+from said.running.shapes import shaped
 from said.units import size_fault, size_of
 
 __all__ = ["UncertifiedError", "fit_coefficients", "reconstruct", "standard_deviation", "vertex_rms"]
@@ -22,16 +24,17 @@ _CHUNK_BYTES = 4 * 2**20  # of frames held in float64 at a time: about what a pr
 _SNAP = 1e-10  # coefficients this close to a bound are put on it
 
 
+@shaped
 def fit_coefficients(
-    template: ArrayLike,
-    blendshapes: ArrayLike,
-    frames: NDArray,
+    template: Real[np.ndarray, "V 3"] | Sequence,
+    blendshapes: Real[np.ndarray, "K V 3"] | Sequence,
+    frames: Real[np.ndarray, "N V 3"] | Sequence,
     max_step: float = 0.1,
     solver: str = "banded",
     *,
     ridge: float = 0.0,
     names: Sequence[str] | None = None,
-) -> NDArray[np.float64]:
+) -> Float64[np.ndarray, "N K"]:
     """The unique coefficients that bring the blendshapes closest to every frame of a sequence (Eq. 2).
 
     Args:
@@ -155,7 +158,9 @@ def _smallest_curvature(hessian: NDArray[np.float64], names: Sequence[str] | Non
     return eigenvalues[0]
 
 
-def _project(template: NDArray[np.float64], offsets: NDArray[np.float64], frames: NDArray) -> NDArray[np.float64]:
+def _project(
+    template: NDArray[np.float64], offsets: NDArray[np.float64], frames: NDArray | Sequence
+) -> NDArray[np.float64]:
     """(N, K) B'(b0 - p^n), reading the frames in pieces and refusing values that are not finite or in another unit."""
     linear, expected = np.empty((len(frames), len(offsets))), size_of(template)
     for part in _chunks(frames):
@@ -174,7 +179,7 @@ def _project(template: NDArray[np.float64], offsets: NDArray[np.float64], frames
     return linear
 
 
-def _chunks(frames: NDArray) -> Iterator[slice]:
+def _chunks(frames: NDArray | Sequence) -> Iterator[slice]:
     """Frames to be read at a time, so that few are held in float64."""
     per_frame = 8 * int(np.prod(np.shape(frames)[1:]))
     size = max(1, _CHUNK_BYTES // per_frame)

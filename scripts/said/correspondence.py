@@ -6,11 +6,13 @@ distance of their centroids, among those with compatible normals. Lengths are me
 edge throughout, so nothing depends on the unit of length.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from jaxtyping import Integer
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]  # it is compiled and has no stub
@@ -32,6 +34,7 @@ from said.plausibility import (
     require_same_side,
     require_similar_landmarks,
 )  # fmt: skip
+from said.running.shapes import shaped
 
 _SMOOTHNESS, _IDENTITY = 1.0, 1e-3
 _CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, distances in mean edges
@@ -41,9 +44,13 @@ _PARTNER_RATIO, _EXACT = 4.0, 1e-6  # and this many times as far as the nearest
 _BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
 
 
+@shaped
 def find_correspondence(
-    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
-) -> NDArray[np.int64]:
+    source: trimesh.Trimesh,
+    target: trimesh.Trimesh,
+    source_landmarks: Integer[np.ndarray, " L"] | Sequence,
+    target_landmarks: Integer[np.ndarray, " L"] | Sequence,
+) -> Integer[np.ndarray, "P 2"]:
     """Pairs of triangles that correspond on two faces.
 
     Args:

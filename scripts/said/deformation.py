@@ -10,9 +10,12 @@ G is the gradient operator of the target, A the areas of its triangles, S the me
 each triangle's partners, turned into the target's frame. One factorisation serves all expressions.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from jaxtyping import Float64, Integer, Real
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
@@ -21,6 +24,7 @@ from trimesh.graph import connected_component_labels
 from said.correspondence import find_correspondence, register
 from said.meshes import Similarity, fit_similarity
 from said.plausibility import require_finite
+from said.running.shapes import shaped
 from said.units import size_fault, size_of
 
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
@@ -28,9 +32,13 @@ __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 _STILL = 1e-3  # of the largest displacement: what moves less anchors the translation
 
 
+@shaped
 def transfer(
-    source: trimesh.Trimesh, deformed: ArrayLike, target: trimesh.Trimesh, correspondence: ArrayLike
-) -> NDArray[np.float64]:
+    source: trimesh.Trimesh,
+    deformed: Real[np.ndarray, "E Vs 3"] | Sequence,
+    target: trimesh.Trimesh,
+    correspondence: Integer[np.ndarray, "P 2"] | Sequence,
+) -> Float64[np.ndarray, "E Vt 3"]:
     """Give the target the deformations of the source.
 
     The solution is free up to a translation per connected component, which is chosen so that the parts whose

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from said.attention import (
@@ -14,6 +15,7 @@ from said.attention import (
     scheduled_bias,
     zero_initialised,
 )
+from said.running.shapes import shaped
 
 HEAD_WIDTH = 32
 _GROUPS = 32
@@ -44,7 +46,10 @@ class Denoiser(nn.Module):
         self.last_timestep = diffusion_steps - 1
         self.model = UNet(channels, width, audio_width, dropout)
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, audio: Tensor) -> Tensor:
+    @shaped
+    def forward(
+        self, noisy: Float[Tensor, "B N C"], timesteps: Integer[Tensor, " B"], audio: Float[Tensor, "B M D"]
+    ) -> Float[Tensor, "B N C"]:
         """Prediction for a batch.
 
         Args:

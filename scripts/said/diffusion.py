@@ -7,9 +7,11 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
 
 from said.model import CHANNELS, ModelConfig, SAiD
+from said.running.shapes import shaped
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 
@@ -78,20 +80,21 @@ def _noise_schedule(config: ModelConfig) -> dict[str, Any]:
     return {"num_train_timesteps": config.diffusion_steps, "beta_schedule": config.noise_schedule}
 
 
+@shaped
 def training_losses(
     model: SAiD,
-    coefficients: Tensor,
-    audio: Tensor,
-    conditioned: Tensor,
-    timesteps: Tensor,
-    noise: Tensor,
+    coefficients: Float[Tensor, "B N 32"],
+    audio: Float[Tensor, "B M D"],
+    conditioned: Bool[Tensor, " B"],
+    timesteps: Integer[Tensor, " B"],
+    noise: Float[Tensor, "B N 32"],
     norm: str = "l1",
     *,
     reduction: str = "mean",
-    std: Tensor | None = None,
-    alphas: Tensor | None = None,
-    displacements: Tensor | None = None,
-) -> tuple[Tensor, ...]:
+    std: Float[Tensor, "32"] | None = None,
+    alphas: Float[Tensor, " steps"] | None = None,
+    displacements: Float[Tensor, "B 32 V3"] | None = None,
+) -> tuple[Float[Tensor, ""], ...]:
     """The noise loss (Eq. 5) and the noise-level velocity loss (Eq. 7) of a batch.
 
     With v-prediction both are taken on v instead of the noise. Under autocast the prediction alone is in less than
@@ -188,21 +191,22 @@ def guided(model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float) -> Pr
 
 
 @torch.no_grad()
+@shaped
 def sample(
     model: SAiD,
-    audio: Tensor,
+    audio: Float[Tensor, "B N D"],
     *,
     steps: int,
     guidance: float,
     generator: Generators = None,
-    initial_noise: Tensor | None = None,
-    reference: Tensor | None = None,
-    mask: Tensor | None = None,
+    initial_noise: Float[Tensor, "B N 32"] | None = None,
+    reference: Float[Tensor, "B N 32"] | Float[Tensor, "N 32"] | None = None,
+    mask: Real[Tensor, "B N 32"] | Real[Tensor, "N 32"] | None = None,
     strength: float = 1.0,
     eta: float = 0.0,
     sampler: str = "ddim",
     predictor: Callable[..., Predictor] = guided,
-) -> Tensor:
+) -> Float[Tensor, "B N 32"]:
     """Coefficients for encoded speech: Eq. 9, and with a reference the editing of Eq. 10.
 
     Args:

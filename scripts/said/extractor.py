@@ -3,6 +3,7 @@
 from typing import cast
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,6 +12,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.files.models import load_model, load_published, save_model
 from said.files.tensors import write_state_dict
 from said.running.atomic import PathLike
+from said.running.shapes import shaped
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
 WINDOW = 120
@@ -27,7 +29,8 @@ class BlendshapeVAE(nn.Module):
         self.encoder = _Encoder()
         self.decoder = _Decoder()
 
-    def encode(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+    @shaped
+    def encode(self, coefficients: Float[Tensor, "B 120 32"]) -> tuple[Float[Tensor, "B 64"], Float[Tensor, "B 64"]]:
         """(B, 120, 32) coefficients -> mean (B, 64) and logarithm of the variance (B, 64)."""
         if coefficients.shape[1:] != (WINDOW, CHANNELS):
             raise ValueError(f"expected windows (B, {WINDOW}, {CHANNELS}), got {tuple(coefficients.shape)}")

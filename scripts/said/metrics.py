@@ -1,15 +1,24 @@
 """The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. In double precision."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from cvxopt import matrix, solvers, spmatrix
+from jaxtyping import Real
 from numpy.typing import ArrayLike, NDArray
 
 from said.reasons import NoValueError
+from said.running.shapes import shaped
 
 
-def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike) -> float:
+@shaped
+def frechet_distance(
+    mean1: Real[np.ndarray, " D"] | Sequence,
+    cov1: Real[np.ndarray, "D D"] | Sequence,
+    mean2: Real[np.ndarray, " D"] | Sequence,
+    cov2: Real[np.ndarray, "D D"] | Sequence,
+) -> float:
     """Squared Frechet (2-Wasserstein) distance between two Gaussians (Eq. 14).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2). Singular covariances are allowed. The published implementation
@@ -36,17 +45,17 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
     return max(float(distance), 0.0)
 
 
+@runtime_checkable
 class Mixture(Protocol):
     """A Gaussian mixture of K components in D dimensions, as scikit-learn has it."""
 
-    means_: NDArray
-    """(K, D)."""
-    covariances_: NDArray
-    """(K, D, D)."""
-    weights_: NDArray
-    """(K,), of sum 1."""
+    means_: Real[np.ndarray, "K D"]
+    covariances_: Real[np.ndarray, "K D D"]
+    weights_: Real[np.ndarray, " K"]
+    """Of sum 1."""
 
 
+@shaped
 def wind(mixture1: Mixture, mixture2: Mixture) -> float:
     """WInD: the cheapest transport between the components of two Gaussian mixtures (Section 10).
 
@@ -93,7 +102,8 @@ def wind(mixture1: Mixture, mixture2: Mixture) -> float:
     return max(float(solution["primal objective"]), 0.0)
 
 
-def multimodality(first: ArrayLike, second: ArrayLike) -> float:
+@shaped
+def multimodality(first: Real[np.ndarray, "P D"] | Sequence, second: Real[np.ndarray, "P D"] | Sequence) -> float:
     """Mean L2 distance between paired latents of two sets of samples of the same audio (Section 10).
 
     Args:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
@@ -16,6 +17,7 @@ from said.corpus import FRAME_RATE
 from said.files.tensors import load_strict, read_state_dict, read_tensors
 from said.running.atomic import PathLike, atomic_folder
 from said.running.integrity import reading, reading_own
+from said.running.shapes import shaped
 from said.waveforms import SAMPLE_RATE, fit_length
 
 _HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.")
@@ -33,7 +35,8 @@ def normalise(waveform: Tensor) -> Tensor:
     return centred / (centred.square().mean(-1, keepdim=True) + 1e-7).sqrt()
 
 
-def encode(wav2vec2: Wav2Vec2Model, waveform: Tensor, frames: int) -> Tensor:
+@shaped
+def encode(wav2vec2: Wav2Vec2Model, waveform: Float[Tensor, "B T"], frames: int) -> Float[Tensor, "B {frames} H"]:
     """Features of speech, one per animation frame.
 
     The features of the convolutional part, about 50 per second, are linearly interpolated to the number of frames
