@@ -1,13 +1,13 @@
 """Deformation transfer for triangle meshes (Sumner & Popovic 2004), the second half of Sec. 4.1.
 
-Each target triangle is to deform as its source triangles do. With the fourth vertex of every triangle
-eliminated, least squares over the target's vertices is a Poisson equation for the displacement
+Each target triangle is to deform like its partners on the source. With the fourth vertex of every triangle
+eliminated, least squares over the target's vertices becomes a Poisson equation for the displacement
 (Botsch et al. 2006, "Deformation transfer for detail-preserving surface editing", prove the equivalence):
 
     G' A G  d = G' A (S - I)
 
-G is the gradient operator of the target, A the areas of its triangles, S the mean deformation gradient of
-each triangle's partners, turned into the target's frame. One factorisation serves all expressions.
+G is the gradient operator of the target, A holds the areas of its triangles, S the mean deformation gradient of
+each triangle's partners, rotated into the target's frame. One factorisation serves all expressions.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from said.units import size_fault, size_of
 
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 
-_STILL = 1e-3  # of the largest displacement: what moves less anchors the translation
+_STILL = 1e-3  # of the largest displacement: triangles that move less anchor the translation
 
 
 @shaped
@@ -41,16 +41,16 @@ def transfer(
 ) -> Float64[np.ndarray, "E Vt 3"]:
     """Give the target the deformations of the source.
 
-    The solution is free up to a translation per connected component, which is chosen so that the parts whose
-    partners stand still do so too; where nothing stands still, the mean displacement is that of the partners.
-    Vertices without faces keep their place. The result does not depend on the unit of length, and follows rigid
-    motions and uniform scalings of the target.
+    The equations leave a translation of each connected component open. It is chosen so that the parts whose partners
+    stand still do so too; where none of them does, the mean displacement is that of the partners. Vertices without
+    faces keep their place. The result does not depend on the unit of length, and follows rigid motions and uniform
+    scalings of the target.
 
     Args:
-        source: trimesh.Trimesh with Vs vertices, the neutral source face.
+        source: the neutral source face, with Vs vertices.
         deformed: (E, Vs, 3) absolute vertices of its E expressions.
-        target: trimesh.Trimesh with Vt vertices, the neutral target face.
-        correspondence: (P, 2) int pairs (source face, target face), each target face at least once.
+        target: the neutral target face, with Vt vertices.
+        correspondence: (P, 2) int pairs (source face, target face), with every target face at least once.
 
     Returns:
         (E, Vt, 3) float64 absolute vertices of the target's expressions, in the target's unit.
@@ -84,10 +84,18 @@ def transfer(
 
 
 def deformation_gradients(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.float64]:
-    """(E, F, 3, 3) affine maps of every triangle of (V, 3) vertices to each of (E, V, 3) deformed vertices.
+    """The affine map of every triangle to its deformed form.
 
-    The third direction is the normal, scaled by the square root of the area as in Sumner & Popovic's Eq. 1.
+    The third direction is the normal, divided by the square root of its length as in Sumner & Popovic's Eq. 1.
     Collapsed triangles of the undeformed mesh get the identity.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+        deformed: (E, V, 3).
+
+    Returns:
+        (E, F, 3, 3).
     """
     rest = _frames(np.asarray(vertices)[None], faces)[0]
     determinant = np.linalg.det(rest)
@@ -99,7 +107,16 @@ def deformation_gradients(vertices: ArrayLike, faces: NDArray, deformed: ArrayLi
 
 
 def flipped_faces(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.bool_]:
-    """(E, F) bool: faces that a deformation turns by more than 90 degrees or collapses to 1 % of their area."""
+    """Which faces a deformation turns by 90 degrees or more, or collapses to less than 1 % of their area.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+        deformed: (E, V, 3).
+
+    Returns:
+        (E, F) bool.
+    """
     rest = _area_vectors(np.asarray(vertices), faces)
     moved = _area_vectors(np.asarray(deformed), faces)
     size = np.linalg.norm(rest, axis=-1)
@@ -134,7 +151,7 @@ def _checked(
 
 
 def _partner_mean(correspondence: NDArray, sources: int, targets: int) -> sparse.csr_matrix:
-    """(Ft, Fs) matrix that averages over the partners of each target face."""
+    """(target faces, source faces) matrix that averages over the partners of each target face."""
     pairs = np.unique(correspondence, axis=0)
     share = 1.0 / np.bincount(pairs[:, 1], minlength=targets)[pairs[:, 1]]
     return sparse.csr_matrix((share, (pairs[:, 1], pairs[:, 0])), shape=(targets, sources))
@@ -163,17 +180,23 @@ def _area_vectors(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
 def _frames(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(E, F, 3, 3): columns are two edges and the scaled normal of every triangle."""
     first = vertices[:, faces[:, 0]]
-    one, two = vertices[:, faces[:, 1]] - first, vertices[:, faces[:, 2]] - first
-    normal = np.cross(one, two)
+    edge, next_edge = vertices[:, faces[:, 1]] - first, vertices[:, faces[:, 2]] - first
+    normal = np.cross(edge, next_edge)
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     normal /= np.sqrt(np.where(length > 0, length, 1.0))
-    return np.stack([one, two, normal], axis=-1)
+    return np.stack([edge, next_edge, normal], axis=-1)
 
 
 def gradient_operator(vertices: NDArray, faces: NDArray) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
-    """((3F, V) gradients of a function on the vertices, stacked per face; (F,) areas).
+    """The gradient on each face of a function that is given at the vertices.
 
-    Collapsed triangles get the gradient zero, hence no say.
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+
+    Returns:
+        (3F, V) operator, three rows per face, and the (F,) areas. Collapsed triangles get the gradient zero, so that
+        they have no influence.
     """
     normals = _area_vectors(vertices, faces)
     double_area = np.linalg.norm(normals, axis=1)
@@ -189,19 +212,19 @@ def gradient_operator(vertices: NDArray, faces: NDArray) -> tuple[sparse.csr_mat
 
 
 def _components(faces: NDArray, count: int) -> tuple[NDArray, NDArray]:
-    """(V,) label of every vertex's connected component, and the vertices that have faces."""
+    """(V,) label of each vertex's connected component, and the vertices that have faces."""
     return connected_component_labels(faces_to_edges(faces), count), np.unique(faces)
 
 
 def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(V, n) displacements whose gradients come closest to `change` (3F, n), one vertex per component held."""
+    """(V, n) displacements whose gradients come closest to `change` (3F, n), with one vertex per component fixed."""
     operator, areas = gradient_operator(vertices, faces)
     weighted = operator.T @ sparse.diags(np.repeat(areas, 3))
     laplacian, right = weighted @ operator, weighted @ change
     labels, used = _components(faces, len(vertices))
     held = used[np.unique(labels[used], return_index=True)[1]]
     free = np.setdiff1d(used, held)
-    # cotangent weights are dimensionless, so the system is the same in every unit
+    # Cotangent weights have no dimension, so that the system is the same in every unit.
     factor = splu(
         laplacian[free][:, free].tocsc(),
         permc_spec="MMD_AT_PLUS_A",
@@ -216,7 +239,7 @@ def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArra
 def _anchor(
     displacement: NDArray[np.float64], motion: NDArray[np.float64], vertices: NDArray[np.float64], faces: NDArray
 ) -> None:
-    """Shift each component of (E, V, 3) displacements, in place; `motion` (E, F, 3) is that of the partners."""
+    """Translate each component of (E, V, 3) displacements, in place, by the partners' `motion` (E, F, 3)."""
     labels, used = _components(faces, len(vertices))
     areas = np.linalg.norm(_area_vectors(vertices, faces), axis=1)
     of_face = displacement[:, faces].mean(axis=2)

@@ -1,8 +1,8 @@
-"""Classifier-free guidance (Eq. 9) over many steps on the same speech, without what repeats itself.
+"""Classifier-free guidance (Eq. 9) over many steps on the same speech, without repeating what stays the same.
 
-The layers are the model's own. Left out is only what cannot change the result but by rounding: keys and values of the
-audio are projected once and not at every step; with the null condition all keys are the same, so that cross-attention
-is a constant; and up to the first cross-attention the conditional and the unconditional branch are one.
+The layers are the model's own, and the result is the same up to rounding: keys and values of the audio are projected
+once and not at every step; with the null condition all keys are equal, so that cross-attention is a constant; and the
+conditional and the unconditional branch share all layers before the first cross-attention.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ class GuidedDenoiser:
 
     Args:
         model: in evaluation mode.
-        audio: (B, N, D) features of the speech encoder, one for each frame.
-        timesteps: (S,) int, of the steps to come.
-        guidance: gamma of Eq. 9; 0: no guidance.
+        audio: (B, N, D) features of the speech encoder, one vector for each frame.
+        timesteps: (S,) int, of the sampler's steps.
+        guidance: gamma of Eq. 9; 0 means no guidance.
     """
 
     def __init__(self, model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float):
@@ -41,7 +41,7 @@ class GuidedDenoiser:
         }
 
     def __call__(self, noisy: Tensor, step: int) -> Tensor:
-        """Prediction for noisy coefficients (B, N, 32) at the step of that number: (B, N, 32)."""
+        """The prediction (B, N, 32) for noisy coefficients (B, N, 32) at a step, by its number from 0."""
         unet, time = self.unet, self.time[step : step + 1]
         (first,), (residual, transformer) = _layers(unet.input_blocks)
         start = first(noisy.transpose(1, 2))  # (B, C, N), the same with and without audio
@@ -58,7 +58,7 @@ class GuidedDenoiser:
         return conditional + self.guidance * (conditional - unconditional)
 
     def _attend(self, layer: AudioTransformer, x: Tensor) -> Tensor:
-        """`AudioTransformer.forward`; doubles the batch where the branches part."""
+        """What `AudioTransformer.forward` gives; the batch is doubled at the layer where the branches part."""
         block, cross_attention = layer.block, self.cross_attention[layer]
         hidden = layer.norm(x).transpose(1, 2).contiguous()
         normalised = block.norm1(hidden)
@@ -73,17 +73,17 @@ class GuidedDenoiser:
 
 
 def _layers(stages: Iterable[nn.Module]) -> list[list[Any]]:
-    """The layers of each stage. What they are is known from `UNet`; a ModuleList does not tell."""
+    """The layers of each stage. Their types are those in `UNet`, which a ModuleList does not state."""
     return [list(cast(nn.ModuleList, stage)) for stage in stages]
 
 
 def _for_both(x: Tensor, branches: Tensor) -> Tensor:
-    """What both branches have in common, as often as there are branches."""
+    """What both branches share, repeated where `branches` holds both."""
     return x if len(x) == len(branches) else torch.cat([x, x])
 
 
 class _Band:
-    """The audio frames that each frame attends to, as consecutive neighbours: (N, W) indices and what they add."""
+    """The audio frames that each frame attends to, which are consecutive: (N, W) indices, and the bias to add."""
 
     def __init__(self, frames: int, bias: int, device: torch.device):
         first, last = (
@@ -95,7 +95,7 @@ class _Band:
 
 
 class _CachedCrossAttention:
-    """Cross-attention to audio that stays the same, whose keys and values are projected once."""
+    """Cross-attention to audio (B, N, D) that stays the same: its keys and values are projected once."""
 
     def __init__(self, layer: CrossAttention, audio: Tensor, null: Tensor | None, band: _Band | None):
         self.layer, self.band, self.items = layer, band, len(audio)

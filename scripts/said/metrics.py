@@ -1,4 +1,4 @@
-"""The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. In double precision."""
+"""The metrics of Section 10 on latents, in double precision: Frechet distance, WInD and multimodality."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -22,8 +22,8 @@ def frechet_distance(
     """Squared Frechet (2-Wasserstein) distance between two Gaussians (Eq. 14).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2). Singular covariances are allowed. The published implementation
-    takes the matrix square root of C1 C2, in single precision where the covariances are; its numbers are met to that
-    precision, to about five digits.
+    takes the matrix square root of C1 C2, in the covariances' precision; in single precision its numbers agree with
+    these to about five digits.
 
     Args:
         mean1, mean2: (D,).
@@ -36,10 +36,10 @@ def frechet_distance(
     if len(mean1) != len(mean2):
         raise NoValueError(f"the Gaussians have {len(mean1)} and {len(mean2)} dimensions")
     cov1, cov2 = _covariance(cov1, "cov1", len(mean1)), _covariance(cov2, "cov2", len(mean1))
-    scale = max(np.trace(cov1), np.trace(cov2))  # one may be nothing but rounding: of latents that are all equal
+    scale = max(np.trace(cov1), np.trace(cov2))  # one may be rounding alone, where all latents are equal
     root1, root2 = _square_root(cov1, "cov1", scale), _square_root(cov2, "cov2", scale)
-    # Its trace is the sum of the singular values of C1^1/2 C2^1/2. They are the square roots of the eigenvalues of
-    # C1^1/2 C2 C1^1/2, which would lose half of their digits where they are small.
+    # The trace of (C1^1/2 C2 C1^1/2)^1/2 is the sum of the singular values of C1^1/2 C2^1/2. Taken as the square roots
+    # of eigenvalues, small ones would lose half of their digits.
     overlap = np.linalg.svd(root1 @ root2, compute_uv=False).sum()
     distance = np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * overlap
     return max(float(distance), 0.0)
@@ -59,15 +59,15 @@ class Mixture(Protocol):
 def wind(mixture1: Mixture, mixture2: Mixture) -> float:
     """WInD: the cheapest transport between the components of two Gaussian mixtures (Section 10).
 
-    A linear program over transport weights w_ij >= 0 of total 1 whose marginals are at most the mixtures' weights, at
-    the cost of the squared Frechet distance between components; solved with CVXOPT's interface to GLPK.
+    A linear program in transport weights w_ij >= 0 that sum to 1 and whose marginals are at most the mixtures' weights,
+    with the squared Frechet distances between components as costs; it is solved by GLPK, through CVXOPT.
 
     Args:
         mixture1, mixture2: anything with `means_` (K, D), `covariances_` (K, D, D) and `weights_` (K,), such as
             scikit-learn's GaussianMixture.
 
     Raises:
-        NoValueError: weights are not a distribution, or a component is no Gaussian.
+        NoValueError: weights are not a distribution, a component is no Gaussian, or the program has no solution.
     """
     weights1, weights2 = _weights(mixture1, "mixture1"), _weights(mixture2, "mixture2")
     cost = np.array(
@@ -104,10 +104,10 @@ def wind(mixture1: Mixture, mixture2: Mixture) -> float:
 
 @shaped
 def multimodality(first: Real[np.ndarray, "P D"] | Sequence, second: Real[np.ndarray, "P D"] | Sequence) -> float:
-    """Mean L2 distance between paired latents of two sets of samples of the same audio (Section 10).
+    """Mean L2 distance between the paired latents of two sets of samples for the same audio (Section 10).
 
     Args:
-        first, second: (P, D); P = 0, a method with one sample per audio, gives 0.
+        first, second: (P, D); without pairs, as of a method with one sample for each audio, the distance is 0.
 
     Raises:
         NoValueError: shapes differ or a value is not finite.

@@ -1,7 +1,7 @@
 """A software renderer for face meshes: z-buffer, per-pixel lighting, no graphics library.
 
-Neutral studio look: a key light from the upper right, a fill light, a rim light, a dark background; back faces,
-such as the inside of an open mouth, are nearly black.
+It gives a neutral studio look: a key light from the upper right, a fill light, a rim light and a dark background. Back
+faces, such as the inside of an open mouth, are nearly black.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ BACK_FACE = 0.001
 """Linear radiance of faces seen from behind."""
 
 DEFAULT_ALBEDO = (0.80, 0.78, 0.76)
-"""Colour (sRGB, [0, 1]) of meshes that bring none."""
+"""Colour (sRGB, [0, 1]) of meshes without colours."""
 
-_NOTHING, _INSIDE = -1, -2  # what stands for a face at samples that see none, or none but must belong to the inside
+_NOTHING, _INSIDE = -1, -2  # in place of a face, at samples that see the background or the inside of a hollow mesh
 _LIGHTS = np.array([[0.45, 0.75, 1.20], [-1.20, 0.20, 0.80], [1.30, -0.20, 0.10]])
 _LIGHTS /= np.linalg.norm(_LIGHTS, axis=1, keepdims=True)
 _INTENSITIES = np.array([0.80, 0.26, 0.12])
@@ -27,7 +27,7 @@ _DISPLAY = (np.linspace(0, 1, 65536) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile with a cache on disk; where none can be written (read-only installs), without one."""
+    """Compile with a cache on disk, or without one where it cannot be written, as in a read-only installation."""
     try:
         return numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:
@@ -59,7 +59,7 @@ def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> 
 def _visible(
     screen: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Face seen at each sample (`_NOTHING`: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
+    """The face seen at each sample, or `_NOTHING`, and its barycentric coordinates; `screen` is (x, y, nearness)."""
     nearest = np.zeros((height, width))
     seen = np.full((height, width), _NOTHING, np.int32)
     weights = np.empty((height, width, 2))
@@ -103,7 +103,7 @@ def _shaded(
 ) -> NDArray[np.float64]:  # fmt: skip
     """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged.
 
-    Samples of a pixel that follow each other on one face are lit once, at their mean.
+    Consecutive samples of a pixel on the same face are lit once, at their mean.
     """
     height, width = seen.shape[0] // supersample, seen.shape[1] // supersample
     image = np.zeros((height, width, 3))
@@ -172,7 +172,7 @@ def _shaded(
 
 @_compiled
 def _developed(radiance: NDArray[np.float64], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 display values of linear radiance, by looking them up in `table`."""
+    """(H, W, 3) uint8 display values of linear radiance, looked up in `table`."""
     image = np.empty(radiance.shape, np.uint8)
     for row in range(radiance.shape[0]):
         for column in range(radiance.shape[1]):
@@ -184,14 +184,14 @@ def _developed(radiance: NDArray[np.float64], table: NDArray[np.uint8]) -> NDArr
 
 @dataclass(frozen=True)
 class Framing:
-    """What the camera sees: the point in the image's centre and half the visible height there, in metres."""
+    """What the camera sees: the point at the centre of the image, and half of the visible height there, in metres."""
 
     centre: tuple[float, float, float]
     half_height: float
 
 
 def frame(template: NDArray, margin: float = 1.08) -> Framing:
-    """Frame the bounding box of `template` (V, 3), with `margin` times its height in view."""
+    """The framing of the bounding box of `template` (V, 3), with `margin` times its height in view."""
     low, high = np.min(template, axis=0), np.max(template, axis=0)
     centre = (low + high) / 2
     x, y, z = (float(value) for value in centre)
@@ -199,13 +199,22 @@ def frame(template: NDArray, margin: float = 1.08) -> Framing:
 
 
 class Renderer:
-    """Draws meshes of one topology; call it with vertices, get an image.
+    """Draws meshes of one topology: called with vertices, it gives an image.
 
-    faces: (F, 3) int, counter-clockwise seen from outside. size: pixels, an int or (height, width).
-    framing: a `Framing`; None frames the first mesh that is drawn, and keeps that for the later ones.
-    colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay. gloss: (V,) or number, strength of the
-    highlights. yaw: degrees by which the head turns to its left. distance: camera to centre, metres. hollow: an open
-    mouth shows the dark inside of the head, not the background behind it.
+    Args:
+        faces: (F, 3) int, counter-clockwise seen from outside.
+        size: in pixels, an int or (height, width).
+        framing: None frames the first mesh that is drawn, and keeps that framing for the others.
+        colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay.
+        gloss: (V,) or a number, the strength of the highlights.
+        yaw: degrees by which the head turns to its left.
+        distance: from the camera to the centre, in metres.
+        supersample: samples of a pixel in each direction.
+        background: sRGB in [0, 1].
+        hollow: an open mouth shows the dark inside of the head, not the background behind it.
+
+    Raises:
+        ValueError: faces are not triangles, or a size is not positive.
     """
 
     def __init__(
@@ -241,7 +250,15 @@ class Renderer:
         self._surface: tuple[NDArray, NDArray] | None = None  # albedo and gloss of every vertex
 
     def __call__(self, vertices: ArrayLike, colours: NDArray | None = None) -> NDArray[np.uint8]:
-        """Image (H, W, 3) uint8 of `vertices` (V, 3) in metres: x to the subject's left, y up, z forward."""
+        """The image (H, W, 3) uint8, sRGB, of a mesh.
+
+        Args:
+            vertices: (V, 3) metres: x to the subject's left, y up, z forward.
+            colours: (V, 3) sRGB albedo in [0, 1] of this mesh alone; None takes the renderer's.
+
+        Raises:
+            ValueError: a shape does not fit, or a vertex is not finite.
+        """
         vertices = np.ascontiguousarray(vertices, dtype=np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self.faces.max():
             raise ValueError(
@@ -280,12 +297,14 @@ class Renderer:
 
 
 def triangles_in_view(template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3) -> NDArray[np.bool_]:
-    """Triangles that a close-up from the front can show, (F,) bool.
+    """Which triangles a close-up from the front can show, (F,) bool.
 
     Args:
         template: (V, 3) metres, the face at rest.
-        reach: how far vertices may come into the view from beyond its edge, by motion and by perspective, as a share
-            of the visible height.
+        faces: (F, 3) int.
+        framing: of the close-up.
+        reach: from how far beyond its edge vertices may come into view, by motion and by perspective, as a share of
+            the visible height.
     """
     corners = template[faces] - framing.centre
     beyond = framing.half_height * (1 + 2 * reach)
@@ -294,7 +313,7 @@ def triangles_in_view(template: NDArray, faces: NDArray, framing: Framing, reach
 
 
 def _albedo(colours: NDArray | None, count: int) -> NDArray[np.float64]:
-    """(count, 3) linear albedo of the given colours (count, 3) in sRGB; None: clay."""
+    """(count, 3) linear albedo of colours (count, 3) in sRGB; None is clay."""
     if colours is None:
         colours = np.tile(DEFAULT_ALBEDO, (count, 1))
     colours = np.asarray(colours, dtype=np.float64)

@@ -9,7 +9,7 @@ from said.running.integrity import reading
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Text as UTF-8 whose lines end in a line feed, whatever the system."""
+    """Write text as UTF-8, with line feeds at the ends of lines on every system."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -25,12 +25,12 @@ def read_json(path: PathLike) -> Any:
 
 
 def write_json(path: PathLike, value: Any) -> None:
-    """A value as JSON, indented."""
+    """Write a value as JSON, indented."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_jsonl(path: PathLike, records: list[dict]) -> None:
-    """One JSON object per line."""
+    """Write records as JSON lines: an object per line."""
     write_text(path, "".join(json.dumps(record) + "\n" for record in records))
 
 
