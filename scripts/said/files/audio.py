@@ -30,11 +30,11 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
 
 def read_recording(path: PathLike) -> tuple[NDArray[np.float32], int]:
-    """Mono waveform (T,) and its sample rate in Hz, from a file of the user's.
+    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz, from a user's own file.
 
     Raises:
-        AudioError: it cannot be decoded or is cut off, its channels cancel, or there is no sound in it. The message
-            names the file, and what can be done.
+        AudioError: it cannot be decoded, is cut off or silent, or its channels cancel each other. The message names
+            the file and the remedy.
     """
     try:
         waveform, rate = _waveform(path)
