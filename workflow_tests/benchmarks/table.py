@@ -30,6 +30,7 @@ BENCHMARKS = {
     "render": ("Rendering", []),
     "reading": ("Reading VOCASET", ["--frames", "4000"]),
     "sums": ("Sums of results", []),
+    "baselines": ("FaceFormer and CodeTalker", []),
 }
 """Title of each, and arguments that keep it short."""
 ON_A_GPU = ("training", "sampling")
