@@ -1,4 +1,4 @@
-# BlendVOCA's coefficients: the quadratic programme of Eq. 2 for every sequence.
+# BlendVOCA's coefficients: the quadratic program of Eq. 2 for every sequence.
 
 
 rule fit_coefficients:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import checked_shapes  # noqa: F401  # before the modules whose shapes it checks
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,8 @@
-"""Attention of the denoiser: self-attention over frames, cross-attention to the audio under the alignment bias."""
+"""Attention in the denoiser: self-attention over frames, and cross-attention to the audio with the alignment bias."""
 
 import functools
 from dataclasses import dataclass
+from typing import cast, overload
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +15,10 @@ _BLOCK = 32
 
 @dataclass(frozen=True)
 class Band:
-    """A band of a mask (N, M) cut into blocks of consecutive output frames: memory is linear in the frames.
+    """A banded mask (N, M), cut into blocks of consecutive output frames, so that memory is linear in the frames.
 
     Attributes:
-        keys: (blocks, K) int64, the audio frames that a block is compared with.
+        keys: (blocks, K) int64, the audio frames with which the frames of a block are compared.
         mask: (blocks, 1, block, K) bool, True where attention is allowed.
     """
 
@@ -26,37 +27,51 @@ class Band:
 
 
 Alignment = Tensor | Band | None
-"""A mask (N, M) or (B, 1, N, M), True where attention is allowed; a band; None: attention to everything."""
+"""A mask (N, M) or (B, 1, N, M), True where attention is allowed; a band; or None for attention to everything."""
 
 
-def alignment_bounds(frames: int, audio_frames: int, bias: int | Tensor, device=None) -> tuple[Tensor, Tensor]:
+def alignment_bounds(
+    frames: int, audio_frames: int, bias: int | Tensor, device: torch.device | None = None
+) -> tuple[Tensor, Tensor]:
     """The audio frames [first, last) that each output frame attends to (Section 4.2, the alignment bias).
 
     For equal lengths B(i, j) = 0 where |i - j| <= bias and -inf elsewhere. For unequal lengths an output frame sees
-    the audio frames that lie under it, and `bias` more on either side, as in the authors' implementation.
+    the audio frames of its own time span, and `bias` more on either side, as in the authors' implementation.
 
     Args:
-        bias: half width in audio frames; a tensor (B,) of whole numbers: one for each item of a batch.
+        frames, audio_frames: N output frames and M audio frames.
+        bias: half width in audio frames; or a tensor (B,) of whole numbers, one for each item of a batch.
+        device: of the result.
 
     Returns:
-        two float64 tensors (N,), or (B, N); they may lie outside the audio.
+        two float64 tensors (N,), or (B, N) where `bias` is (B,); they may lie outside the audio.
     """
     ratio = audio_frames / frames
     middle = (torch.arange(frames, device=device, dtype=torch.float64) + 0.5) * ratio
     if isinstance(bias, Tensor):
         bias = bias[:, None]
-    # torch.round and Python's round break ties alike (to even), which the authors' band depends on.
+    # torch.round breaks ties as Python's round does (to even), on which the authors' band depends.
     first, last = torch.round(middle - ratio / 2 - bias), torch.round(middle + ratio / 2 + bias)
-    # At half width 0 and with fewer audio frames than output frames, one may see none: it sees the one it lies in.
+    # With half width 0 and fewer audio frames than output frames, a frame might see none: it sees the one it lies in.
     return torch.minimum(first, middle.floor()), torch.maximum(last, middle.floor() + 1)
 
 
-def alignment_mask(frames: int, audio_frames: int, bias: int | Tensor | None, device=None) -> Tensor | None:
-    """Which audio frame each output frame may attend to, as `alignment_bounds` says.
+@overload
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor, device: torch.device | None = None
+) -> Tensor: ...
+@overload
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor | None, device: torch.device | None = None
+) -> Tensor | None: ...
+def alignment_mask(
+    frames: int, audio_frames: int, bias: int | Tensor | None, device: torch.device | None = None
+) -> Tensor | None:
+    """Which audio frames each output frame may attend to; the arguments are those of `alignment_bounds`.
 
     Returns:
         (frames, audio_frames) bool, True where attention is allowed; (B, frames, audio_frames) where `bias` is (B,);
-        None where `bias` is None: everywhere.
+        None where `bias` is None and attention is allowed everywhere.
     """
     if bias is None:
         return None
@@ -65,11 +80,11 @@ def alignment_mask(frames: int, audio_frames: int, bias: int | Tensor | None, de
     return (audio >= first[..., None]) & (audio < last[..., None])
 
 
-def alignment_band(frames: int, audio_frames: int, bias: int, device=None) -> Band:
-    """The same in blocks, without what lies outside the band."""
+def alignment_band(frames: int, audio_frames: int, bias: int, device: torch.device | None = None) -> Band:
+    """The same as a band, without what lies outside it."""
     block = max(_BLOCK, 2 * bias)
     blocks = -(-frames // block)
-    first, last = (  # (blocks, block); frames beyond the end are held and later cut off
+    first, last = (  # (blocks, block); the last frame is repeated to fill the last block, and later cut off
         F.pad(bound[None], (0, blocks * block - frames), mode="replicate")[0].unflatten(0, (blocks, block))
         for bound in alignment_bounds(frames, audio_frames, bias, device)
     )
@@ -82,7 +97,7 @@ def alignment_band(frames: int, audio_frames: int, bias: int, device=None) -> Ba
 
 @functools.lru_cache(maxsize=512)
 def alignment(frames: int, audio_frames: int, bias: int | None, device: torch.device | None = None) -> Alignment:
-    """The cheaper of mask and band for a constant bias; made once for each pair of lengths."""
+    """The mask or the band of a constant bias, whichever is cheaper; computed once for each pair of lengths."""
     if bias is None:
         return None
     compared = max(_BLOCK, 2 * bias) * audio_frames / frames + 2 * bias
@@ -92,15 +107,22 @@ def alignment(frames: int, audio_frames: int, bias: int | None, device: torch.de
 
 
 def scheduled_bias(bias: int, audio_frames: int, noise_share: Tensor, schedule: str) -> Tensor:
-    """Half width of the alignment bias over diffusion time: global early in sampling, local late (future work).
+    """Half width of the alignment bias over diffusion time: global early in sampling, local late.
+
+    The paper names it as future work.
 
     Args:
         bias: half width at the end of sampling.
-        noise_share: (B,) timestep / last timestep, in [0, 1]; 1: pure noise, where every audio frame is seen.
-        schedule: linear: the width falls by the same number of frames in every step; geometric: by the same factor.
+        audio_frames: number of audio frames.
+        noise_share: (B,) timestep / last timestep, in [0, 1]; at 1, pure noise, every audio frame is seen.
+        schedule: linear, where the width falls by the same number of frames at every step, or geometric, where it falls
+            by the same factor.
 
     Returns:
         (B,) float64 whole numbers, from `bias` at 0 to audio_frames - 1 at 1.
+
+    Raises:
+        ValueError: the schedule is unknown.
     """
     share, widest = noise_share.double(), audio_frames - 1
     if schedule == "linear":
@@ -131,7 +153,7 @@ class CrossAttention(nn.Module):
         return self.to_out(out.flatten(2))
 
     def weights(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The attention map (B, heads, N, M); rows sum to 1."""
+        """The attention map (B, heads, N, M) of x (B, N, C) and context (B, M, D); its rows sum to 1."""
         query, key, _ = self._project(x, context)
         scores = torch.einsum("bnhd,bmhd->bhnm", query, key) / query.shape[-1] ** 0.5
         if mask is not None:
@@ -146,13 +168,13 @@ class CrossAttention(nn.Module):
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Scaled dot-product attention: (B, N, H, d), (B, M, H, d) twice -> (B, N, H, d)."""
+    """Scaled dot-product attention: query (B, N, H, d), key and value (B, M, H, d) -> (B, N, H, d)."""
     query, key, value = (projected.transpose(1, 2) for projected in (query, key, value))
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2)
 
 
 def _banded_attention(query: Tensor, key: Tensor, value: Tensor, band: Band) -> Tensor:
-    """The same within a band, each block of frames being a sequence of its own."""
+    """The same within a band, whose blocks of frames are treated as separate sequences."""
     batch, frames = query.shape[:2]
     blocks, _, block, _ = band.mask.shape
     query = F.pad(query, (0, 0, 0, 0, 0, blocks * block - frames)).unflatten(1, (blocks, block))  # (B, n, block, H, d)
@@ -163,7 +185,7 @@ def _banded_attention(query: Tensor, key: Tensor, value: Tensor, band: Band) -> 
 
 
 class GEGLU(nn.Module):
-    """Linear layer whose output is gated by the GELU of a second one."""
+    """A linear layer whose output is gated by the GELU of another."""
 
     def __init__(self, width: int, out_width: int):
         super().__init__()
@@ -184,7 +206,7 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm: self-attention, cross-attention to the audio, feed-forward."""
+    """Self-attention, cross-attention to the audio and a feed-forward network, each normalised first."""
 
     def __init__(self, width: int, audio_width: int, heads: int):
         super().__init__()
@@ -203,7 +225,7 @@ class TransformerBlock(nn.Module):
 
 
 class AudioTransformer(nn.Module):
-    """A transformer block on feature maps (B, C, N), as a residual that starts at zero."""
+    """A transformer block on feature maps (B, C, N), as a residual that is zero at the start of training."""
 
     def __init__(self, width: int, audio_width: int, heads: int):
         super().__init__()
@@ -211,16 +233,20 @@ class AudioTransformer(nn.Module):
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, audio_width, heads)])
         self.proj_out = zero_initialised(nn.Conv1d(width, width, 1))
 
+    @property
+    def block(self) -> TransformerBlock:
+        """The only block: it is in a list because the published weights are named so."""
+        return cast(TransformerBlock, self.transformer_blocks[0])
+
     def forward(self, x: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
         """(B, C, N), (B, M, D) -> (B, C, N)."""
         hidden = self.norm(x).transpose(1, 2)
-        for block in self.transformer_blocks:
-            hidden = block(hidden, audio, allowed)
+        hidden = self.block(hidden, audio, allowed)
         return x + self.proj_out(hidden.transpose(1, 2))
 
 
 def zero_initialised(module: nn.Module) -> nn.Module:
-    """The module with all its parameters zero, so that it changes nothing at the start of training."""
+    """Set all parameters of a module to zero, so that it changes nothing at the start of training, and return it."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module

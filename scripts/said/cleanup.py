@@ -1,10 +1,10 @@
-"""Template clean-up (Sec. 4.1): what leaves a head before the deformation transfer, and its way back.
+"""Template clean-up (Sec. 4.1): which parts of a head are removed before the deformation transfer, and put back after.
 
-The transfer sees the face alone: eyeballs, ears, back of the head and neck have no counterpart on the source
-and would make it unstable. Afterwards all but the neck return on every blendshape. The parts are found from the
-mesh and its 68 landmarks only: eyeballs are components of their own, the face is what lies near the landmarks
-along the surface, before the ears and not inside mouth or eye sockets, the neck is what lies below the jaw.
-Mouth and eye sockets begin where the paths along the surface from landmark to landmark of their rims close.
+Only the face takes part in the transfer: eyeballs, ears, back of the head and neck have no counterpart on the source
+and would make it unstable. Afterwards all of them but the neck are put back on every blendshape. The parts are found
+from the mesh and its 68 landmarks alone. Eyeballs are components of their own. The face lies near the landmarks along
+the surface, in front of the ears and outside the mouth and the eye sockets. The neck lies below the jaw. Mouth and eye
+sockets begin at closed paths along the surface through the landmarks of their rims.
 """
 
 from dataclasses import dataclass
@@ -12,38 +12,42 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
+from trimesh.visual import ColorVisuals
 
 from said.landmarks import CHIN, LANDMARKS, LEFT_EAR, MOUTH_CORNERS, NASION, RIGHT_EAR, RIMS
 from said.meshes import boundary_vertices, edge_graph, geodesic_distance, unique_edges
 from said.plausibility import landmark_fault, require_finite, require_outward
 from said.units import size_fault, size_of
 
-FACE_REACH = 0.5  # of the height from chin to nasion: how far beyond the landmarks the face extends
-CAVITY_DEPTH = 0.1  # of the mouth's width: what lies deeper behind lips or lids has no counterpart on a mask
-JAW_SLOPE = 0.3  # of the slope from chin to ear: how the lower limit of the head rises behind the chin
-JAW_MARGIN = 0.15  # of the height from chin to nasion: how far below the chin that limit begins
-BLEND_REACH = 0.35  # of the face's radius: how far motion fades out beyond the seam
+FACE_REACH = 0.5  # how far the face extends beyond the landmarks, as a share of the height from chin to nasion
+CAVITY_DEPTH = 0.1  # how deep behind lips or lids the face ends, as a share of the mouth's width
+JAW_SLOPE = 0.3  # how steeply the lower limit of the head rises behind the chin, as a share of the slope to the ear
+JAW_MARGIN = 0.15  # how far below the chin that limit begins, as a share of the height from chin to nasion
+BLEND_REACH = 0.35  # how far beyond the seam motion fades out, as a share of the face's radius
 
 
 @dataclass(frozen=True)
 class Regions:
     """Sorted vertex indices of the parts of a head.
 
-    head: all but the neck, what leaves the stage. face: the part of the head that takes part in the transfer.
-    eyeballs: the part of the head that never moves.
+    Attributes:
+        head: all but the neck: the mesh that gets blendshapes.
+        face: the part of the head that takes part in the transfer.
+        eyeballs: the part of the head that never moves.
     """
 
-    head: np.ndarray
-    face: np.ndarray
-    eyeballs: np.ndarray
+    head: NDArray[np.int64]
+    face: NDArray[np.int64]
+    eyeballs: NDArray[np.int64]
 
 
-def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
-    """Divide a template by its 68 landmarks (iBUG); axes and unit of length are free.
+def find_regions(mesh: trimesh.Trimesh, landmarks: ArrayLike, head: ArrayLike | None = None) -> Regions:
+    """Divide a template into its parts by its 68 landmarks (iBUG), in any pose and unit of length.
 
     Args:
         mesh: template with neck, ears and eyeballs, V vertices; eyeballs are components of their own.
@@ -52,8 +56,8 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
 
     Raises:
         ValueError: landmarks of the wrong number, out of range, repeated, on several components or in the wrong
-            places or order; vertices that are not finite; triangles of the skin that face inwards; a head without
-            some landmark; a face that comes apart.
+            places or order; vertices that are not finite; triangles of the skin that face inwards; a head that lacks
+            a landmark; a face that falls into several parts.
     """
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     landmarks = _checked_landmarks(landmarks, len(vertices))
@@ -70,7 +74,7 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
     used[faces] = True
 
     lateral, upward, forward = head_axes(vertices, landmarks)
-    height = np.linalg.norm(vertices[landmarks[NASION]] - vertices[landmarks[CHIN]])
+    height = float(np.linalg.norm(vertices[landmarks[NASION]] - vertices[landmarks[CHIN]]))
     in_head = np.zeros(len(vertices), bool)
     if head is None:
         in_head = used & ~_neck(vertices, faces, skin, landmarks, upward, forward, height)
@@ -91,10 +95,18 @@ def find_regions(mesh: trimesh.Trimesh, landmarks, head=None) -> Regions:
     return Regions(*(np.flatnonzero(part) for part in (in_head, face, in_head & used & ~skin)))
 
 
-def crop(mesh: trimesh.Trimesh, vertices) -> tuple[trimesh.Trimesh, np.ndarray]:
-    """The part of a mesh on the given vertices, in their order, and the (V,) map from old index to new, else -1.
+def crop(mesh: trimesh.Trimesh, vertices: ArrayLike) -> tuple[trimesh.Trimesh, NDArray[np.int64]]:
+    """The part of a mesh on the given vertices.
 
-    Faces stay where all three corners do; vertices are neither merged nor reordered. Vertex colours follow.
+    Args:
+        vertices: (n,) distinct vertex indices.
+
+    Returns:
+        the mesh of these vertices, in their order, with their colours and all faces that have three of them; and (V,)
+        the new index of each old vertex, -1 for those that are gone.
+
+    Raises:
+        ValueError: a vertex is listed twice.
     """
     vertices = np.asarray(vertices)
     if len(np.unique(vertices)) < len(vertices):
@@ -103,31 +115,35 @@ def crop(mesh: trimesh.Trimesh, vertices) -> tuple[trimesh.Trimesh, np.ndarray]:
     old_to_new[vertices] = np.arange(len(vertices))
     faces = old_to_new[np.asarray(mesh.faces)]
     faces = faces[(faces >= 0).all(axis=1)]
-    colours = mesh.visual.vertex_colors[vertices] if mesh.visual.kind == "vertex" else None
+    visual = mesh.visual
+    colours = visual.vertex_colors[vertices] if isinstance(visual, ColorVisuals) and visual.kind == "vertex" else None
     part = trimesh.Trimesh(mesh.vertices[vertices], faces, vertex_colors=colours, process=False)
     return part, old_to_new
 
 
-def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray:
-    """Put the parts that the transfer did not see back on every blendshape.
+def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved: ArrayLike) -> NDArray[np.float64]:
+    """Put the parts that took no part in the transfer back on every blendshape.
 
-    Eyeballs stay where the template has them, to the last bit. Ears and the back of the head do so beyond a
-    band along the seam, within which the face's motion fades out smoothly (a biharmonic function), so that there
-    is neither crack nor step. Pockets, as the insides of mouth and eye sockets, follow their rim (a harmonic
-    function, which never exceeds the rim's motion).
+    Eyeballs stay where the template has them, to the last bit. So do ears and the back of the head, but for a band
+    along the seam, in which the face's motion fades out smoothly (a biharmonic function), so that there is neither
+    crack nor step. Pockets, such as the insides of mouth and eye sockets, follow their rim (a harmonic function, which
+    never exceeds the rim's motion).
 
     Args:
-        mesh: the template that `regions` divide, V vertices.
-        regions: of `find_regions`.
+        mesh: the template, V vertices.
+        regions: its parts, from `find_regions`.
         faces_moved: (E, len(regions.face), 3) absolute vertices of the transferred face.
 
     Returns:
         (E, len(regions.head), 3) absolute vertices of the heads, in the order of `regions.head`.
+
+    Raises:
+        ValueError: `faces_moved` has another shape, or another unit of length than the template.
     """
     faces_moved = np.asarray(faces_moved, float)
     if faces_moved.ndim != 3 or faces_moved.shape[1:] != (len(regions.face), 3):
         raise ValueError(f"faces_moved must be (E, {len(regions.face)}, 3) as the face, got {faces_moved.shape}")
-    expected = size_of(mesh.vertices[regions.face])
+    expected = float(size_of(mesh.vertices[regions.face]))
     for expression, size in enumerate(size_of(faces_moved)):
         if fault := size_fault(size, expected):
             raise ValueError(f"expression {expression}, beside the template, {fault}")
@@ -156,7 +172,9 @@ def reattach(mesh: trimesh.Trimesh, regions: Regions, faces_moved) -> np.ndarray
     return moved
 
 
-def head_axes(vertices, landmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def head_axes(
+    vertices: NDArray, landmarks: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Unit vectors to the subject's left, up and forward, from four of the 68 landmarks."""
     lateral = vertices[landmarks[LEFT_EAR]] - vertices[landmarks[RIGHT_EAR]]
     lateral = lateral / np.linalg.norm(lateral)
@@ -166,7 +184,7 @@ def head_axes(vertices, landmarks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lateral, upward, np.cross(lateral, upward)
 
 
-def _checked_landmarks(landmarks, count):
+def _checked_landmarks(landmarks: ArrayLike, count: int) -> NDArray:
     landmarks = np.asarray(landmarks)
     if landmarks.shape != (LANDMARKS,):
         raise ValueError(f"landmarks must be the {LANDMARKS} vertex indices of the iBUG scheme, got {landmarks.shape}")
@@ -178,10 +196,18 @@ def _checked_landmarks(landmarks, count):
     return landmarks
 
 
-def _neck(vertices, faces, skin, landmarks, upward, forward, height):
+def _neck(
+    vertices: NDArray,
+    faces: NDArray,
+    skin: NDArray[np.bool_],
+    landmarks: NDArray,
+    upward: NDArray[np.float64],
+    forward: NDArray[np.float64],
+    height: float,
+) -> NDArray[np.bool_]:
     """(V,) bool: skin below the jaw that reaches the open end of the neck.
 
-    The limit begins a little below the chin, rises towards the back and runs level behind the ears' landmarks.
+    The upper limit begins a little below the chin, rises towards the back and is level behind the ears' landmarks.
     """
     up, depth = vertices @ upward, vertices @ forward
     chin, ears = landmarks[CHIN], landmarks[[RIGHT_EAR, LEFT_EAR]]
@@ -193,7 +219,7 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     edges = unique_edges(faces)
     edges = edges[below[edges].all(axis=1)]
     labels = connected_component_labels(edges, len(vertices))
-    # The neck holds the lowest rim; another low part, as the floor of a mouth cavity, belongs to the head.
+    # The neck has the lowest rim; another low part, such as the floor of the mouth, belongs to the head.
     ends = boundary_vertices(faces)
     ends = ends[below[ends]]
     if len(ends) == 0:
@@ -202,17 +228,17 @@ def _neck(vertices, faces, skin, landmarks, upward, forward, height):
     return _with_teeth(faces, below & (labels == labels[lowest]))
 
 
-def _with_teeth(faces, cut):
-    """`cut` (V,) bool and what it would leave hanging by one triangle along its edge."""
+def _with_teeth(faces: NDArray, cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`cut` (V,) bool, and the vertices along its edge that would be left with a single triangle or none."""
     whole = np.bincount(faces.ravel(), minlength=len(cut))
     for _ in range(3):
-        left = np.bincount(faces[~cut[faces].any(axis=1)].ravel(), minlength=len(cut))
-        cut = cut | ((left <= 1) & (left < whole))
+        remaining = np.bincount(faces[~cut[faces].any(axis=1)].ravel(), minlength=len(cut))
+        cut = cut | ((remaining <= 1) & (remaining < whole))
     return cut
 
 
-def _cavities(vertices, faces, landmarks):
-    """(V,) bool: what the rims of mouth and eyes cut off from the nasion, beyond the thickness of lips and lids."""
+def _cavities(vertices: NDArray, faces: NDArray, landmarks: NDArray) -> NDArray[np.bool_]:
+    """(V,) bool: what lies behind the rims of mouth and eyes, deeper than lips and lids are thick."""
     graph = edge_graph(vertices, faces)
     rim = np.unique(np.concatenate([_closed_path(graph, landmarks[indices]) for indices in RIMS]))
     free = np.ones(len(vertices), bool)
@@ -223,7 +249,7 @@ def _cavities(vertices, faces, landmarks):
     return behind & (dijkstra(graph, directed=False, indices=rim, min_only=True) > CAVITY_DEPTH * mouth_width)
 
 
-def _closed_path(graph, stations):
+def _closed_path(graph: sparse.csr_matrix, stations: NDArray) -> NDArray[np.int64]:
     """Vertices of the shortest path along edges that visits the stations in turn and returns to the first."""
     _, predecessors = dijkstra(graph, directed=False, indices=stations, return_predecessors=True)
     path = []
@@ -234,7 +260,7 @@ def _closed_path(graph, stations):
     return np.array(path)
 
 
-def _connected_part(faces, inside, landmarks):
+def _connected_part(faces: NDArray, inside: NDArray[np.bool_], landmarks: NDArray) -> NDArray[np.bool_]:
     """(V,) bool: the connected part of `inside`, joined by whole faces, that holds all landmarks."""
     inner = faces[inside[faces].all(axis=1)]
     labels = connected_component_labels(faces_to_edges(inner), len(inside))
@@ -247,34 +273,38 @@ def _connected_part(faces, inside, landmarks):
     return part
 
 
-def _pockets(faces, rest, distance, depth):
-    """(V,) bool: connected parts of the rest that nowhere lie farther than `depth` from the seam."""
-    inner = faces_to_edges(faces)
+def _pockets(faces: NDArray, rest: NDArray[np.bool_], distance: NDArray[np.float64], depth: float) -> NDArray[np.bool_]:
+    """(V,) bool: connected parts of `rest` of which no vertex lies farther than `depth` from the seam."""
+    inner = np.asarray(faces_to_edges(faces))
     labels = connected_component_labels(inner[rest[inner].all(axis=1)], len(rest))
     farthest = np.zeros(labels.max() + 1)
     np.maximum.at(farthest, labels, distance)
     return rest & (farthest[labels] <= depth)
 
 
-def _extend(displacement, vertices, faces, unknown, smooth):
-    """Fill the unknown rows of (V, n) displacements in place, from the known ones around them.
+def _extend(
+    displacement: NDArray[np.float64], vertices: NDArray, faces: NDArray, unknown: NDArray[np.bool_], smooth: bool
+) -> None:
+    """Fill the unknown rows of (V, n) displacements in place, from the known rows around them.
 
-    smooth: least squared Laplacian (no kink where known meets unknown), else Laplacian zero (no overshoot).
+    Args:
+        smooth: minimise the squared Laplacian, so that there is no kink at the border; else make it zero, so that
+            nothing overshoots.
     """
     if not unknown.any():
         return
     weights = edge_graph(vertices, faces)
     weights.data = 1 / weights.data
     degree = np.asarray(weights.sum(axis=1)).ravel()
-    laplacian = sparse.diags(degree) - weights
+    laplacian = sparse.csr_matrix(sparse.diags(degree) - weights)
     if smooth:
-        laplacian = sparse.diags(1 / np.maximum(degree, 1e-300)) @ laplacian
-        rows = np.flatnonzero(np.diff(laplacian.tocsr()[:, unknown].indptr))
+        laplacian = sparse.csr_matrix(sparse.diags(1 / np.maximum(degree, 1e-300)) @ laplacian)
+        rows = np.flatnonzero(np.diff(laplacian[:, unknown].indptr))
     else:
         rows = np.flatnonzero(unknown)
-    laplacian = laplacian.tocsr()[rows]
+    laplacian = laplacian[rows]
     inner, outer = laplacian[:, unknown], laplacian[:, ~unknown]
     right = -(outer @ displacement[~unknown])
-    # In least squares the rows reach one ring into the known, which is what joins the slopes.
+    # The least-squares rows reach one ring of vertices into the known part, which makes the slopes continuous.
     system, right = (inner.T @ inner, inner.T @ right) if smooth else (inner, right)
     displacement[unknown] = splu(system.tocsc()).solve(right)

@@ -1,34 +1,49 @@
-"""Blendshape coefficients of mesh sequences: the quadratic programme of Eq. 2 (Sec. 4.1).
+"""Blendshape coefficients of mesh sequences: the quadratic program of Eq. 2 (Sec. 4.1).
 
 Given a template b0, blendshapes b1..bK and frames p1..pN, find
 
     min  sum_n || p^n - (b0 + B u^n) ||^2,   B = [b1 - b0 | ... | bK - b0]
     s.t. 0 <= u^n_k <= 1  and  |u^{n+1}_k - u^n_k| <= max_step.
 
-The vertices are summed out here, frame by frame; `said.quadratic_program` finds the optimum and proves it.
+The sums over vertices are taken here, frame by frame; `said.quadratic_program` finds the optimum and proves it.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
+from jaxtyping import Float64, Real
+from numpy.typing import ArrayLike, NDArray
 
 from said.quadratic_program import SOLVERS, Problem, UncertifiedError, solve
 from said.rig import reconstruct
+from said.running.shapes import shaped
 from said.units import size_fault, size_of
 
 __all__ = ["UncertifiedError", "fit_coefficients", "reconstruct", "standard_deviation", "vertex_rms"]
-_CHUNK_BYTES = 4 * 2**20  # of frames held in float64 at a time: about what a processor caches
-_SNAP = 1e-10  # coefficients this close to a bound are put on it
+_CHUNK_BYTES = 4 * 2**20  # of frames in float64 at a time: about what fits a processor's cache
+_SNAP = 1e-10  # coefficients this close to a bound are set to it
 
 
-def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded", *, ridge=0.0, names=None):
-    """The unique coefficients that bring the blendshapes closest to every frame of a sequence (Eq. 2).
+@shaped
+def fit_coefficients(
+    template: Real[np.ndarray, "V 3"] | Sequence,
+    blendshapes: Real[np.ndarray, "K V 3"] | Sequence,
+    frames: Real[np.ndarray, "N V 3"] | Sequence,
+    max_step: float = 0.1,
+    solver: str = "banded",
+    *,
+    ridge: float = 0.0,
+    names: Sequence[str] | None = None,
+) -> Float64[np.ndarray, "N K"]:
+    """The unique coefficients with which the blendshapes come closest to every frame of a sequence (Eq. 2).
 
     Args:
         template: (V, 3) float, the neutral face b0.
         blendshapes: (K, V, 3) float, absolute vertex positions, in the template's unit of length.
-        frames: (N, V, 3) float, N >= 1; read in pieces, so a memory-mapped array stays on disk.
+        frames: (N, V, 3) float, N >= 1; read in pieces, so that a memory-mapped array stays on disk.
         max_step: largest change of a coefficient between consecutive frames, > 0; 0.1 in the paper.
-        solver: "banded" (linear in N) or "cvxopt" (the paper's; the same answer, but slower, and sentences only:
-            its memory does not suffice for minutes).
+        solver: "banded" (time linear in N) or "cvxopt" (the paper's; the same answer, but slower, and its memory
+            suffices for sentences, not for minutes).
         ridge: adds `ridge` times the mean squared norm of a blendshape to the diagonal of B'B, which makes
             linearly dependent blendshapes solvable; 0 is the paper's problem.
         names: K names of the blendshapes, for error messages.
@@ -64,10 +79,13 @@ def fit_coefficients(template, blendshapes, frames, max_step=0.1, solver="banded
     return coefficients
 
 
-def standard_deviation(sequences) -> np.ndarray:
+def standard_deviation(sequences: Iterable[ArrayLike]) -> NDArray[np.float64]:
     """(K,) standard deviation of every coefficient over all frames of a list of (N_i, K) sequences.
 
-    Divides by the number of frames less one, as the published `coeffs_std.csv` (pandas' convention).
+    Divides by the number of frames less one, as in the published `coeffs_std.csv` (pandas' convention).
+
+    Raises:
+        ValueError: there are fewer than two frames.
     """
     frames = np.concatenate([np.asarray(sequence, float) for sequence in sequences])
     if len(frames) < 2:
@@ -75,11 +93,20 @@ def standard_deviation(sequences) -> np.ndarray:
     return frames.std(axis=0, ddof=1)
 
 
-def vertex_rms(template, blendshapes, coefficients, frames):
+def vertex_rms(
+    template: NDArray, blendshapes: ArrayLike, coefficients: NDArray, frames: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Root mean squared distance between the frames' vertices and their reconstruction.
 
-    Args: as of `fit_coefficients` and its result (N, K).
-    Returns: per_frame (N,) over the vertices, per_vertex (V,) over the frames, in the vertices' unit.
+    Args:
+        template, blendshapes, frames: as `fit_coefficients` takes them.
+        coefficients: (N, K), as it gives them.
+
+    Returns:
+        (N,) over the vertices of each frame, and (V,) over the frames of each vertex, in the vertices' unit.
+
+    Raises:
+        ValueError: the frames have another shape than the template.
     """
     _check_frames_shape(frames, np.asarray(template))
     per_frame = np.empty(len(frames))
@@ -92,7 +119,9 @@ def vertex_rms(template, blendshapes, coefficients, frames):
     return per_frame, np.sqrt(per_vertex / len(frames))
 
 
-def _checked_basis(template, blendshapes, names):
+def _checked_basis(
+    template: ArrayLike, blendshapes: ArrayLike, names: Sequence[str] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     template = np.asarray(template, float)
     blendshapes = np.asarray(blendshapes, float)
     if template.ndim != 2 or template.shape[1] != 3:
@@ -111,14 +140,18 @@ def _checked_basis(template, blendshapes, names):
     return template, blendshapes
 
 
-def _check_frames_shape(frames, template):
+def _check_frames_shape(frames: ArrayLike, template: NDArray) -> None:
     shape = np.shape(frames)
     if len(shape) != 3 or shape[1:] != template.shape or shape[0] == 0:
         raise ValueError(f"frames must be (N, {len(template)}, 3) with N >= 1 as the template, got {shape}")
 
 
-def _smallest_curvature(hessian, names):
-    """Smallest eigenvalue of B'B; says which blendshapes are at fault where it vanishes."""
+def _smallest_curvature(hessian: NDArray[np.float64], names: Sequence[str] | None) -> float:
+    """Smallest eigenvalue of B'B.
+
+    Raises:
+        ValueError: it vanishes; names the blendshapes that are to blame.
+    """
     norms = np.sqrt(np.diag(hessian))
     if not norms.max() > 0 or norms.min() <= 1e-9 * norms.max():
         index = int(norms.argmin())
@@ -139,8 +172,14 @@ def _smallest_curvature(hessian, names):
     return eigenvalues[0]
 
 
-def _project(template, offsets, frames):
-    """(N, K) B'(b0 - p^n), reading the frames in pieces and refusing values that are not finite or in another unit."""
+def _project(
+    template: NDArray[np.float64], offsets: NDArray[np.float64], frames: NDArray | Sequence
+) -> NDArray[np.float64]:
+    """(N, K) B'(b0 - p^n); the frames are read in pieces.
+
+    Raises:
+        ValueError: a frame is not finite, or in another unit than the template.
+    """
     linear, expected = np.empty((len(frames), len(offsets))), size_of(template)
     for part in _chunks(frames):
         piece = np.asarray(frames[part], float)
@@ -150,7 +189,7 @@ def _project(template, offsets, frames):
         if not np.isfinite(linear[part]).all():
             bad = part.start + int(np.nonzero(~np.isfinite(motion).all(axis=1))[0][0])
             raise ValueError(f"frame {bad}: vertex {_first_bad(np.asarray(frames[bad]))} is not finite")
-        # A frame this close to the template is neither a fifth nor five times as large; that saves a pass over all.
+        # A frame closer to the template than this is neither a fifth nor five times as large: no need to measure it.
         moved = np.sqrt(np.einsum("nc,nc->n", motion, motion) / len(template)) > 0.8 * expected
         for frame in np.flatnonzero(moved):
             if fault := size_fault(float(size_of(piece[frame])), float(expected)):
@@ -158,16 +197,17 @@ def _project(template, offsets, frames):
     return linear
 
 
-def _chunks(frames):
+def _chunks(frames: NDArray | Sequence) -> Iterator[slice]:
+    """The frames in pieces, so that few of them are in memory in float64 at a time."""
     per_frame = 8 * int(np.prod(np.shape(frames)[1:]))
     size = max(1, _CHUNK_BYTES // per_frame)
     for start in range(0, len(frames), size):
         yield slice(start, min(start + size, len(frames)))
 
 
-def _first_bad(vertices):
+def _first_bad(vertices: NDArray) -> int:
     return int(np.nonzero(~np.isfinite(vertices).all(axis=1))[0][0])
 
 
-def _name(index, names):
+def _name(index: int, names: Sequence[str] | None) -> str:
     return f"blendshape {index}" if names is None else f"blendshape {names[index]}"

@@ -1,11 +1,11 @@
-"""The corpus contract: what every dataset, generated or licensed, is turned into before anything else reads it.
+"""The corpus: the form into which every dataset, generated or licensed, is brought before anything else reads it.
 
     topology.npz                      see `Topology`
     templates/<speaker>.ply           (V, 3) metres, the neutral face; colours of the vertices are optional
     sequences/<speaker>/<name>.npy    (N, V, 3) float32 metres, 60 frames per second
-    sequences/<speaker>/<name>.wav    the speech of the same moment, any rate
+    sequences/<speaker>/<name>.wav    the speech recorded with it, at any rate
 
-A sentence exists if both of its files do; which sentences a speaker has is read from the folder.
+A sentence exists if both of its files do. The sentences of a speaker are those in the folder.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Topology:
     Attributes:
         faces: (F, 3) int, vertex indices.
         landmarks: (68,) int, vertices of the iBUG landmarks.
-        head: (H,) int, vertices of the head mesh that leaves the blendshape stage; empty: to be derived.
+        head: (H,) int, vertices of the head that the blendshapes move; empty where they are to be derived.
     """
 
     faces: NDArray
@@ -47,10 +47,16 @@ class Topology:
 
 
 def write_topology(path: PathLike, topology: Topology) -> None:
+    """A topology as npz."""
     write_arrays(path, vars(topology))
 
 
 def read_topology(path: PathLike) -> Topology:
+    """What `write_topology` wrote.
+
+    Raises:
+        UnreadableError: the file is damaged, or no npz.
+    """
     return Topology(**read_arrays(path))
 
 
@@ -58,7 +64,7 @@ def sentences(folder: PathLike) -> list[str]:
     """Names of the sentences in a speaker's folder of sequences, sorted.
 
     Raises:
-        ValueError: a sentence has only one of its two files, or there is none.
+        ValueError: a sentence lacks one of its two files, or the folder holds no sentence.
     """
     folder = Path(folder)
     frames = {path.stem for path in folder.glob("*.npy")}
@@ -71,10 +77,15 @@ def sentences(folder: PathLike) -> list[str]:
 
 
 def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike) -> str:
-    """The sentence of a name or of a number from 0.
+    """The name of a sentence, given by its name or by its number.
+
+    Args:
+        sentences: names of a speaker's sentences, sorted.
+        wanted: a name, or a number counted from 0.
+        source: where the sentences are, for messages.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such sentence.
     """
     if isinstance(wanted, int):
         if wanted >= len(sentences):
@@ -86,7 +97,11 @@ def find_sentence(sentences: Sequence[str], wanted: str | int, source: PathLike)
 
 
 def read_coefficients(folder: PathLike) -> dict[str, NDArray[np.float64]]:
-    """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence."""
+    """The sequences (N, 32) of a speaker's folder of coefficient CSVs, by sentence.
+
+    Raises:
+        ValueError: the folder holds none, or a file is no table of coefficients.
+    """
     paths = sorted(Path(folder).glob("*.csv"))
     if not paths:
         raise ValueError(f"{folder}: holds no coefficients")
@@ -115,7 +130,7 @@ def read_speech(folder: PathLike, sentence: str) -> tuple[NDArray[np.float32], i
 
 
 def read_speeches(folders: Iterable[PathLike], names: Iterable[str]) -> dict[str, tuple[NDArray[np.float32], int]]:
-    """Waveform (T,) and rate of the clips "<speaker>/<sentence>"; each folder of sequences bears a speaker's name."""
+    """Waveform (T,) and rate in Hz of clips named "<speaker>/<sentence>", from the speakers' folders of sequences."""
     by_speaker = {Path(folder).name: folder for folder in folders}
     clips = {name: name.split("/") for name in names}
     return {name: read_speech(by_speaker[speaker], sentence) for name, (speaker, sentence) in clips.items()}
@@ -125,7 +140,7 @@ def read_frames(folder: PathLike, sentence: str, vertices: int | None = None) ->
     """(N, V, 3) metres, memory-mapped.
 
     Raises:
-        ValueError: V is not `vertices`, where that is given, or the array is no sequence of frames.
+        ValueError: the array is not a sequence of frames, or V is not `vertices`, where that is given.
     """
     path = Path(folder) / f"{sentence}.npy"
     frames = arrays.read_frames(path)
@@ -147,7 +162,7 @@ def read_source(folder: PathLike) -> "tuple[trimesh.Trimesh, NDArray, NDArray]":
         ValueError: an expression has other vertices or triangles than the neutral face, or another unit of length;
             a vertex is not finite; a landmark is no vertex.
     """
-    from said.files.meshes import read_indices, read_mesh  # trimesh: slow to import, and few who read a corpus need it
+    from said.files.meshes import read_indices, read_mesh  # trimesh is slow to import, and rarely needed here
 
     folder = Path(folder)
     expressions = []
@@ -183,12 +198,12 @@ def read_samples(path: PathLike) -> dict[str, NDArray[np.float32]]:
 
 
 def write_samples(path: PathLike, samples: Mapping[str, NDArray]) -> None:
-    """What `read_samples` reads, as methods/<method>/<speaker>.npz."""
+    """Samples as npz, which `read_samples` reads: methods/<method>/<speaker>.npz."""
     write_arrays(path, samples)
 
 
 def read_method(paths: Iterable[PathLike]) -> dict[str, NDArray[np.float32]]:
-    """The samples (S, N, 32) of a method, by "<speaker>/<sentence>"; each speaker's file bears the speaker's name."""
+    """The samples (S, N, 32) of a method, by "<speaker>/<sentence>", from its files, which are named after speakers."""
     return {f"{Path(path).stem}/{name}": values for path in paths for name, values in read_samples(path).items()}
 
 
@@ -201,9 +216,12 @@ def read_clips(coefficients: Sequence[PathLike], sequences: Sequence[PathLike]) 
 
     Yields:
         "<speaker>/<sentence>", (N, 32) coefficients, waveform (T,), its rate in Hz.
+
+    Raises:
+        ValueError: the two lists name different speakers.
     """
     for folder, speech in zip(map(Path, coefficients), map(Path, sequences), strict=True):
         if folder.name != speech.name:
-            raise ValueError(f"{folder} and {speech} are of different speakers")
+            raise ValueError(f"{folder} and {speech} belong to different speakers")
         for sentence, values in read_coefficients(folder).items():
             yield f"{folder.name}/{sentence}", values, *read_speech(speech, sentence)

@@ -1,18 +1,21 @@
 """Triangle correspondence between two faces (Sumner & Popovic 2004, Sec. 4.1).
 
-The source is bent onto the target: landmarks are hard constraints, and smoothness, identity and closest-point
-terms are minimised with the closest-point weight raised over a few rounds. Triangles are then paired by the
-distance of their centroids, among those with compatible normals. Lengths are measured in the source's mean
-edge throughout, so nothing depends on the unit of length.
+The source is deformed onto the target: landmarks are hard constraints, and smoothness, identity and closest-point
+terms are minimised, the weight of the closest points rising over a few rounds. Then each triangle is paired with those
+whose centroids are nearest, among those with compatible normals. Lengths are measured in mean edges of the source, so
+that nothing depends on the unit of length.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
 import trimesh
+from jaxtyping import Integer
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]  # it is compiled and has no stub
 
 from said.landmarks import LANDMARKS, LOWER_INNER_LIP, MOUTH_CORNERS, UPPER_INNER_LIP
 from said.meshes import (
@@ -31,41 +34,50 @@ from said.plausibility import (
     require_same_side,
     require_similar_landmarks,
 )  # fmt: skip
+from said.running.shapes import shaped
 
 _SMOOTHNESS, _IDENTITY = 1.0, 1e-3
-_CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, distances in mean edges
+_CLOSEST_WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # per vertex, with distances in mean edges
 _NEIGHBOURS = 24  # candidates among which a compatible normal is sought
-_PARTNERS, _PARTNER_REACH = 6, 0.7  # at most so many source faces within so many mean edges share a target face
-_PARTNER_RATIO, _EXACT = 4.0, 1e-6  # and this many times as far as the nearest
-_BACK_REACH = 1.5  # in the target's mean edges: how far a source face may look for a target face
+_PARTNERS, _PARTNER_REACH = 6, 0.7  # the most source faces of a target face, and their largest distance in mean edges
+_PARTNER_RATIO, _EXACT = 4.0, 1e-6  # the same in distances of the nearest one, and what counts as no distance
+_BACK_REACH = 1.5  # the largest distance of a source face's target face, in mean edges of the target
 
 
-def find_correspondence(source, target, source_landmarks, target_landmarks) -> np.ndarray:
-    """Pairs of triangles that correspond on two faces.
+@shaped
+def find_correspondence(
+    source: trimesh.Trimesh,
+    target: trimesh.Trimesh,
+    source_landmarks: Integer[np.ndarray, " L"] | Sequence,
+    target_landmarks: Integer[np.ndarray, " L"] | Sequence,
+) -> Integer[np.ndarray, "P 2"]:
+    """Pairs of corresponding triangles on two faces.
 
     Args:
-        source, target: trimesh.Trimesh, neutral faces; units and poses may differ, the meshes too.
-        source_landmarks, target_landmarks: (L,) int vertex indices of the same L >= 4 points; with L = 68 they
-            are taken as the iBUG scheme, whose inner lip then keeps the lips apart.
+        source, target: neutral faces, with any meshes, units of length and poses.
+        source_landmarks, target_landmarks: (L,) int vertex indices of the same L >= 4 points; 68 are taken for those
+            of the iBUG scheme, whose inner lips then keep the upper lip apart from the lower.
 
     Returns:
         (P, 2) int, pairs (source face, target face), many to many, sorted by target face. Every target face
-        occurs at least once, with a source face less than 90 degrees away wherever one is near. Meshes that are
-        the same but for a similarity are paired one to one.
+        occurs at least once, with a source face whose normal is less than 90 degrees away wherever one is near.
+        Meshes that differ by a similarity alone are paired one to one.
 
     Raises:
         ValueError: landmarks that differ in number, are repeated, out of range or in the wrong places or order;
             meshes that are not finite, or whose triangles face inwards.
     """
-    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
-    registered, scene = _register(source, target, source_landmarks, target_landmarks)
-    return _pair_faces(registered, scene, source.faces, target.faces)
+    landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    registered, scene = _register(source, target, *landmarks)
+    return _pair_faces(registered, scene, np.asarray(source.faces), np.asarray(target.faces))
 
 
-def register(source, target, source_landmarks, target_landmarks) -> np.ndarray:
-    """(Vs, 3) vertices of the source bent onto the target; arguments as of `find_correspondence`."""
-    source_landmarks, target_landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
-    registered, scene = _register(source, target, source_landmarks, target_landmarks)
+def register(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
+) -> NDArray[np.float64]:
+    """(Vs, 3) vertices of the source, deformed onto the target; arguments and errors are `find_correspondence`'s."""
+    landmarks = _checked_landmarks(source, target, source_landmarks, target_landmarks)
+    registered, scene = _register(source, target, *landmarks)
     return scene.to_target(registered)
 
 
@@ -74,23 +86,25 @@ def register(source, target, source_landmarks, target_landmarks) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Scene:
-    """Both meshes in the source's frame, lengths in its mean edges, and which side of the mouth things are."""
+    """Both meshes in the source's frame, in its mean edges, and on which side of the mouth each vertex lies."""
 
-    source: np.ndarray
-    target: np.ndarray
-    source_side: np.ndarray
-    target_side: np.ndarray
+    source: NDArray[np.float64]
+    target: NDArray[np.float64]
+    source_side: NDArray[np.float64]
+    target_side: NDArray[np.float64]
     normalise: Similarity
     align: Similarity
 
-    def to_target(self, points):
-        """From the scene back to the target's own frame and unit."""
+    def to_target(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (n, 3) of the scene in the target's own frame and unit."""
         normalise, align = self.normalise, self.align
         points = (points - normalise.translation) / normalise.scale
         return (points - align.translation) @ align.rotation / align.scale
 
 
-def _checked_landmarks(source, target, source_landmarks, target_landmarks):
+def _checked_landmarks(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: ArrayLike, target_landmarks: ArrayLike
+) -> tuple[NDArray, NDArray]:
     source_landmarks, target_landmarks = np.asarray(source_landmarks), np.asarray(target_landmarks)
     if source_landmarks.shape != target_landmarks.shape or source_landmarks.ndim != 1 or source_landmarks.size < 4:
         raise ValueError(
@@ -113,8 +127,10 @@ def _checked_landmarks(source, target, source_landmarks, target_landmarks):
     return source_landmarks, target_landmarks
 
 
-def _check_alike(source, target, source_landmarks, target_landmarks):
-    """What can be told of landmarks of no known scheme: whether both meshes have them in the same places."""
+def _check_alike(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> None:
+    """Refuse landmarks of no known scheme that lie in other places of one mesh than of the other."""
     source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
     source_points, target_points = source_vertices[source_landmarks], target_vertices[target_landmarks]
     require_similar_landmarks(source_points, target_points)
@@ -124,7 +140,10 @@ def _check_alike(source, target, source_landmarks, target_landmarks):
     require_same_side(source_normals @ turn.T, target_normals)
 
 
-def _register(source, target, source_landmarks, target_landmarks):
+def _register(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> tuple[NDArray[np.float64], _Scene]:
+    """(Vs, 3) vertices of the source deformed onto the target, in the scene's frame, and the scene."""
     scene = _scene(source, target, source_landmarks, target_landmarks)
     faces = np.asarray(source.faces)
     count = len(scene.source)
@@ -165,7 +184,9 @@ def _register(source, target, source_landmarks, target_landmarks):
     return positions, scene
 
 
-def _scene(source, target, source_landmarks, target_landmarks):
+def _scene(
+    source: trimesh.Trimesh, target: trimesh.Trimesh, source_landmarks: NDArray, target_landmarks: NDArray
+) -> _Scene:
     source_vertices, target_vertices = np.asarray(source.vertices), np.asarray(target.vertices)
     align = fit_similarity(target_vertices[target_landmarks], source_vertices[source_landmarks])
     edges = unique_edges(np.asarray(source.faces))
@@ -182,10 +203,10 @@ def _scene(source, target, source_landmarks, target_landmarks):
     )
 
 
-def _mouth_side(mesh, landmarks):
-    """(V,) in [-1, 1]: below or above the mouth, by distance along the surface, which no path crosses.
+def _mouth_side(mesh: trimesh.Trimesh, landmarks: NDArray) -> NDArray[np.float64]:
+    """(V,) in [-1, 1]: how far below or above the mouth each vertex lies, by distances along the surface.
 
-    Distance through space ties the upper lip to the lower where they touch; this keeps them apart.
+    By distance through space, the upper lip would be matched with the lower where they touch.
     """
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
     if len(landmarks) != LANDMARKS:
@@ -198,15 +219,25 @@ def _mouth_side(mesh, landmarks):
     return np.clip(difference / (0.15 * width), -1, 1)
 
 
-def _features(points, side):
-    """Points with the side of the mouth as a fourth coordinate, worth three mean edges between the lips."""
+def _features(points: NDArray[np.float64], side: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) points with the side of the mouth as fourth coordinate, which puts three mean edges between the lips."""
     return np.column_stack([points, 1.5 * side])
 
 
-def _closest_points(positions, faces, moving, scene, used, tree, target_normals, on_boundary):
-    """Source vertices with a valid closest point, and those points: on the plane of the nearest vertex.
+def _closest_points(
+    positions: NDArray[np.float64],
+    faces: NDArray,
+    moving: NDArray,
+    scene: _Scene,
+    used: NDArray,
+    tree: cKDTree,
+    target_normals: NDArray[np.float64],
+    on_boundary: NDArray[np.bool_],
+) -> tuple[NDArray, NDArray[np.float64]]:
+    """Source vertices with a valid closest point on the target, and these points, each on the plane of a vertex there.
 
-    Valid: normals less than 90 degrees apart, and not on the target's rim, where the surface merely ends.
+    A point is valid if the normals are less than 90 degrees apart and it is not on the target's boundary, where the
+    surface merely ends.
     """
     normals = vertex_normals(positions, faces)[moving]
     _, near = tree.query(_features(positions[moving], scene.source_side[moving]), k=8)
@@ -218,22 +249,22 @@ def _closest_points(positions, faces, moving, scene, used, tree, target_normals,
     offset = positions[moving] - scene.target[chosen]
     normal = target_normals[chosen]
     tangential = offset - (offset * normal).sum(axis=1, keepdims=True) * normal
-    # Sliding along the plane is free near the vertex; farther out the plane is not the surface any more.
+    # Sliding along the plane is free near the vertex; farther away the plane departs from the surface.
     reach = np.linalg.norm(tangential, axis=1, keepdims=True)
     points = scene.target[chosen] + tangential * np.minimum(1, 0.7 / np.maximum(reach, 1e-12))
     return moving[valid], points[valid]
 
 
-def _full_gradient(vertices, faces):
-    """(3F, V + F) operator from vertices and one apex per face to deformation gradients, transposed, stacked.
+def _full_gradient(vertices: NDArray[np.float64], faces: NDArray) -> sparse.csr_matrix:
+    """(3F, V + F) operator from the vertices and an apex of each face to the transposed deformation gradients, stacked.
 
     The apex is Sumner & Popovic's fourth vertex, which gives a triangle's affine map its third direction.
     """
     first = vertices[faces[:, 0]]
-    one, two = vertices[faces[:, 1]] - first, vertices[faces[:, 2]] - first
-    normal = np.cross(one, two)
+    edge, next_edge = vertices[faces[:, 1]] - first, vertices[faces[:, 2]] - first
+    normal = np.cross(edge, next_edge)
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-12)[:, None] ** 0.5
-    frame = np.stack([one, two, normal], axis=2)
+    frame = np.stack([edge, next_edge, normal], axis=2)
     inverse = np.linalg.pinv(frame, rcond=1e-9)  # (F, 3, 3): T = [e1 e2 e4] inverse
     count, total = len(vertices), len(faces)
     corners = np.concatenate([faces, count + np.arange(total)[:, None]], axis=1)
@@ -243,26 +274,27 @@ def _full_gradient(vertices, faces):
     return sparse.csr_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), (3 * total, count + total))
 
 
-def _face_differences(faces):
+def _face_differences(faces: NDArray) -> sparse.csr_matrix:
     """(3A, 3F) differences of the gradients of faces that share an edge."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     owner = np.tile(np.arange(len(faces)), 3)
     order = np.lexsort(edges.T)
     edges, owner = edges[order], owner[order]
     same = (edges[1:] == edges[:-1]).all(axis=1)
-    left, right = owner[:-1][same], owner[1:][same]
-    rows = np.arange(len(left))
-    shape = (len(left), len(faces))
-    pairs = sparse.csr_matrix((np.ones(len(left)), (rows, left)), shape)
-    pairs = pairs - sparse.csr_matrix((np.ones(len(left)), (rows, right)), shape)
-    return sparse.kron(pairs, sparse.eye(3), format="csr")
+    face, neighbour = owner[:-1][same], owner[1:][same]
+    rows = np.arange(len(face))
+    shape = (len(face), len(faces))
+    pairs = sparse.csr_matrix((np.ones(len(face)), (rows, face)), shape)
+    pairs = pairs - sparse.csr_matrix((np.ones(len(face)), (rows, neighbour)), shape)
+    return sparse.csr_matrix(sparse.kron(pairs, sparse.eye(3), format="csr"))
 
 
 # ------------------------------------------------------------------------------------------ pairing
 
 
-def _pair_faces(registered, scene, source_faces, target_faces):
-    source_faces, target_faces = np.asarray(source_faces), np.asarray(target_faces)
+def _pair_faces(
+    registered: NDArray[np.float64], scene: _Scene, source_faces: NDArray, target_faces: NDArray
+) -> NDArray[np.int64]:
     source = _face_features(registered, scene.source_side, source_faces)
     target = _face_features(scene.target, scene.target_side, target_faces)
     source_normals = trimesh.Trimesh(registered, source_faces, process=False).face_normals
@@ -270,13 +302,13 @@ def _pair_faces(registered, scene, source_faces, target_faces):
 
     partner, _ = _nearest_compatible(target, target_normals, source, source_normals)
     nearest = np.stack([partner, np.arange(len(target_faces))], axis=1)
-    # Several partners within reach: their mean is smoother than the nearest one's deformation.
+    # The mean deformation of several partners within reach is smoother than that of the nearest.
     distance, near = cKDTree(source).query(target, k=min(_PARTNERS, len(source)))
     compatible = np.einsum("tkc,tc->tk", source_normals[near], target_normals) > 0
     comparable = distance < np.minimum(_PARTNER_REACH, _PARTNER_RATIO * distance[:, :1] + _EXACT)
     face, rank = np.nonzero(compatible & comparable)
     within_reach = np.stack([near[face, rank], face], axis=1)
-    # The other way round, so that no source triangle's motion is lost where the source is the finer mesh.
+    # And from the source to the target, so that no triangle's motion is lost where the source is the finer mesh.
     partner, distance = _nearest_compatible(source, source_normals, target, target_normals)
     close = distance < _BACK_REACH * _mean_edge(scene.target, target_faces)
     back = np.stack([np.arange(len(source_faces)), partner], axis=1)[close]
@@ -284,19 +316,24 @@ def _pair_faces(registered, scene, source_faces, target_faces):
     return pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
 
 
-def _face_features(vertices, side, faces):
+def _face_features(vertices: NDArray[np.float64], side: NDArray[np.float64], faces: NDArray) -> NDArray[np.float64]:
     return _features(vertices[faces].mean(axis=1), side[faces].mean(axis=1))
 
 
-def _mean_edge(vertices, faces):
+def _mean_edge(vertices: NDArray[np.float64], faces: NDArray) -> float:
     edges = unique_edges(faces)
     return np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).mean()
 
 
-def _nearest_compatible(queries, query_normals, points, normals):
-    """Index of the nearest point whose normal is less than 90 degrees away, and its distance (inf if none).
+def _nearest_compatible(
+    queries: NDArray[np.float64],
+    query_normals: NDArray[np.float64],
+    points: NDArray[np.float64],
+    normals: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Index of the nearest point whose normal is less than 90 degrees away, and its distance, inf where there is none.
 
-    Where none of the candidates is compatible the one with the least opposed normal is named.
+    Where there is none, the index is that of the candidate with the least opposed normal.
     """
     neighbours = min(_NEIGHBOURS, len(points))
     distance, near = cKDTree(points).query(queries, k=neighbours)

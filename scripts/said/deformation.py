@@ -1,17 +1,22 @@
 """Deformation transfer for triangle meshes (Sumner & Popovic 2004), the second half of Sec. 4.1.
 
-Each target triangle is to deform as its source triangles do. With the fourth vertex of every triangle
-eliminated, least squares over the target's vertices is a Poisson equation for the displacement
+Each target triangle is to deform like its partners on the source. With the fourth vertex of every triangle
+eliminated, least squares over the target's vertices becomes a Poisson equation for the displacement
 (Botsch et al. 2006, "Deformation transfer for detail-preserving surface editing", prove the equivalence):
 
     G' A G  d = G' A (S - I)
 
-G is the gradient operator of the target, A the areas of its triangles, S the mean deformation gradient of
-each triangle's partners, turned into the target's frame. One factorisation serves all expressions.
+G is the gradient operator of the target, A holds the areas of its triangles, S the mean deformation gradient of
+each triangle's partners, rotated into the target's frame. One factorisation serves all expressions.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sparse
+import trimesh
+from jaxtyping import Float64, Integer, Real
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import splu
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
@@ -19,26 +24,33 @@ from trimesh.graph import connected_component_labels
 from said.correspondence import find_correspondence, register
 from said.meshes import Similarity, fit_similarity
 from said.plausibility import require_finite
+from said.running.shapes import shaped
 from said.units import size_fault, size_of
 
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 
-_STILL = 1e-3  # of the largest displacement: what moves less anchors the translation
+_STILL = 1e-3  # of the largest displacement: triangles that move less anchor the translation
 
 
-def transfer(source, deformed, target, correspondence) -> np.ndarray:
+@shaped
+def transfer(
+    source: trimesh.Trimesh,
+    deformed: Real[np.ndarray, "E Vs 3"] | Sequence,
+    target: trimesh.Trimesh,
+    correspondence: Integer[np.ndarray, "P 2"] | Sequence,
+) -> Float64[np.ndarray, "E Vt 3"]:
     """Give the target the deformations of the source.
 
-    The solution is free up to a translation per connected component, which is chosen so that the parts whose
-    partners stand still do so too; where nothing stands still, the mean displacement is that of the partners.
-    Vertices without faces keep their place. The result does not depend on the unit of length, and follows rigid
-    motions and uniform scalings of the target.
+    The equations leave a translation of each connected component open. It is chosen so that the parts whose partners
+    stand still do so too; where none of them does, the mean displacement is that of the partners. Vertices without
+    faces keep their place. The result does not depend on the unit of length, and follows rigid motions and uniform
+    scalings of the target.
 
     Args:
-        source: trimesh.Trimesh with Vs vertices, the neutral source face.
+        source: the neutral source face, with Vs vertices.
         deformed: (E, Vs, 3) absolute vertices of its E expressions.
-        target: trimesh.Trimesh with Vt vertices, the neutral target face.
-        correspondence: (P, 2) int pairs (source face, target face), each target face at least once.
+        target: the neutral target face, with Vt vertices.
+        correspondence: (P, 2) int pairs (source face, target face), with every target face at least once.
 
     Returns:
         (E, Vt, 3) float64 absolute vertices of the target's expressions, in the target's unit.
@@ -47,35 +59,43 @@ def transfer(source, deformed, target, correspondence) -> np.ndarray:
         ValueError: wrong shapes, faces out of range or without a partner, values that are not finite, expressions
             in another unit of length than the source.
     """
-    deformed, correspondence = _checked(source, deformed, target, correspondence)
+    expressions, pairs = _checked(source, deformed, target, correspondence)
     source_vertices, source_faces = np.asarray(source.vertices, float), np.asarray(source.faces)
     target_vertices, target_faces = np.asarray(target.vertices, float), np.asarray(target.faces)
-    expressions, total = len(deformed), len(target_faces)
+    count, total = len(expressions), len(target_faces)
 
-    partners = _partner_mean(correspondence, len(source_faces), total)
-    frame = _frame(source_vertices, source_faces, target_vertices, target_faces, correspondence)
+    partners = _partner_mean(pairs, len(source_faces), total)
+    frame = _frame(source_vertices, source_faces, target_vertices, target_faces, pairs)
 
-    change = deformation_gradients(source_vertices, source_faces, deformed) - np.eye(3)
+    change = deformation_gradients(source_vertices, source_faces, expressions) - np.eye(3)
     change = frame.rotation @ change @ frame.rotation.T
     change = partners @ change.transpose(1, 0, 2, 3).reshape(len(source_faces), -1)
     # Rows of G are (face, input axis); the right-hand side is wanted per (expression, output axis).
-    change = change.reshape(total, expressions, 3, 3).transpose(0, 3, 1, 2).reshape(3 * total, -1)
+    change = change.reshape(total, count, 3, 3).transpose(0, 3, 1, 2).reshape(3 * total, -1)
 
-    displacement = _solve_poisson(target_vertices, target_faces, change).reshape(-1, expressions, 3)
+    displacement = _solve_poisson(target_vertices, target_faces, change).reshape(-1, count, 3)
     displacement = displacement.transpose(1, 0, 2)
 
-    motion = (deformed - source_vertices)[:, source_faces].mean(axis=2)  # of the source's faces
+    motion = (expressions - source_vertices)[:, source_faces].mean(axis=2)  # of the source's faces
     motion = partners @ motion.transpose(1, 0, 2).reshape(len(source_faces), -1)
-    motion = motion.reshape(total, expressions, 3).transpose(1, 0, 2) @ frame.rotation.T * frame.scale
+    motion = motion.reshape(total, count, 3).transpose(1, 0, 2) @ frame.rotation.T * frame.scale
     _anchor(displacement, motion, target_vertices, target_faces)
     return target_vertices + displacement
 
 
-def deformation_gradients(vertices, faces, deformed) -> np.ndarray:
-    """(E, F, 3, 3) affine maps of every triangle of (V, 3) vertices to each of (E, V, 3) deformed vertices.
+def deformation_gradients(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.float64]:
+    """The affine map of every triangle to its deformed form.
 
-    The third direction is the normal, scaled by the square root of the area as in Sumner & Popovic's Eq. 1.
+    The third direction is the normal, divided by the square root of its length as in Sumner & Popovic's Eq. 1.
     Collapsed triangles of the undeformed mesh get the identity.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+        deformed: (E, V, 3).
+
+    Returns:
+        (E, F, 3, 3).
     """
     rest = _frames(np.asarray(vertices)[None], faces)[0]
     determinant = np.linalg.det(rest)
@@ -86,15 +106,26 @@ def deformation_gradients(vertices, faces, deformed) -> np.ndarray:
     return gradients
 
 
-def flipped_faces(vertices, faces, deformed) -> np.ndarray:
-    """(E, F) bool: faces that a deformation turns by more than 90 degrees or collapses to 1 % of their area."""
+def flipped_faces(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.bool_]:
+    """Which faces a deformation turns by 90 degrees or more, or collapses to less than 1 % of their area.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+        deformed: (E, V, 3).
+
+    Returns:
+        (E, F) bool.
+    """
     rest = _area_vectors(np.asarray(vertices), faces)
     moved = _area_vectors(np.asarray(deformed), faces)
     size = np.linalg.norm(rest, axis=-1)
     return ((moved * rest).sum(axis=-1) <= 0) | (np.linalg.norm(moved, axis=-1) < 0.01 * size)
 
 
-def _checked(source, deformed, target, correspondence):
+def _checked(
+    source: trimesh.Trimesh, deformed: ArrayLike, target: trimesh.Trimesh, correspondence: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray]:
     deformed = np.asarray(deformed, float)
     correspondence = np.asarray(correspondence)
     if deformed.ndim != 3 or deformed.shape[1:] != source.vertices.shape:
@@ -119,14 +150,20 @@ def _checked(source, deformed, target, correspondence):
     return deformed, correspondence
 
 
-def _partner_mean(correspondence, sources, targets):
-    """(Ft, Fs) matrix that averages over the partners of each target face."""
+def _partner_mean(correspondence: NDArray, sources: int, targets: int) -> sparse.csr_matrix:
+    """(target faces, source faces) matrix that averages over the partners of each target face."""
     pairs = np.unique(correspondence, axis=0)
     share = 1.0 / np.bincount(pairs[:, 1], minlength=targets)[pairs[:, 1]]
     return sparse.csr_matrix((share, (pairs[:, 1], pairs[:, 0])), shape=(targets, sources))
 
 
-def _frame(source_vertices, source_faces, target_vertices, target_faces, correspondence) -> Similarity:
+def _frame(
+    source_vertices: NDArray[np.float64],
+    source_faces: NDArray,
+    target_vertices: NDArray[np.float64],
+    target_faces: NDArray,
+    correspondence: NDArray,
+) -> Similarity:
     """The similarity that carries the source onto the target, from the centroids of paired triangles."""
     source_centroids = source_vertices[source_faces[correspondence[:, 0]]].mean(axis=1)
     target_centroids = target_vertices[target_faces[correspondence[:, 1]]].mean(axis=1)
@@ -134,25 +171,32 @@ def _frame(source_vertices, source_faces, target_vertices, target_faces, corresp
     return fit_similarity(source_centroids, target_centroids, weights)
 
 
-def _area_vectors(vertices, faces):
+def _area_vectors(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
+    """(..., F, 3) normals of the triangles of (..., V, 3) vertices, twice their area long."""
     first = vertices[..., faces[:, 0], :]
     return np.cross(vertices[..., faces[:, 1], :] - first, vertices[..., faces[:, 2], :] - first)
 
 
-def _frames(vertices, faces):
+def _frames(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(E, F, 3, 3): columns are two edges and the scaled normal of every triangle."""
     first = vertices[:, faces[:, 0]]
-    one, two = vertices[:, faces[:, 1]] - first, vertices[:, faces[:, 2]] - first
-    normal = np.cross(one, two)
+    edge, next_edge = vertices[:, faces[:, 1]] - first, vertices[:, faces[:, 2]] - first
+    normal = np.cross(edge, next_edge)
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     normal /= np.sqrt(np.where(length > 0, length, 1.0))
-    return np.stack([one, two, normal], axis=-1)
+    return np.stack([edge, next_edge, normal], axis=-1)
 
 
-def gradient_operator(vertices, faces):
-    """((3F, V) gradients of a function on the vertices, stacked per face; (F,) areas).
+def gradient_operator(vertices: NDArray, faces: NDArray) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+    """The gradient on each face of a function that is given at the vertices.
 
-    Collapsed triangles get the gradient zero, hence no say.
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) int.
+
+    Returns:
+        (3F, V) operator, three rows per face, and the (F,) areas. Collapsed triangles get the gradient zero, so that
+        they have no influence.
     """
     normals = _area_vectors(vertices, faces)
     double_area = np.linalg.norm(normals, axis=1)
@@ -167,20 +211,20 @@ def gradient_operator(vertices, faces):
     return operator, double_area / 2
 
 
-def _components(faces, count):
-    """(V,) label of every vertex's connected component, and the vertices that have faces."""
+def _components(faces: NDArray, count: int) -> tuple[NDArray, NDArray]:
+    """(V,) label of each vertex's connected component, and the vertices that have faces."""
     return connected_component_labels(faces_to_edges(faces), count), np.unique(faces)
 
 
-def _solve_poisson(vertices, faces, change):
-    """(V, n) displacements whose gradients come closest to `change` (3F, n), one vertex per component held."""
+def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(V, n) displacements whose gradients come closest to `change` (3F, n), with one vertex per component fixed."""
     operator, areas = gradient_operator(vertices, faces)
     weighted = operator.T @ sparse.diags(np.repeat(areas, 3))
     laplacian, right = weighted @ operator, weighted @ change
     labels, used = _components(faces, len(vertices))
     held = used[np.unique(labels[used], return_index=True)[1]]
     free = np.setdiff1d(used, held)
-    # cotangent weights are dimensionless, so the system is the same in every unit
+    # Cotangent weights have no dimension, so that the system is the same in every unit.
     factor = splu(
         laplacian[free][:, free].tocsc(),
         permc_spec="MMD_AT_PLUS_A",
@@ -192,8 +236,10 @@ def _solve_poisson(vertices, faces, change):
     return displacement
 
 
-def _anchor(displacement, motion, vertices, faces):
-    """Shift each component of (E, V, 3) displacements, in place; `motion` (E, F, 3) is that of the partners."""
+def _anchor(
+    displacement: NDArray[np.float64], motion: NDArray[np.float64], vertices: NDArray[np.float64], faces: NDArray
+) -> None:
+    """Translate each component of (E, V, 3) displacements, in place, by the partners' `motion` (E, F, 3)."""
     labels, used = _components(faces, len(vertices))
     areas = np.linalg.norm(_area_vectors(vertices, faces), axis=1)
     of_face = displacement[:, faces].mean(axis=2)

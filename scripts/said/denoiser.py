@@ -1,8 +1,9 @@
-"""The denoiser (Section 4.2, Figure 3): LDM's conditional UNet in one dimension, without changes of resolution."""
+"""The denoiser (Section 4.2, Figure 3): LDM's conditional UNet in one dimension, with one resolution throughout."""
 
 import math
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from said.attention import (
@@ -14,13 +15,27 @@ from said.attention import (
     scheduled_bias,
     zero_initialised,
 )
+from said.running.shapes import shaped
 
 HEAD_WIDTH = 32
 _GROUPS = 32
 
 
 class Denoiser(nn.Module):
-    """Predicts the noise (or v) in blendshape coefficients, given the audio."""
+    """Predicts the noise in blendshape coefficients, or v, given the audio.
+
+    Args:
+        channels: number of blendshapes.
+        width: channels of the feature maps, a multiple of 32.
+        audio_width: channels of the audio features.
+        dropout: in the residual blocks.
+        alignment_bias: half width of the alignment bias in audio frames; None for attention to everything.
+        alignment_schedule: constant, linear or geometric, see `said.attention.scheduled_bias`.
+        diffusion_steps: of the schedule.
+
+    Raises:
+        ValueError: a setting is out of range, or two contradict each other.
+    """
 
     def __init__(
         self,
@@ -44,23 +59,26 @@ class Denoiser(nn.Module):
         self.last_timestep = diffusion_steps - 1
         self.model = UNet(channels, width, audio_width, dropout)
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, audio: Tensor) -> Tensor:
+    @shaped
+    def forward(
+        self, noisy: Float[Tensor, "B N C"], timesteps: Integer[Tensor, " B"], audio: Float[Tensor, "B M D"]
+    ) -> Float[Tensor, "B N C"]:
         """Prediction for a batch.
 
         Args:
-            noisy: (B, N, 32) noisy coefficients.
+            noisy: (B, N, C) noisy coefficients, C = 32 in the paper.
             timesteps: (B,) int in [0, diffusion steps).
-            audio: (B, M, D) audio features; M = N where audio and coefficients are frame-aligned.
+            audio: (B, M, D) audio features; M = N where there is one for each frame.
 
         Returns:
-            (B, N, 32).
+            (B, N, C).
         """
         allowed = self.alignment(noisy.shape[1], audio.shape[1], timesteps)
         return self.model(noisy.transpose(1, 2), timesteps, audio, allowed).transpose(1, 2)
 
     def alignment(self, frames: int, audio_frames: int, timesteps: Tensor) -> Alignment:
-        """What cross-attention may see; where it is scheduled over diffusion time, of each item of the batch."""
-        if self.alignment_schedule == "constant":
+        """What cross-attention may see, for each item of the batch where that depends on the timesteps (B,)."""
+        if self.alignment_bias is None or self.alignment_schedule == "constant":
             return alignment(frames, audio_frames, self.alignment_bias, timesteps.device)
         noise_share = timesteps / max(self.last_timestep, 1)
         bias = scheduled_bias(self.alignment_bias, audio_frames, noise_share, self.alignment_schedule)
@@ -68,7 +86,7 @@ class Denoiser(nn.Module):
 
 
 class UNet(nn.Module):
-    """One encoder, one middle and one decoder block with skip connections, on feature maps (B, C, N)."""
+    """An encoder, a middle and a decoder block with skip connections, on feature maps (B, C, N)."""
 
     def __init__(self, channels: int, width: int, audio_width: int, dropout: float):
         super().__init__()
@@ -110,7 +128,7 @@ class UNet(nn.Module):
 
 
 class Stage(nn.ModuleList):
-    """Layers in sequence, each given what it needs besides the feature map."""
+    """Layers in sequence, each of which gets what it needs besides the feature map."""
 
     def forward(self, x: Tensor, time: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
         for layer in self:
@@ -124,7 +142,7 @@ class Stage(nn.ModuleList):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with the time embedding added in between; starts as the identity (or its 1x1 projection)."""
+    """Two convolutions beside a skip connection, with the time embedding in between; at first they add nothing."""
 
     def __init__(self, in_width: int, width: int, time_width: int, dropout: float):
         super().__init__()

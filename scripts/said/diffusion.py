@@ -1,18 +1,23 @@
 """Diffusion on blendshape coefficients (Section 4.2): the training losses, sampling and editing."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, SchedulerMixin
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
 
 from said.model import CHANNELS, ModelConfig, SAiD
+from said.running.shapes import shaped
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 class _Box:
-    """Clips the estimate of the clean coefficients to a box, which differs between scaled blendshapes."""
+    """Clips the estimate of the clean coefficients to a box, whose sides differ where coefficients are scaled."""
 
     lower: Tensor
     upper: Tensor
@@ -33,78 +38,93 @@ class _BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
     pass
 
 
-SAMPLERS = {
+Scheduler = _BoxDDIM | _BoxDDPM | _BoxDPMSolver
+
+SAMPLERS: dict[str, tuple[type[Scheduler], dict[str, Any]]] = {
     "ddim": (_BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
     "ddpm": (_BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
-    # Of second order, in equal steps of the log-SNR, which has no bound at the end of the cosine schedule but this.
+    # Second order, in equal steps of the log-SNR, which is unbounded at the end of the cosine schedule unless clipped.
     "dpmsolver++": (_BoxDPMSolver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
-"""Kinds of `sampler`: the scheduler of diffusers and its settings."""
+"""The samplers by name: a scheduler of diffusers and its settings."""
+_PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction"}
 
 
-def scheduler(model: SAiD, sampler: str = "ddim") -> SchedulerMixin:
-    """The noise schedule of a model with the rule of a sampler.
+def scheduler(model: SAiD, sampler: str = "ddim") -> Scheduler:
+    """A sampler with the noise schedule of a model.
 
-    Raw coefficients are clipped to [-1, 1] at each step as in the authors' implementation, scaled ones to the image of
-    [0, 1].
+    Raw coefficients are clipped to [-1, 1] at each step, as in the authors' implementation, scaled coefficients to what
+    [0, 1] becomes.
+
+    Args:
+        sampler: a key of `SAMPLERS`.
+
+    Raises:
+        ValueError: the sampler is unknown.
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     kind, settings = SAMPLERS[sampler]
     config = model.config
-    made = kind(
-        num_train_timesteps=config.diffusion_steps,
-        beta_schedule=config.noise_schedule,
-        prediction_type={"epsilon": "epsilon", "v": "v_prediction"}[config.prediction],
+    schedule = kind(
+        **_noise_schedule(config),
+        prediction_type=_PREDICTIONS[config.prediction],
         thresholding=True,
         **settings,
     )
-    made.upper = 1 / model.coefficient_scale
-    made.lower = torch.zeros_like(made.upper) if config.scaled else -made.upper
-    return made
+    schedule.upper = 1 / model.coefficient_scale
+    schedule.lower = torch.zeros_like(schedule.upper) if config.scaled else -schedule.upper
+    return schedule
 
 
 def alphas_cumprod(config: ModelConfig) -> Tensor:
-    """(diffusion steps,) the share of the signal's variance that is left at each timestep."""
-    schedule = DDPMScheduler(num_train_timesteps=config.diffusion_steps, beta_schedule=config.noise_schedule)
-    return schedule.alphas_cumprod
+    """(diffusion steps,) share of the signal's variance that remains at each timestep."""
+    return DDPMScheduler(**_noise_schedule(config)).alphas_cumprod
 
 
+def _noise_schedule(config: ModelConfig) -> dict[str, Any]:
+    return {"num_train_timesteps": config.diffusion_steps, "beta_schedule": config.noise_schedule}
+
+
+@shaped
 def training_losses(
     model: SAiD,
-    coefficients: Tensor,
-    audio: Tensor,
-    conditioned: Tensor,
-    timesteps: Tensor,
-    noise: Tensor,
+    coefficients: Float[Tensor, "B N 32"],
+    audio: Float[Tensor, "B M D"],
+    conditioned: Bool[Tensor, " B"],
+    timesteps: Integer[Tensor, " B"],
+    noise: Float[Tensor, "B N 32"],
     norm: str = "l1",
     *,
     reduction: str = "mean",
-    std: Tensor | None = None,
-    alphas: Tensor | None = None,
-    displacements: Tensor | None = None,
-) -> tuple[Tensor, ...]:
+    std: Float[Tensor, "32"] | None = None,
+    alphas: Float[Tensor, " steps"] | None = None,
+    displacements: Float[Tensor, "B 32 V3"] | None = None,
+) -> tuple[Float[Tensor, ""], ...]:
     """The noise loss (Eq. 5) and the noise-level velocity loss (Eq. 7) of a batch.
 
-    With v-prediction both are taken on v instead of the noise. Under autocast the prediction alone is in less than
-    single precision.
+    With v-prediction both are of v instead of the noise. Under autocast, only the prediction has less than single
+    precision.
 
     Args:
         model: a SAiD model.
         coefficients: (B, N, 32) in [0, 1].
         audio: (B, M, D) features of the speech encoder.
-        conditioned: (B,) bool; where false the null condition takes the audio's place.
+        conditioned: (B,) bool; where it is false, the null condition takes the place of the audio.
         timesteps: (B,) int in [0, diffusion steps).
         noise: (B, N, 32) standard normal.
-        norm: l1, absolute error, or l2, squared error.
-        reduction: mean, over everything, or sum: over frames and blendshapes, mean over the batch (the paper's).
-        std: (32,) divisor of the errors, per blendshape; None: errors as they are.
-        alphas: what `alphas_cumprod` gives for the model, where a caller keeps it between batches.
-        displacements: (B, 32, 3 V) of each item's face, for the loss on its vertices: see `vertex_loss`.
+        norm: l1, the absolute error, or l2, the squared error.
+        reduction: mean, over everything; or sum, over frames and blendshapes, and mean over the batch (the paper's).
+        std: (32,) by which the errors are divided, per blendshape; None leaves them as they are.
+        alphas: (diffusion steps,) from `alphas_cumprod`, where the caller keeps it between batches.
+        displacements: (B, 32, 3 V) of each item's face, for the loss on its vertices, see `vertex_loss`.
 
     Returns:
-        two scalars, noise loss and velocity loss; with `displacements` a third, the vertex loss, of the errors as they
-        are.
+        two scalars, noise loss and velocity loss; with `displacements` a third, the vertex loss, whose errors are not
+        divided by `std`.
+
+    Raises:
+        ValueError: the norm or the reduction is unknown.
     """
     if alphas is None:
         alphas = alphas_cumprod(model.config)
@@ -124,7 +144,7 @@ def _prediction_error(
     noise: Tensor,
     alphas: Tensor,
 ) -> Tensor:
-    """What the denoiser predicts less what it should: (B, N, 32). The arguments are those of `training_losses`."""
+    """(B, N, 32) prediction of the denoiser less its target. The arguments are those of `training_losses`."""
     alpha = alphas.to(coefficients.device)[timesteps][:, None, None]
     clean = model.to_diffusion(coefficients)
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
@@ -133,7 +153,7 @@ def _prediction_error(
 
 
 def _norm(error: Tensor, norm: str, reduction: str) -> Tensor:
-    """The scalar that `training_losses` makes of an error (B, N, 32)."""
+    """An error (B, N, 32) as a scalar; the arguments are those of `training_losses`."""
     if norm not in ("l1", "l2"):
         raise ValueError(f"loss must be l1 or l2, not {norm!r}")
     distance = error.abs() if norm == "l1" else error.square()
@@ -145,119 +165,141 @@ def _norm(error: Tensor, norm: str, reduction: str) -> Tensor:
 
 
 def vertex_loss(error: Tensor, displacements: Tensor) -> Tensor:
-    """The optional loss of the authors' implementation: the error as it moves the vertices of each speaker's face.
+    """The optional loss of the authors' implementation: the error in the vertices of each speaker's face.
 
     Args:
-        error: (B, N, 32) what the denoiser predicts less what it should.
+        error: (B, N, 32) prediction of the denoiser less its target.
         displacements: (B, 32, 3 V) vertices of each blendshape less the template, of each item's speaker, in any
             unit: they are divided by the speaker's mean absolute displacement.
 
     Returns:
-        scalar: the mean absolute value over frames and vertices' coordinates.
+        a scalar, the mean absolute error over frames and coordinates.
     """
     scale = displacements.abs().mean(dim=(1, 2), keepdim=True)
     return (error @ (displacements / scale)).abs().mean()
 
 
 Predictor = Callable[[Tensor, int], Tensor]
-"""What a sampler asks at each step: noisy coefficients (B, N, 32) and the number of the step -> (B, N, 32)."""
+"""The prediction at a step of a sampler: noisy coefficients (B, N, 32) and the number of the step -> (B, N, 32)."""
 
 
 def guided(model: SAiD, audio: Tensor, timesteps: Tensor, guidance: float) -> Predictor:
-    """Eq. 9 as it is written: eps_c + gamma (eps_c - eps_null); `said.guidance.GuidedDenoiser` is the faster form."""
-    nobody = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
-    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, nobody)])
+    """Eq. 9 as it is written, eps_c + gamma (eps_c - eps_null); `said.guidance.GuidedDenoiser` is faster.
+
+    Args:
+        model: in evaluation mode.
+        audio: (B, N, D) features of the speech encoder.
+        timesteps: (S,) int, of the sampler's steps.
+        guidance: gamma.
+    """
+    unconditional = torch.zeros(len(audio), dtype=torch.bool, device=audio.device)
+    both = audio if guidance == 0 else torch.cat([audio, model.condition(audio, unconditional)])
 
     def predict(values: Tensor, step: int) -> Tensor:
         batch = values if guidance == 0 else torch.cat([values, values])
         predicted = model.denoiser(batch, timesteps[step].expand(len(batch)), both)
         if guidance == 0:
             return predicted
-        conditional, unconditional = predicted.chunk(2)
-        return conditional + guidance * (conditional - unconditional)
+        with_audio, without = predicted.chunk(2)
+        return with_audio + guidance * (with_audio - without)
 
     return predict
 
 
 @torch.no_grad()
+@shaped
 def sample(
     model: SAiD,
-    audio: Tensor,
+    audio: Float[Tensor, "B N D"],
     *,
     steps: int,
     guidance: float,
     generator: Generators = None,
-    initial_noise: Tensor | None = None,
-    reference: Tensor | None = None,
-    mask: Tensor | None = None,
+    initial_noise: Float[Tensor, "B N 32"] | None = None,
+    reference: Float[Tensor, "B N 32"] | Float[Tensor, "N 32"] | None = None,
+    mask: Real[Tensor, "B N 32"] | Real[Tensor, "N 32"] | None = None,
     strength: float = 1.0,
     eta: float = 0.0,
     sampler: str = "ddim",
     predictor: Callable[..., Predictor] = guided,
-) -> Tensor:
-    """Coefficients for encoded speech: Eq. 9, and with a reference the editing of Eq. 10.
+) -> Float[Tensor, "B N 32"]:
+    """Sample coefficients for encoded speech (Eq. 9), or edit a reference (Eq. 10).
 
     Args:
         model: in evaluation mode.
         audio: (B, N, D) features of the speech encoder.
-        steps: of the sampler, at most the model's diffusion steps.
-        guidance: gamma of Eq. 9, at least 0; 0: no guidance, and half the work.
-        generator: of the noise; one for the batch, or one for each item, which makes an item's result independent of
-            the others in its batch.
-        initial_noise: (B, N, 32) the start, and in editing the reference's noise; drawn where absent.
-        reference: (B, N, 32) or (N, 32) coefficients to edit.
-        mask: like `reference`, 1 where the reference is kept; without it nothing is kept beyond what `strength` leaves.
-        strength: share of the steps that are made, in (0, 1]; below 1 they begin from the noised reference.
-        eta: 0: deterministic DDIM; 1: as much noise as DDPM. DDPM itself disregards it.
+        steps: number of steps of the sampler, at most the model's diffusion steps.
+        guidance: gamma of Eq. 9, at least 0; 0 means no guidance, and half of the work.
+        generator: of the noise; one for the batch, or one for each item, which makes the result of an item independent
+            of the others in its batch.
+        initial_noise: (B, N, 32) the start, and in editing the noise of the reference; None draws it.
+        reference: (B, N, 32) or (N, 32) coefficients to edit, in [0, 1].
+        mask: like `reference`, 1 where the reference is kept; None keeps only what `strength` leaves of it.
+        strength: share of the steps that are done, in (0, 1]; below 1 they begin at the noised reference.
+        eta: of DDIM: 0 is deterministic, 1 has as much noise as DDPM. The other samplers disregard it.
         sampler: ddim, ddpm or dpmsolver++.
-        predictor: makes the guided prediction from model, audio, timesteps and gamma.
+        predictor: gives the guided prediction for a model, audio, timesteps and gamma.
 
     Returns:
         (B, N, 32) in [0, 1].
 
     Raises:
-        ValueError: gamma, strength, steps, the mask or a shape is impossible.
+        ValueError: steps, guidance, strength or a shape is impossible, or editing lacks its reference.
     """
     shape = (audio.shape[0], audio.shape[1], CHANNELS)
     _check(model, shape, steps, guidance, initial_noise, reference, mask, strength)
     schedule = scheduler(model, sampler)
-    schedule.set_timesteps(steps)  # on the CPU, as its tables are: looking up would have to wait for a GPU at each step
-    made = min(max(int(steps * strength), 1), steps)
-    timesteps = schedule.timesteps[steps - made :]
+    schedule.set_timesteps(steps)  # on the CPU, like its tables: a look-up would have to wait for a GPU at each step
+    remaining = min(max(int(steps * strength), 1), steps)
+    timesteps: Any = schedule.timesteps[steps - remaining :]  # diffusers annotates them as IntTensor here, int there
 
     generator = generator if generator is None or isinstance(generator, torch.Generator) else list(generator)
     noise = draw_noise(shape, generator, audio.device) if initial_noise is None else initial_noise
     values = noise
-    if reference is not None:
-        clean = model.to_diffusion(reference.expand(shape))
+    clean = None if reference is None else model.to_diffusion(reference.expand(shape))
+    if clean is not None:
         values = schedule.add_noise(clean, noise, timesteps[:1])
-        keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
+    keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
 
     predict = predictor(model, audio, timesteps.to(audio.device), guidance)
+    options: dict[str, Any] = {"generator": generator} | ({"eta": eta} if sampler == "ddim" else {})
     for index, timestep in enumerate(timesteps):
         predicted = predict(values, index)
-        extra = {"eta": eta} if sampler == "ddim" else {}
-        values = schedule.step(predicted, timestep, values, generator=generator, **extra).prev_sample
-        if reference is not None:
-            kept = schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2]) if index + 1 < made else clean
-            values = torch.where(keep > 0, keep * kept + (1 - keep) * values, values)
+        values = schedule.step(predicted, timestep, values, **options, return_dict=False)[0]
+        if clean is not None:
+            last = index + 1 == remaining
+            fixed = clean if last else schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2])
+            values = torch.where(keep.gt(0), keep * fixed + (1 - keep) * values, values)
     result = model.to_coefficients(values)
-    if mask is not None:
-        # Scaling back and forth costs a digit; what is fixed comes back as it was given.
+    if mask is not None and reference is not None:
+        # Scaling back and forth costs a digit; what is kept is returned as it was given.
         result = torch.where(mask.expand(shape) == 1, reference.expand(shape).clamp(0, 1), result)
     return result
 
 
 def draw_noise(shape: Sequence[int], generator: Generators, device: torch.device | str = "cpu") -> Tensor:
-    """Standard normal (B, ...); drawn on the CPU, so that every device gets the same."""
+    """Standard normal noise (B, ...), drawn on the CPU, so that it is the same for every device.
+
+    Raises:
+        ValueError: there are several generators, and not one for each item of the batch.
+    """
     if generator is None or isinstance(generator, torch.Generator):
         return torch.randn(shape, generator=generator).to(device)
     if len(generator) != shape[0]:
         raise ValueError(f"{len(generator)} generators for a batch of {shape[0]}")
-    return torch.stack([torch.randn(tuple(shape[1:]), generator=one) for one in generator]).to(device)
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=item) for item in generator]).to(device)
 
 
-def _check(model, shape, steps, guidance, initial_noise, reference, mask, strength) -> None:
+def _check(
+    model: SAiD,
+    shape: tuple[int, int, int],
+    steps: int,
+    guidance: float,
+    initial_noise: Tensor | None,
+    reference: Tensor | None,
+    mask: Tensor | None,
+    strength: float,
+) -> None:
     if not 1 <= steps <= model.config.diffusion_steps:
         raise ValueError(f"steps must be in [1, {model.config.diffusion_steps}], not {steps}")
     if guidance < 0:

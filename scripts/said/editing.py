@@ -1,6 +1,6 @@
-"""Editing (Section 4.2.4, Eq. 10): speech, a reference, and which of its coefficients are kept.
+"""Editing (Section 4.2.4, Eq. 10): animating speech with part of a reference's coefficients kept.
 
-An edit is an entry of `edits` in config.yaml, see `said.edits`. Where nothing is kept, speech is animated from nothing.
+An edit is an entry of `edits` in config.yaml, see `said.edits`. One that keeps nothing animates speech from scratch.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from said.waveforms import frame_count, prepare_waveform, require_encodable
 
 @dataclass(frozen=True)
 class Clip:
-    """What an edit works on.
+    """The speech of an edit and its reference.
 
     Attributes:
         speech: the sentence, with as many frames as the reference where there is one.
-        text: (N, 32) cells of the reference's CSV as they are written; None without a reference.
-        kept: (N, 32) bool, what stays as it is.
+        text: (N, 32) cells of the reference's CSV as they are written there; None without a reference.
+        kept: (N, 32) bool, which of them stay as they are.
     """
 
     speech: Speech
@@ -44,17 +44,17 @@ class Clip:
 
 
 def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "exact") -> Clip:
-    """Read what an edit works on.
+    """Read the speech of an edit and its reference.
 
     Args:
-        paths: `wav`, or `sequences`, the folder of a speaker's speech; where the edit needs a reference `reference`, a
-            CSV, or `coefficients`, the folder of the speaker's; `mask`, a CSV, where there is one.
+        paths: of `wav`, or of `sequences`, the folder of a speaker's speech; where the edit needs a reference, of
+            `reference`, a CSV, or of `coefficients`, the speaker's folder; and of `mask`, a CSV, where there is one.
         entry: the edit.
-        rounding: how the speech's frames are counted, see `said.waveforms.frame_count`.
+        rounding: how the frames of the speech are counted, see `said.waveforms.frame_count`.
 
     Raises:
-        ValueError: the sentence does not exist, the reference has another length than the speech or values outside
-            [0, 1], or a kept frame lies outside.
+        ValueError: the sentence does not exist, the speech is too short, the reference has another length or values
+            outside [0, 1], or what is to be kept lies outside of it.
     """
     if "wav" in paths:
         name, (waveform, rate) = Path(paths["wav"]).stem, read_recording(paths["wav"])
@@ -78,9 +78,16 @@ def read_clip(paths: Mapping[str, PathLike], entry: Mapping, rounding: str = "ex
 
 
 def edit(sampler: Sampler, clip: Clip, repeat: int = 0, strength: float = 1.0) -> NDArray[np.float32]:
-    """Sample the coefficients (N, 32) that are not kept, so that they go with those that are.
+    """Sample the coefficients that are not kept, so that they go with those that are.
 
-    With nothing kept and strength 1 it is the sample of that repeat which `sample_speech` draws, to the byte.
+    With nothing kept and strength 1, the result is to the byte the sample of that repeat which `sample_speech` draws.
+
+    Args:
+        repeat: number of the sample, which decides the noise.
+        strength: share of the diffusion steps that are done, in (0, 1], see `said.diffusion.sample`.
+
+    Returns:
+        (N, 32) in [0, 1].
     """
     editing = {}
     if clip.text is not None:
@@ -91,6 +98,6 @@ def edit(sampler: Sampler, clip: Clip, repeat: int = 0, strength: float = 1.0) -
 
 
 def written(values: NDArray, clip: Clip) -> NDArray[np.str_]:
-    """Cells of the CSV of an edit: what is kept as the reference's file has it, the rest to 9 digits."""
+    """(N, 32) cells of the CSV of an edit: what is kept as it is in the reference's file, the rest with 9 digits."""
     cells = np.array([[f"{value:.9g}" for value in row] for row in values])
     return cells if clip.text is None else np.where(clip.kept, clip.text, cells)

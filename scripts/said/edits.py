@@ -1,11 +1,12 @@
-"""The entries of `edits` in config.yaml: what is wrong with them, what they are made from, and what they keep.
+"""The entries of `edits` in config.yaml: what is wrong with them, what they need, and what they keep.
 
-The Snakefile reads this module at each start, so it imports nothing heavy unless an entry names files of the user's.
+The Snakefile imports this module at each start, so it imports nothing heavy unless an entry names the user's own files.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,13 @@ from said.running.atomic import PathLike
 from said.running.console import nearest
 
 LARGEST_DIFFERENCE = 30
-"""Frames by which the lengths of reference and speech may differ: half a second."""
+"""The largest difference between the lengths of reference and speech, in frames: half a second."""
 _TOLERANCE = 1e-6
 _FILE_NAME = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
 
 
 def needs_reference(entry: Mapping) -> bool:
-    """Whether an edit keeps anything, or begins from a noised reference."""
+    """Whether an edit keeps part of a reference, or begins from a noised reference."""
     return any(key in entry for key in KEEPING) or entry.get("strength", 1) < 1
 
 
@@ -33,49 +34,51 @@ def find_faults(
     rounding: str = "exact",
     sentences: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """What is wrong with the edits of a configuration, a line each; files of the user's are looked into.
+    """What is wrong with the edits of a configuration, a line each; the user's own files are read.
 
     Args:
         edits: by name.
-        speakers: all of them.
-        test_speakers: those that a number of an edit counts.
-        variants: by which an edit may be made.
-        rounding: see `said.speech.frame_count`.
-        sentences: how many each speaker has, where that is known before there is a corpus.
+        speakers: all speakers.
+        test_speakers: among whom an edit counts where it gives a speaker's number.
+        variants: those with which an edit may be done.
+        rounding: see `said.waveforms.frame_count`.
+        sentences: number of each speaker's sentences, where that is known before there is a corpus.
     """
     for name, entry in edits.items():
         try:
             for key, fault in _faults(entry, speakers, test_speakers, variants, rounding, sentences or {}):
                 yield f"edits.{name}{'.' if key else ''}{key}: {fault}"
-        except Exception as error:  # whatever a user's file does to its reader, it concerns this entry alone
+        except Exception as error:  # whatever a user's file does to its reader, only this entry suffers
             yield f"edits.{name}: {str(error) or type(error).__name__}"
 
 
-def sort_out(edits: Mapping[str, Mapping], refused: Mapping[str, list[str]], **known) -> tuple[dict, dict[str, list]]:
-    """The edits that can be made, and the faults of each of the others, so that it is left out alone.
+def sort_out(
+    edits: Mapping[str, Mapping], refused: Mapping[str, list[str]], **known: Any
+) -> tuple[dict[str, Mapping], dict[str, list[str]]]:
+    """Separate the edits that can be done from those that cannot.
 
     Args:
         edits: by name.
-        refused: those found wrong before, with their faults.
+        refused: edits that were refused before, with their faults.
         known: the other arguments of `find_faults`.
 
     Returns:
-        edits by name; and faults by the name under which the workflow refuses the edit: its own or, where no file can
-        have that, a number.
+        the edits that can be done, by name; and the faults of the others, by the name under which the workflow refuses
+        them: their own or, where no file can have that name, a number.
     """
     faults = {name: list(find_faults({name: entry}, **known)) for name, entry in edits.items()}
     good = {name: entry for name, entry in edits.items() if not faults[name]}
-    wrong = {**refused, **{name: lines for name, lines in faults.items() if lines}}
+    faulty = {**refused, **{name: lines for name, lines in faults.items() if lines}}
     taken = {name.casefold() for name in good}
     named = {
         name if _FILE_NAME.fullmatch(name) and name.casefold() not in taken else str(number): lines
-        for number, (name, lines) in enumerate(wrong.items())
+        for number, (name, lines) in enumerate(faulty.items())
     }
     return good, named
 
 
 def files(entry: Mapping, run: str, test_speakers: Sequence[str]) -> dict[str, str]:
-    """Paths of what an edit is made from, those of the workflow below `run`: what `read_clip` reads."""
+    """Paths of the files that an edit needs, for `said.editing.read_clip`; those of the workflow are below `run`."""
     speaker = find_speaker(entry, test_speakers)
     named = {key: entry[key] for key in ("wav", "reference", "mask") if key in entry}
     if "wav" not in entry:
@@ -86,7 +89,7 @@ def files(entry: Mapping, run: str, test_speakers: Sequence[str]) -> dict[str, s
 
 
 def kept_entries(entry: Mapping, frames: int) -> NDArray[np.bool_]:
-    """(N, 32) bool of an edit's `frames` and `blendshapes`: what lies in either.
+    """(N, 32) bool, what an edit keeps of the reference: its `frames` and its `blendshapes`.
 
     Raises:
         ValueError: a range is empty or outside the sequence.
@@ -102,10 +105,15 @@ def kept_entries(entry: Mapping, frames: int) -> NDArray[np.bool_]:
 
 
 def mask_entries(columns: Mapping[str, NDArray], frames: int, source: PathLike) -> NDArray[np.bool_]:
-    """(N, 32) bool of the columns of a mask's CSV; blendshapes without a column are not kept.
+    """(N, 32) bool, what a mask keeps of the reference.
+
+    Args:
+        columns: of the mask's CSV, (N,) by name; blendshapes without a column are not kept.
+        frames: N of the sequence.
+        source: of the mask, for messages.
 
     Raises:
-        ValueError: a column is unknown, a value is neither 0 nor 1, or there are more or fewer rows than frames.
+        ValueError: a column is unknown, a value is neither 0 nor 1, or the numbers of rows and frames differ.
     """
     kept = np.zeros((frames, len(SPEECH_BLENDSHAPES)), dtype=bool)
     for name, values in columns.items():
@@ -121,10 +129,10 @@ def mask_entries(columns: Mapping[str, NDArray], frames: int, source: PathLike) 
 
 
 def read_reference(path: PathLike, frames: int) -> NDArray[np.str_]:
-    """(N, 32) cells of a reference's CSV for speech of so many frames.
+    """(N, 32) cells of a reference's CSV, for speech with that number of frames.
 
     Raises:
-        ValueError: its length is another by more than half a second, or a value lies outside [0, 1].
+        ValueError: its length differs from that by more than half a second, or a value lies outside [0, 1].
     """
     from said.corpus import FRAME_RATE
     from said.files.tables import read_coefficient_text
@@ -140,22 +148,30 @@ def read_reference(path: PathLike, frames: int) -> NDArray[np.str_]:
     if abs(len(text) - frames) > LARGEST_DIFFERENCE:
         raise ValueError(
             f"{path}: has {len(text)} frames, the speech {frames} at {FRAME_RATE} per second; "
-            "cut one of them so that they are of the same moment"
+            "cut the longer so that both begin and end together"
         )
     return text
 
 
 KEEPING = ("frames", "blendshapes", "mask")
-"""Keys of an edit that keep something of the reference."""
+"""Keys of an edit that keep part of the reference."""
 
 
 def find_speaker(entry: Mapping, test_speakers: Sequence[str]) -> str:
-    """Whose clip an edit is of; for a recording, the first test speaker, who shows it."""
+    """The speaker of the clip that is edited; for a recording, the first test speaker, whose face shows it."""
     speaker = entry.get("speaker", 0)
     return test_speakers[speaker] if isinstance(speaker, int) else speaker
 
 
-def _faults(entry, speakers, test_speakers, variants, rounding, sentences) -> Iterator[tuple[str, str]]:
+def _faults(
+    entry: Mapping,
+    speakers: Sequence[str],
+    test_speakers: Sequence[str],
+    variants: Sequence[str],
+    rounding: str,
+    sentences: Mapping[str, int],
+) -> Iterator[tuple[str, str]]:
+    """The key of an edit, "" for the edit as a whole, and what is wrong with it."""
     if ("wav" in entry) == ("speaker" in entry or "sentence" in entry):
         yield "", "names a clip (speaker and sentence) or a wav, one of the two"
         return
@@ -190,7 +206,7 @@ def _faults(entry, speakers, test_speakers, variants, rounding, sentences) -> It
 
 
 def _faults_of_files(entry: Mapping, rounding: str) -> Iterator[tuple[str, str]]:
-    """Looks into the user's own files; into what the workflow makes, `read_clip` does."""
+    """What is wrong with the user's own files; those of the workflow are checked when `read_clip` reads them."""
     from said.files.audio import read_recording
     from said.files.tables import read_coefficient_text, read_columns
     from said.running.integrity import reading_own

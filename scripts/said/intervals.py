@@ -1,4 +1,4 @@
-"""Intervals over clips: how much a number owes to which sentences were said."""
+"""Intervals over clips: how much a number depends on which sentences were spoken."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from scipy.special import stdtrit
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, sum and sum of outer products of vectors; they add up, so that clips need not be kept to be left out.
+    """Count, sum and sum of outer products of vectors. Moments of clips can be added up without one of the clips.
 
     Attributes:
-        count: of vectors.
-        total: (D,) their sum.
-        outer: (D, D) the sum of their outer products.
+        count: number of vectors.
+        total: (D,) their sum; 0 for none.
+        outer: (D, D) sum of their outer products with themselves; 0 for none.
     """
 
     count: float
@@ -24,20 +24,21 @@ class Moments:
 
     @classmethod
     def of(cls, values: NDArray) -> "Moments":
-        """Of the rows of (n, D), in double precision."""
+        """The moments of the rows of (n, D), in double precision."""
         values = np.asarray(values, dtype=np.float64)
         return cls(len(values), values.sum(0), values.T @ values)
 
     @classmethod
     def none(cls) -> "Moments":
+        """The moments of no vectors."""
         return cls(0, 0.0, 0.0)
 
     def __add__(self, other: "Moments") -> "Moments":
         return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
 
     def gaussian(self) -> tuple[NDArray, NDArray]:
-        """Mean (D,) and covariance (D, D), unbiased; that of one vector is 0."""
-        mean = self.total / self.count
+        """Mean (D,) and unbiased covariance (D, D), which is 0 for a single vector."""
+        mean = np.asarray(self.total) / self.count
         return mean, (self.outer - self.count * np.outer(mean, mean)) / max(1, self.count - 1)
 
 
@@ -48,16 +49,16 @@ def jackknife_interval(
     highest: float = np.inf,
     level: float = 0.95,
 ) -> list[float] | None:
-    """Interval of a statistic of clips by its values without one of them each (Tukey 1958), by Student's t.
+    """Jackknife interval of a statistic of clips (Tukey 1958), from its values without each clip, by Student's t.
 
-    Of a mean it is Student's interval. It is as good for a statistic that is biased, such as the distance of two
-    estimated distributions, which is larger the fewer clips they are estimated from: resamples hold fewer different
-    clips, so that their quantiles may all lie above the statistic itself; here it is the middle.
+    For a mean it is Student's interval. It works as well for a biased statistic, such as the distance of two estimated
+    distributions, which is the larger the fewer clips they are estimated from. A bootstrap would not: its resamples
+    hold fewer different clips, so that their quantiles may all lie above the statistic, which here is the middle.
 
     Args:
         statistic: takes as many sequences as there are columns.
-        columns: one entry per clip each; the same clip is left out of all.
-        lowest, highest: value that the statistic can have; the interval ends there at the latest.
+        columns: each has an entry per clip; a clip is left out of all of them.
+        lowest, highest: the smallest and the largest value that the statistic can have; the interval ends there.
         level: of confidence.
 
     Returns:

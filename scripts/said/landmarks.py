@@ -18,9 +18,9 @@ UPPER_FACE = np.r_[17:31, 36:48]
 LIPS = slice(48, 68)
 MOUTH_CORNERS = (48, 54)
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (65, 66, 67)
-"""These tell the upper lip from the lower where the two nearly touch."""
+"""They distinguish the upper lip from the lower where the two nearly touch."""
 RIMS = (np.arange(36, 42), np.arange(42, 48), np.arange(60, 68))
-"""Rims of the face's openings, right eye, left eye and mouth, each once around."""
+"""Rims of the face's openings, right eye, left eye and mouth, each in order around the opening."""
 
 MIRROR = np.r_[16:-1:-1, 26:16:-1, 27:31, 35:30:-1, 45:41:-1, 47:45:-1, 39:35:-1, 41:39:-1, 54:47:-1, 59:54:-1,
                64:59:-1, 67:64:-1]  # fmt: skip
@@ -34,7 +34,7 @@ CHAINS = tuple(
         (range(60, 68), True),
     )
 )  # fmt: skip
-"""Landmarks in the order in which they follow each other: jaw, brows, nose, nostrils, eyes, outer and inner lips."""
+"""The landmarks along each line of the face: jaw, brows, nose, nostrils, eyes, outer and inner lips."""
 
 # x to the subject's left, y up, z forward. The right half, then the middle; the left half is the right's mirror image.
 _RIGHT = {
@@ -61,4 +61,4 @@ def _typical() -> np.ndarray:
 
 
 TYPICAL = _typical()
-"""(68, 3) where a face has them, in millimetres, roughly: x to the subject's left, y up, z forward."""
+"""(68, 3) millimetres, roughly where the landmarks of a face lie: x to the subject's left, y up, z forward."""

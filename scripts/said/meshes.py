@@ -1,4 +1,4 @@
-"""Distances, edges and normals of triangle meshes, as far as trimesh does not offer them for arrays."""
+"""Distances, edges and normals of triangle meshes, where trimesh does not offer them for plain arrays."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 
 @dataclass(frozen=True)
 class Similarity:
-    """x -> scale * rotation @ x + translation."""
+    """The map x -> scale * rotation @ x + translation; called with points (n, 3), it gives points (n, 3)."""
 
     scale: float
     rotation: NDArray[np.float64]
@@ -22,7 +22,12 @@ class Similarity:
 
 
 def fit_similarity(points: NDArray, onto: NDArray, weights: NDArray | None = None) -> Similarity:
-    """Least-squares similarity (Umeyama 1991, without reflections) that carries (n, 3) points onto (n, 3)."""
+    """The least-squares similarity (Umeyama 1991, without reflections) that carries points onto others.
+
+    Args:
+        points, onto: (n, 3).
+        weights: (n,) of the squared distances; None weights all alike.
+    """
     shares = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
     centre, onto_centre = shares @ points, shares @ onto
     spread, onto_spread = points - centre, onto - onto_centre
@@ -41,7 +46,7 @@ def unique_edges(faces: NDArray) -> NDArray[np.int64]:
 
 
 def boundary_vertices(faces: NDArray) -> NDArray[np.int64]:
-    """Vertices of edges that belong to one face only, ascending."""
+    """Vertices of edges that belong to a single face, ascending."""
     edges = np.sort(trimesh.geometry.faces_to_edges(faces), axis=1)
     return np.unique(edges[trimesh.grouping.group_rows(edges, require_count=1)])
 
@@ -63,12 +68,12 @@ def edge_graph(vertices: NDArray, faces: NDArray) -> sparse.csr_matrix:
 
 
 def geodesic_distance(vertices: NDArray, faces: NDArray, sources: ArrayLike) -> NDArray[np.float64]:
-    """(V,) length of the shortest path along edges from the nearest of the source vertices; inf where none."""
+    """(V,) length of the shortest path along edges from the nearest of the source vertices; inf where there is none."""
     return dijkstra(edge_graph(vertices, faces), directed=False, indices=np.asarray(sources), min_only=True)
 
 
 def nearest_source(vertices: NDArray, faces: NDArray, sources: ArrayLike) -> tuple[NDArray, NDArray]:
-    """(V,) `geodesic_distance` and (V,) the source vertex it leads to; the vertex itself where none."""
+    """(V,) `geodesic_distance`, and (V,) the source vertex at that distance; the vertex itself where there is none."""
     graph = edge_graph(vertices, faces)
     distance, _, nearest = dijkstra(
         graph, directed=False, indices=np.asarray(sources), min_only=True, return_predecessors=True
@@ -77,30 +82,30 @@ def nearest_source(vertices: NDArray, faces: NDArray, sources: ArrayLike) -> tup
 
 
 def winding(faces: NDArray) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which triangles are wound alike, so that the surface has one outside.
+    """Which triangles are wound alike, so that the surface has an outside.
 
-    Triangles that meet at an edge that no third shares belong to one patch.
+    Triangles that share an edge with each other and with no third belong to the same patch.
 
     Args:
         faces: (F, 3) vertex indices.
 
     Returns:
-        (F,) number of each triangle's patch from 0; (F,) whether it is wound against the first of its patch; (F,)
-        whether that can be told, which it cannot on a one-sided patch such as a Moebius strip.
+        (F,) number of each triangle's patch from 0; (F,) whether it is wound against the first triangle of its patch;
+        (F,) whether its patch is orientable: a Moebius strip is not.
     """
     count = len(faces)
     directed = np.asarray(trimesh.geometry.faces_to_edges(faces))
     pairs = np.asarray(trimesh.grouping.group_rows(np.sort(directed, axis=1), require_count=2)).reshape(-1, 2)
     pairs = pairs[directed[pairs[:, 0], 0] != directed[pairs[:, 0], 1]]
     against = (directed[pairs[:, 0]] == directed[pairs[:, 1]]).all(axis=1)
-    one, two = (pairs // 3).T
-    # Each triangle stands twice in the graph, as it is and turned round; what is reached is wound alike.
-    rows = np.r_[one, one + count]
-    columns = np.r_[np.where(against, two + count, two), np.where(against, two, two + count)]
+    triangle, neighbour = (pairs // 3).T
+    # Each triangle is in the graph twice, as it is and reversed; what is connected is wound alike.
+    rows = np.r_[triangle, triangle + count]
+    columns = np.r_[np.where(against, neighbour + count, neighbour), np.where(against, neighbour, neighbour + count)]
     doubled = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), (2 * count, 2 * count))
     labels = sparse.csgraph.connected_components(doubled, directed=False)[1]
-    single = sparse.coo_matrix((np.ones(len(one)), (one, two)), (count, count))
+    single = sparse.coo_matrix((np.ones(len(triangle)), (triangle, neighbour)), (count, count))
     patches = sparse.csgraph.connected_components(single, directed=False)[1]
     first = np.unique(patches, return_index=True)[1][patches]
-    told = labels[:count] != labels[count:]
-    return patches.astype(np.int64), told & (labels[:count] != labels[first]), told
+    orientable = labels[:count] != labels[count:]
+    return patches.astype(np.int64), orientable & (labels[:count] != labels[first]), orientable

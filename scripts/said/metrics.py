@@ -1,18 +1,29 @@
-"""The metrics of Section 10 on latents: Frechet distance, WInD and multimodality. In double precision."""
+"""The metrics of Section 10 on latents, in double precision: Frechet distance, WInD and multimodality."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from cvxopt import matrix, solvers, spmatrix
+from jaxtyping import Real
 from numpy.typing import ArrayLike, NDArray
 
 from said.reasons import NoValueError
+from said.running.shapes import shaped
 
 
-def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: ArrayLike) -> float:
+@shaped
+def frechet_distance(
+    mean1: Real[np.ndarray, " D"] | Sequence,
+    cov1: Real[np.ndarray, "D D"] | Sequence,
+    mean2: Real[np.ndarray, " D"] | Sequence,
+    cov2: Real[np.ndarray, "D D"] | Sequence,
+) -> float:
     """Squared Frechet (2-Wasserstein) distance between two Gaussians (Eq. 14).
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2). Singular covariances are allowed. The published implementation
-    takes the matrix square root of C1 C2, in single precision where the covariances are; its numbers are met to that
-    precision, to about five digits.
+    takes the matrix square root of C1 C2, in the covariances' precision; in single precision its numbers agree with
+    these to about five digits.
 
     Args:
         mean1, mean2: (D,).
@@ -25,27 +36,38 @@ def frechet_distance(mean1: ArrayLike, cov1: ArrayLike, mean2: ArrayLike, cov2: 
     if len(mean1) != len(mean2):
         raise NoValueError(f"the Gaussians have {len(mean1)} and {len(mean2)} dimensions")
     cov1, cov2 = _covariance(cov1, "cov1", len(mean1)), _covariance(cov2, "cov2", len(mean1))
-    scale = max(np.trace(cov1), np.trace(cov2))  # one may be nothing but rounding: of latents that are all equal
+    scale = max(np.trace(cov1), np.trace(cov2))  # one may be rounding alone, where all latents are equal
     root1, root2 = _square_root(cov1, "cov1", scale), _square_root(cov2, "cov2", scale)
-    # Its trace is the sum of the singular values of C1^1/2 C2^1/2. They are the square roots of the eigenvalues of
-    # C1^1/2 C2 C1^1/2, which would lose half of their digits where they are small.
+    # The trace of (C1^1/2 C2 C1^1/2)^1/2 is the sum of the singular values of C1^1/2 C2^1/2. Taken as the square roots
+    # of eigenvalues, small ones would lose half of their digits.
     overlap = np.linalg.svd(root1 @ root2, compute_uv=False).sum()
     distance = np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * overlap
     return max(float(distance), 0.0)
 
 
-def wind(mixture1, mixture2) -> float:
+@runtime_checkable
+class Mixture(Protocol):
+    """A Gaussian mixture of K components in D dimensions, as scikit-learn has it."""
+
+    means_: Real[np.ndarray, "K D"]
+    covariances_: Real[np.ndarray, "K D D"]
+    weights_: Real[np.ndarray, " K"]
+    """Of sum 1."""
+
+
+@shaped
+def wind(mixture1: Mixture, mixture2: Mixture) -> float:
     """WInD: the cheapest transport between the components of two Gaussian mixtures (Section 10).
 
-    A linear program over transport weights w_ij >= 0 of total 1 whose marginals are at most the mixtures' weights, at
-    the cost of the squared Frechet distance between components; solved with CVXOPT's interface to GLPK.
+    A linear program in transport weights w_ij >= 0 that sum to 1 and whose marginals are at most the mixtures' weights,
+    with the squared Frechet distances between components as costs; it is solved by GLPK, through CVXOPT.
 
     Args:
         mixture1, mixture2: anything with `means_` (K, D), `covariances_` (K, D, D) and `weights_` (K,), such as
             scikit-learn's GaussianMixture.
 
     Raises:
-        NoValueError: weights are not a distribution, or a component is no Gaussian.
+        NoValueError: weights are not a distribution, a component is no Gaussian, or the program has no solution.
     """
     weights1, weights2 = _weights(mixture1, "mixture1"), _weights(mixture2, "mixture2")
     cost = np.array(
@@ -80,11 +102,12 @@ def wind(mixture1, mixture2) -> float:
     return max(float(solution["primal objective"]), 0.0)
 
 
-def multimodality(first: ArrayLike, second: ArrayLike) -> float:
-    """Mean L2 distance between paired latents of two sets of samples of the same audio (Section 10).
+@shaped
+def multimodality(first: Real[np.ndarray, "P D"] | Sequence, second: Real[np.ndarray, "P D"] | Sequence) -> float:
+    """Mean L2 distance between the paired latents of two sets of samples for the same audio (Section 10).
 
     Args:
-        first, second: (P, D); P = 0, a method with one sample per audio, gives 0.
+        first, second: (P, D); without pairs, as of a method with one sample for each audio, the distance is 0.
 
     Raises:
         NoValueError: shapes differ or a value is not finite.
@@ -125,7 +148,7 @@ def _square_root(covariance: NDArray, name: str, scale: float) -> NDArray[np.flo
     return vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
 
 
-def _weights(mixture, name: str) -> NDArray[np.float64]:
+def _weights(mixture: Mixture, name: str) -> NDArray[np.float64]:
     weights = np.asarray(mixture.weights_, dtype=np.float64)
     if weights.ndim != 1 or (weights < 0).any() or not np.isclose(weights.sum(), 1, atol=1e-3):
         raise NoValueError(f"the weights of {name} are no distribution: {weights}")

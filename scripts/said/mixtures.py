@@ -1,9 +1,12 @@
-"""Gaussian mixtures of large sets: scikit-learn's estimator with a faster pass over the data.
+"""Gaussian mixtures of large data sets: scikit-learn's estimator with a faster pass over the data.
 
-At the paper's size (697,000 latents of 64 dimensions, 5 components) scikit-learn spends its time moving temporaries of
-the size of the data through memory, several per component. Here one pass, in blocks that stay in the cache, makes the
-E-step and the sums that the M-step needs. Initialisation, updates, regularisation and stopping rule are scikit-learn's.
+At the paper's size (697,000 latents of 64 dimensions, 5 components) scikit-learn spends its time on moving temporary
+arrays of the size of the data through memory, several per component. Here a single pass, in blocks that stay in the
+cache, computes the E-step and the sums that the M-step needs. Initialisation, updates, regularisation and stopping rule
+are scikit-learn's.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +14,18 @@ from sklearn.mixture import GaussianMixture
 
 from said.reasons import NoValueError
 
-_BLOCK = 2048  # rows, whose products with all components fit the cache
-_NEGLIGIBLE = 1e-10  # responsibility below which a row leaves a component's sums as they are
+_BLOCK = 2048  # rows whose products with all components fit the cache
+_NEGLIGIBLE = 1e-10  # responsibility below which a row is not added to a component's sums
 
 
 class BlockwiseGaussianMixture(GaussianMixture):
-    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows in double precision."""
+    """scikit-learn's GaussianMixture with full covariances, fitted in blocks of rows, in double precision."""
 
     def __init__(self, n_components: int = 1, *, random_state: int | None = None):
         super().__init__(n_components, random_state=random_state)
 
-    def _e_step(self, X, xp=None):
-        """Mean log-likelihood and (n, K) log-responsibilities; keeps the sums that `_m_step`, called next, needs."""
+    def _e_step(self, X: NDArray, xp: Any = None) -> tuple[float, NDArray]:
+        """Mean log-likelihood and (n, K) log-responsibilities; keeps the sums for `_m_step`, which is called next."""
         components, dimensions = self.means_.shape
         factors = self.precisions_cholesky_
         centres = np.einsum("kd,kde->ke", self.means_, factors).reshape(-1)
@@ -48,7 +51,8 @@ class BlockwiseGaussianMixture(GaussianMixture):
         self._sums = sums
         return likelihood / len(X), log_responsibilities
 
-    def _m_step(self, X, log_resp, xp=None):
+    def _m_step(self, X: NDArray, log_resp: NDArray, xp: Any = None) -> None:
+        """The means, covariances and weights that the sums of `_e_step` give."""
         count = self._sums.count + 10 * np.finfo(X.dtype).eps
         shift = self._sums.first / count[:, None]
         spread = self._sums.second / count[:, None, None] - shift[:, :, None] * shift[:, None, :]
@@ -59,9 +63,9 @@ class BlockwiseGaussianMixture(GaussianMixture):
 
 
 class _Sums:
-    """Weighted sums over rows x, per component: of 1, of x - centre, and of its outer product with itself.
+    """Weighted sums over rows x, per component: of 1, of d = x - centre, and of the outer product of d with itself.
 
-    Around centres near the new means the moments lose no digits, and one pass over the rows gives them all.
+    A single pass over the rows gives them all, and with centres near the new means they lose no digits.
     """
 
     def __init__(self, centres: NDArray, count: NDArray, first: NDArray, second: NDArray):
@@ -69,6 +73,7 @@ class _Sums:
 
     @classmethod
     def zero(cls, centres: NDArray) -> "_Sums":
+        """The sums over no rows, around centres (K, D)."""
         components, dimensions = centres.shape
         return cls(
             centres,
@@ -78,7 +83,7 @@ class _Sums:
         )
 
     def add(self, rows: NDArray, weights: NDArray) -> None:
-        """Rows (n, D) with weights (n, K)."""
+        """Add rows (n, D) with weights (n, K)."""
         self.count += weights.sum(0)
         for k, weight in enumerate(weights.T):
             chosen = np.flatnonzero(weight > _NEGLIGIBLE)
@@ -89,7 +94,7 @@ class _Sums:
 
 
 def _inverse_cholesky(covariances: NDArray) -> NDArray:
-    """(K, D, D) upper triangular P with P P' the inverse of each covariance."""
+    """(K, D, D) upper triangular P, with P P' the inverse of each covariance (K, D, D)."""
     try:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:

@@ -1,4 +1,4 @@
-"""SAiD, the model of Section 4.2: a denoiser, a null condition, and where it is finetuned a speech encoder."""
+"""SAiD, the model of Section 4.2: a denoiser, a null condition, and the speech encoder where that is finetuned."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _FORMAT = "said"
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a SAiD model is, besides its weights. Saved with them."""
+    """The settings of a SAiD model, which are saved with its weights."""
 
     width: int = 192
     """Channels of the denoiser; attention heads are 32 wide."""
@@ -27,9 +27,9 @@ class ModelConfig:
     """Width of the speech encoder's features."""
     dropout: float = 0.1
     alignment_bias: int | None = 1
-    """Cross-attention sees audio frames with |i - j| <= this; None: all of them."""
+    """Cross-attention sees audio frames with |i - j| <= this; None for all of them."""
     alignment_schedule: str = "constant"
-    """Width of that band over diffusion time: constant, or from everything to it, see `attention.scheduled_bias`."""
+    """Whether that width changes over diffusion time: constant, linear or geometric, see `attention.scheduled_bias`."""
     prediction: str = "epsilon"
     """What the denoiser predicts: epsilon, the noise, or v = sqrt(a) noise - sqrt(1 - a) coefficients."""
     noise_schedule: str = "squaredcos_cap_v2"
@@ -37,7 +37,7 @@ class ModelConfig:
     scaled: bool = False
     """Whether coefficients are divided by `SAiD.coefficient_scale` before the noise is added."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.prediction not in ("epsilon", "v"):
             raise ValueError(f"prediction must be epsilon or v, not {self.prediction!r}")
 
@@ -45,12 +45,21 @@ class ModelConfig:
 class SAiD(nn.Module):
     """The diffusion model.
 
+    Args:
+        config: its settings; None for those of the paper.
+        audio_encoder: the speech encoder that is finetuned with it, if any.
+
+    Raises:
+        ValueError: the speech encoder has another width than `config.audio_width`.
+
     Attributes:
         denoiser: (noisy (B, N, 32), timesteps (B,), audio (B, M, D)) -> (B, N, 32).
         null_cond_emb: (1, 1, D) the trainable null condition of classifier-free guidance.
-        audio_encoder: the finetuned speech encoder; None where the encoder is a frozen one kept elsewhere.
-        coefficient_scale: (32,) divisor of the coefficients; ones where `config.scaled` is false.
+        audio_encoder: the finetuned speech encoder; None where the encoder is frozen and kept elsewhere.
+        coefficient_scale: (32,) by which coefficients are divided; ones where `config.scaled` is false.
     """
+
+    coefficient_scale: Tensor
 
     def __init__(self, config: ModelConfig | None = None, audio_encoder: Wav2Vec2Model | None = None):
         super().__init__()
@@ -79,7 +88,7 @@ class SAiD(nn.Module):
         return torch.where(conditioned[:, None, None], audio, self.null_cond_emb)
 
     def to_diffusion(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (..., 32) in [0, 1] in the space where the diffusion acts."""
+        """Coefficients (..., 32) in [0, 1] -> (..., 32) in the space of the diffusion."""
         return coefficients / self.coefficient_scale
 
     def to_coefficients(self, values: Tensor) -> Tensor:
@@ -91,11 +100,11 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
     """Read the authors' SAiD.pth, with or without its speech encoder (`audio_encoder.*`).
 
     Args:
-        path: a state dict; pickled code in it is not run.
+        path: of a state dict; pickled code in it is not run.
         encoder_config: of the speech encoder in the file; wav2vec2-base by default.
 
     Returns:
-        the model in evaluation mode. `audio_encoder` is None where the file has none: take it from the hub then.
+        the model in evaluation mode. `audio_encoder` is None where the file has none; the hub has it then.
 
     Raises:
         ValueError: lists every missing, unexpected and misshapen key.
@@ -126,17 +135,17 @@ _OFFICIAL = {
         "them can take it in",
     ),
 }
-"""What a model must be for the authors' programs to run it, and why."""
+"""The settings that a model must have for the authors' programs to run it, and why."""
 
 
 def export_official(path: PathLike, model: SAiD, encoder: Wav2Vec2Model) -> None:
     """Write a model as the authors' SAiD.pth, which their inference reads and their Blender add-on animates from.
 
     Args:
-        encoder: the frozen speech encoder; a finetuned one inside the model takes its place.
+        encoder: the frozen speech encoder; where the model has a finetuned one, that is written instead.
 
     Raises:
-        ValueError: names everything about the model that their programs cannot run.
+        ValueError: lists every setting and tensor of the model that their programs cannot run.
     """
     faults = [
         f"  {name} is {getattr(model.config, name)!r}, not {needed!r}: {reason}"
@@ -154,7 +163,7 @@ def export_official(path: PathLike, model: SAiD, encoder: Wav2Vec2Model) -> None
 
 
 def save(path: PathLike, model: SAiD) -> None:
-    """Everything that sampling needs, in one safetensors file; a frozen encoder is not part of it."""
+    """Write a model as one safetensors file with all that sampling needs, except a frozen speech encoder."""
     facts = {
         "config": dataclasses.asdict(model.config),
         "encoder": None if model.audio_encoder is None else model.audio_encoder.config.to_dict(),
@@ -166,7 +175,7 @@ def load(path: PathLike) -> SAiD:
     """Read what `save` wrote, in evaluation mode.
 
     Raises:
-        ValueError: the file is not such a model, or its keys or shapes are wrong.
+        ValueError: the file holds no such model, or its keys or shapes are wrong.
     """
 
     def build(facts: dict) -> SAiD:
@@ -177,4 +186,5 @@ def load(path: PathLike) -> SAiD:
 
 
 def parameter_count(module: nn.Module) -> int:
+    """Number of a module's parameters."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -1,7 +1,7 @@
-"""Measures of a method's motion that the paper does not report; they stand beside its tables.
+"""Measures of a method's motion that the paper does not report; they have a table beside the paper's.
 
-Lip vertex error and upper-face dynamics deviation are those of the mesh-based methods of Table 1; beat consistency is
-that of the literature on dance and gesture.
+Lip vertex error and upper-face dynamics deviation come from the mesh-based methods of Table 1, beat consistency from
+the literature on dance and gesture.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ from said.meshes import nearest_source
 MEASURES = ("lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency")
 _RANGES = {"lip_vertex_error_mm": (0, np.inf), "beat_consistency": (0, 1)}
 
-_LIP_REACH = 0.2  # of the mouth's width: how far around their landmarks the lips extend
-_SMOOTHING = 2.0  # frames: standard deviation of the filter before extrema are looked for
-_PROMINENCE = 0.25  # of a curve's standard deviation: what an extremum stands out by
-_TOLERANCE = 3.0  # frames: sigma of Li et al. 2021, at 60 frames per second
+_LIP_REACH = 0.2  # how far the lips extend around their landmarks, as a share of the mouth's width
+_SMOOTHING = 2.0  # standard deviation, in frames, of the filter before the search for extrema
+_PROMINENCE = 0.25  # of an extremum, in standard deviations of the curve
+_TOLERANCE = 3.0  # sigma of Li et al. 2021, in frames at 60 per second
 
 
 def face_regions(template: trimesh.Trimesh, landmarks: NDArray, skin: NDArray) -> tuple[NDArray, NDArray]:
-    """Vertices of the lips and of the upper face, found as those nearest along the surface to their landmarks.
+    """Vertices of the lips and of the upper face: those to which, along the surface, one of their landmarks is nearest.
 
     Args:
         template: V vertices.
@@ -34,7 +34,7 @@ def face_regions(template: trimesh.Trimesh, landmarks: NDArray, skin: NDArray) -
         skin: vertex indices of the face, without eyeballs and cavities.
 
     Returns:
-        two sorted arrays of vertex indices.
+        two sorted arrays of vertex indices, of the lips and of the upper face.
     """
     vertices = np.asarray(template.vertices)
     distance, nearest = nearest_source(vertices, np.asarray(template.faces), landmarks)
@@ -59,13 +59,14 @@ def lip_vertex_error(truth: ArrayLike, sample: ArrayLike) -> float:
 
 
 def upper_face_dynamics_deviation(truth: ArrayLike, sample: ArrayLike, template: ArrayLike) -> float:
-    """How much less the upper face varies in time than it does in truth (Xing et al. 2023, CodeTalker).
+    """How much less the upper face varies in time than in truth (Xing et al. 2023, CodeTalker).
 
-    The standard deviation over time of each vertex's distance from the template, the truth's less the sample's,
-    averaged over vertices: positive where the sample moves less.
+    The standard deviation over time of each vertex's distance from the template, that of the truth less that of the
+    sample, averaged over vertices: positive where the sample moves less.
 
     Args:
-        truth, sample: (N, U, 3) vertices of the upper face; template: (U, 3).
+        truth, sample: (N, U, 3) vertices of the upper face.
+        template: (U, 3).
 
     Returns:
         in the vertices' unit.
@@ -75,14 +76,17 @@ def upper_face_dynamics_deviation(truth: ArrayLike, sample: ArrayLike, template:
 
 
 def beat_consistency(lips: ArrayLike, waveform: ArrayLike, rate: int, frame_rate: int = 60) -> float:
-    """How near the beats of the motion lie to those of the speech (Li et al. 2021, AI Choreographer, Eq. 6).
+    """How close the beats of the motion are to those of the speech (Li et al. 2021, AI Choreographer, Eq. 6).
 
-    Mean over the motion's beats of exp(-t^2 / 2 sigma^2), t being the time to the nearest beat of the speech and sigma
-    3 frames. Beats of the motion are the minima of the lips' mean speed, as theirs of the dance; beats of the speech,
-    in place of those of the music, are the maxima of its loudness, the nuclei of the syllables.
+    The mean over the motion's beats of exp(-t^2 / 2 sigma^2), with t the time to the nearest beat of the speech and
+    sigma 3 frames. Beats of the motion are the minima of the lips' mean speed, as those of the dance are there. Beats
+    of the speech take the place of those of the music: they are the maxima of its loudness, the nuclei of syllables.
 
     Args:
-        lips: (N, L, 3) lip vertices, in any unit; waveform: (T,); rate: Hz.
+        lips: (N, L, 3) lip vertices, in any unit.
+        waveform: (T,).
+        rate: its sample rate in Hz.
+        frame_rate: of the lips, in frames per second.
 
     Returns:
         in [0, 1].
@@ -108,8 +112,8 @@ def summarise(per_clip: Mapping[str, Mapping[str, float]]) -> dict:
         per_clip: name of each clip -> measure -> value, NaN where the clip has none.
 
     Returns:
-        each of `MEASURES` -> number, or None where no clip has a value; `<measure>_interval` -> [low, high], or None
-        where fewer than two have; notes: measure -> for how many clips there is no value.
+        each of `MEASURES` -> its mean, or None where no clip has a value; `<measure>_interval` -> [low, high], or None
+        where fewer than two clips have a value; notes: measure -> how many clips have none.
     """
     summary: dict = {"notes": {}}
     for measure in MEASURES:
@@ -125,14 +129,15 @@ def summarise(per_clip: Mapping[str, Mapping[str, float]]) -> dict:
 def measure_clip(
     truth: NDArray, samples: NDArray, template: NDArray, lips: int, waveform: NDArray, rate: int
 ) -> dict[str, float]:
-    """All `MEASURES` of one clip, means over its samples.
+    """The `MEASURES` of a clip, as means over its samples; NaN where there is no value.
 
     Args:
-        truth: (N, R, 3) metres, the regions' vertices, those of the lips first; samples: (S, M, R, 3); a few frames at
-            the end may be missing from either.
-        template: (R, 3).
-        lips: how many of the R are of the lips.
-        waveform: (T,); rate: Hz.
+        truth: (N, R, 3) metres, vertices of the regions, those of the lips first.
+        samples: (S, M, R, 3) metres; M and N may differ, by a few frames at the end.
+        template: (R, 3) metres.
+        lips: how many of the R vertices belong to the lips.
+        waveform: (T,).
+        rate: its sample rate in Hz.
     """
     frames = min(len(truth), samples.shape[1])
     truth, samples = np.asarray(truth[:frames], float), samples[:, :frames]
@@ -151,7 +156,7 @@ def measure_clip(
 
 
 def _loudness(waveform: NDArray, rate: int, frame_rate: int) -> NDArray[np.float64]:
-    """Logarithm of the energy in each frame; silence is 60 dB below the loudest frame at least."""
+    """Logarithm of the energy in each frame; no frame counts as more than 60 dB below the loudest."""
     bounds = np.arange(0, len(waveform) * frame_rate // rate + 1) * rate // frame_rate
     energy = np.diff(np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])[bounds])
     return np.log10(np.maximum(energy, 1e-6 * max(energy.max(initial=0), 1e-12)))

@@ -1,7 +1,7 @@
-"""What is wrong with meshes and landmarks, before anything is computed from them.
+"""Refuses meshes and landmarks that are wrong, before anything is computed from them.
 
-Landmarks in the wrong order and triangles that face inwards give results that look like results. Each is refused here,
-and named. Units of length are in `said.units`.
+Landmarks in the wrong order and triangles that face inwards give results that look right and are not. They are refused
+here, with the reason. Units of length are in `said.units`.
 """
 
 import numpy as np
@@ -12,24 +12,25 @@ from said.landmarks import CHAINS, LANDMARKS, MIRROR, TYPICAL
 from said.meshes import fit_similarity, winding
 from said.units import size_of
 
-_MISFIT = 0.3  # root mean square distance from a typical face, of its radius: right ones leave 0.15, wrong ones 0.44
-_FARTHEST = 0.6  # and of one landmark, where right ones leave 0.33
-_PAIR_MISFIT = 0.4  # root mean square distance between any landmarks of two meshes, of their radius
-_CLEAR = 0.1  # of the area around the landmarks: how much must agree on which side is outside
+# Distances are in radii of a typical face, which is fitted to the landmarks first.
+_MISFIT = 0.3  # root mean square over the landmarks: 0.15 at most where they are right, 0.44 at least where not
+_FARTHEST = 0.6  # of a single landmark: 0.33 at most where they are right
+_PAIR_MISFIT = 0.4  # root mean square distance between the landmarks of two meshes, in radii of the second's
+_CLEAR = 0.1  # share of the area around the landmarks by which the majority must win on which side is outside
 
 # ------------------------------------------------------------------------------------------ landmarks
 
 
 def require_landmarks(vertices: NDArray, landmarks: NDArray, whose: str = "") -> None:
-    """Refuse landmarks that are not where a face has them, or not in the scheme's order; unit and pose are free.
+    """Refuse landmarks that lie in other places than a face's, or in another order than iBUG's, in any unit and pose.
 
     Args:
         vertices: (V, 3).
         landmarks: (68,) vertex indices, iBUG.
-        whose: begins the message, such as "source: ".
+        whose: the beginning of the message, such as "source: ".
 
     Raises:
-        ValueError: saying what they look like.
+        ValueError: with the likely mistake.
     """
     fault = landmark_fault(vertices, landmarks)
     if fault:
@@ -64,8 +65,11 @@ def landmark_fault(vertices: NDArray, landmarks: NDArray) -> str | None:
 
 
 def _distances(points: NDArray, weights: NDArray | None = None) -> tuple[NDArray, NDArray]:
-    """(68,) distances of landmarks from a typical face's, of its radius, and (n,) whether each step of the chains
-    leads the right way."""
+    """How far landmarks lie from those of a typical face.
+
+    Returns:
+        (68,) distances, in radii of the typical face; (n,) bool, whether each step of the chains leads the right way.
+    """
     size = size_of(TYPICAL)
     if not size_of(points) > 0:
         return np.full(LANDMARKS, np.inf), np.zeros(1, bool)
@@ -82,7 +86,7 @@ def _fits(points: NDArray) -> bool:
 
 
 def _misplaced(points: NDArray) -> NDArray[np.int64]:
-    """The landmarks that do not lie where those that agree with each other would have them."""
+    """The landmarks that do not lie where the majority of the landmarks would have them."""
     distances, right_way = _distances(points, np.ones(LANDMARKS))
     for _ in range(4):
         distances, right_way = _distances(points, (distances <= np.quantile(distances, 0.67)).astype(float))
@@ -90,15 +94,15 @@ def _misplaced(points: NDArray) -> NDArray[np.int64]:
     if not far.any():
         begin = np.concatenate([chain[:-1] for chain in CHAINS])
         end = np.concatenate([chain[1:] for chain in CHAINS])
-        far[begin[~right_way]] = far[end[~right_way]] = True
+        far[np.r_[begin[~right_way], end[~right_way]]] = True
     return np.flatnonzero(far if far.any() else distances > _MISFIT)
 
 
 def require_similar_landmarks(source: NDArray, target: NDArray) -> None:
-    """Refuse landmarks (L, 3) of two meshes that no similarity brings near each other.
+    """Refuse landmarks (L, 3) of two meshes that no similarity brings close to each other.
 
     Raises:
-        ValueError: saying whether a mirror image would fit.
+        ValueError: with whether a mirror image would fit.
     """
     if _misfit(source, target) <= _PAIR_MISFIT:
         return
@@ -121,15 +125,15 @@ def _misfit(points: NDArray, onto: NDArray) -> float:
 
 
 def require_outward(vertices: NDArray, faces: NDArray, landmarks: NDArray, whose: str = "") -> None:
-    """Refuse a face whose triangles, or some of them, face inwards: normals tell front from back everywhere here.
+    """Refuse a face with triangles that face inwards: all later stages rely on normals that point outwards.
 
     Args:
         vertices: (V, 3), with `landmarks` (68,) that `require_landmarks` accepts.
-        faces: (F, 3); what is not connected to a landmark is not looked at.
-        whose: begins the message, such as "source: ".
+        faces: (F, 3); parts that are not connected to a landmark are not checked.
+        whose: the beginning of the message, such as "source: ".
 
     Raises:
-        ValueError: with their number.
+        ValueError: with the number of these triangles.
     """
     forward = fit_similarity(TYPICAL, np.asarray(vertices, np.float64)[landmarks]).rotation[:, 2]
     inward, seen = _inward(vertices, faces, landmarks, forward)
@@ -141,22 +145,22 @@ def require_outward(vertices: NDArray, faces: NDArray, landmarks: NDArray, whose
 
 
 def _inward(vertices: NDArray, faces: NDArray, landmarks: NDArray, forward: NDArray) -> tuple[NDArray, int]:
-    """(F,) bool: triangles that face inwards, and how many hang together with landmarks."""
-    patches, turned, told = winding(faces)
-    around = np.isin(faces, landmarks).any(axis=1) & told
+    """(F,) bool, which triangles face inwards, and the number of triangles that were checked."""
+    patches, turned, orientable = winding(faces)
+    around = np.isin(faces, landmarks).any(axis=1) & orientable
     areas = trimesh.triangles.cross(np.asarray(vertices, np.float64)[faces])
     towards = areas @ forward * np.where(turned, -1, 1)
     votes = np.bincount(patches, np.where(around, towards, 0))
     clear = np.abs(votes) > _CLEAR * np.bincount(patches, np.where(around, np.linalg.norm(areas, axis=1), 0))
-    known = clear[patches] & told
+    known = clear[patches] & orientable
     return known & (turned ^ (votes < 0)[patches]), int(known.sum())
 
 
 def require_one_winding(faces: NDArray, whose: str) -> None:
-    """Refuse triangles (F, 3) that are wound against their neighbours.
+    """Refuse triangles (F, 3) of which some are wound against their neighbours.
 
     Raises:
-        ValueError: with their number.
+        ValueError: with their number; `whose` is the beginning of the message.
     """
     patches, turned, _ = winding(faces)
     sizes, against = np.bincount(patches), np.bincount(patches, turned)
@@ -169,7 +173,11 @@ def require_one_winding(faces: NDArray, whose: str) -> None:
 
 
 def require_same_side(source_normals: NDArray, target_normals: NDArray) -> None:
-    """Refuse meshes of which one is inside out, by (L, 3) normals at their landmarks, both in one pose."""
+    """Refuse two meshes of which one is inside out, by the (L, 3) normals at their landmarks, both in the same pose.
+
+    Raises:
+        ValueError: one of them is.
+    """
     if (source_normals * target_normals).sum() < -_CLEAR * len(source_normals):
         raise ValueError(
             "all triangles of the source or of the target face inwards: at the landmarks, one mesh's normals point "
@@ -181,10 +189,14 @@ def require_same_side(source_normals: NDArray, target_normals: NDArray) -> None:
 
 
 def require_finite(vertices: NDArray, what: str, landmarks: ArrayLike = ()) -> None:
-    """Refuse (V, 3) vertices that are not finite, naming the first, and the landmark that it is, if any.
+    """Refuse (V, 3) vertices that are not finite.
+
+    Args:
+        what: the beginning of the message, such as "source: ".
+        landmarks: vertex indices; if a vertex that is not finite is among them, the message names it first.
 
     Raises:
-        ValueError
+        ValueError: with the number of the first such vertex.
     """
     bad = np.flatnonzero(~np.isfinite(vertices).all(axis=1))
     if len(bad):

@@ -1,4 +1,4 @@
-"""How well a speaker's blendshapes explain the recorded frames: what Eq. 2 leaves over, and where its limits bind."""
+"""How well a speaker's blendshapes explain the recorded frames: the residuals of Eq. 2, and where its limits bind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-_AT_LIMIT = 1e-7  # as close as the coefficients' files tell
+_AT_LIMIT = 1e-7  # above the rounding of the coefficients' files
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Residuals:
 
 
 def collect(sentences: Sequence[str], errors: Sequence[tuple[NDArray, NDArray]]) -> Residuals:
-    """What `said.coefficients.vertex_rms` says of each sentence, for the speaker."""
+    """The residuals of a speaker, from what `said.coefficients.vertex_rms` gives for each of the sentences."""
     frames = np.array([len(per_frame) for per_frame, _ in errors])
     squares = np.array([per_vertex**2 for _, per_vertex in errors])
     return Residuals(
@@ -40,7 +40,7 @@ def collect(sentences: Sequence[str], errors: Sequence[tuple[NDArray, NDArray]])
 
 
 def table(residuals: Residuals) -> pd.DataFrame:
-    """One row per sentence: its name, its frames, its error in mm over all of them and in the worst."""
+    """One row per sentence: its name, its number of frames, the error in mm over all of them and in the worst."""
     parts = np.split(1e3 * residuals.frame_rms, np.cumsum(residuals.frames)[:-1])
     return pd.DataFrame(
         {
@@ -56,7 +56,8 @@ def limit_shares(sequences: Sequence[NDArray], max_step: float) -> NDArray:
     """(3, K) share of a speaker's frames at which each coefficient is 0, is 1, or neither but has moved by `max_step`.
 
     Args:
-        sequences: (N_i, K) coefficients of each sentence. max_step: delta of Eq. 2.
+        sequences: (N_i, K) coefficients of each sentence.
+        max_step: delta of Eq. 2.
     """
     coefficients = np.concatenate(sequences)
     changes = np.concatenate([np.abs(np.diff(sequence, axis=0, prepend=sequence[:1])) for sequence in sequences])

@@ -1,7 +1,7 @@
 """A software renderer for face meshes: z-buffer, per-pixel lighting, no graphics library.
 
-Neutral studio look: a key light from the upper right, a fill light, a rim light, a dark background; back faces,
-such as the inside of an open mouth, are nearly black.
+It gives a neutral studio look: a key light from the upper right, a fill light, a rim light and a dark background. Back
+faces, such as the inside of an open mouth, are nearly black.
 """
 
 from collections.abc import Callable
@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import binary_fill_holes
 
 BACK_FACE = 0.001
 """Linear radiance of faces seen from behind."""
 
 DEFAULT_ALBEDO = (0.80, 0.78, 0.76)
-"""Colour (sRGB, [0, 1]) of meshes that bring none."""
+"""Colour (sRGB, [0, 1]) of meshes without colours."""
 
-_NOTHING, _INSIDE = -1, -2  # what stands for a face at samples that see none, or none but must belong to the inside
+_NOTHING, _INSIDE = -1, -2  # in place of a face, at samples that see the background or the inside of a hollow mesh
 _LIGHTS = np.array([[0.45, 0.75, 1.20], [-1.20, 0.20, 0.80], [1.30, -0.20, 0.10]])
 _LIGHTS /= np.linalg.norm(_LIGHTS, axis=1, keepdims=True)
 _INTENSITIES = np.array([0.80, 0.26, 0.12])
@@ -26,7 +27,7 @@ _DISPLAY = (np.linspace(0, 1, 65536) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile with a cache on disk; where none can be written (read-only installs), without one."""
+    """Compile with a cache on disk, or without one where it cannot be written, as in a read-only installation."""
     try:
         return numba.njit(cache=True, error_model="numpy")(function)
     except RuntimeError:
@@ -34,7 +35,7 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def _vertex_normals(vertices, faces):
+def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """(V, 3) unit normals, weighted by the area of the adjoining faces."""
     normals = np.zeros_like(vertices)
     for face in range(faces.shape[0]):
@@ -55,8 +56,10 @@ def _vertex_normals(vertices, faces):
 
 
 @_compiled
-def _visible(screen, faces, height, width):
-    """Face seen at each sample (`_NOTHING`: none) and its barycentric coordinates; `screen` is (x, y, nearness)."""
+def _visible(
+    screen: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The face seen at each sample, or `_NOTHING`, and its barycentric coordinates; `screen` is (x, y, nearness)."""
     nearest = np.zeros((height, width))
     seen = np.full((height, width), _NOTHING, np.int32)
     weights = np.empty((height, width, 2))
@@ -93,12 +96,14 @@ def _visible(screen, faces, height, width):
 
 @_compiled
 def _shaded(
-    seen, weights, screen, normals, albedo, faces, supersample, background, lights, intensities,
-    ambient, gloss, back_face,
-):  # fmt: skip
+    seen: NDArray[np.int32], weights: NDArray[np.float64], screen: NDArray[np.float64], normals: NDArray[np.float64],
+    albedo: NDArray[np.float64], faces: NDArray[np.int64], supersample: int, background: NDArray[np.float64],
+    lights: NDArray[np.float64], intensities: NDArray[np.float64], ambient: float, gloss: NDArray[np.float64],
+    back_face: float,
+) -> NDArray[np.float64]:  # fmt: skip
     """(H, W, 3) linear radiance: Lambert and Blinn-Phong with interpolated normals, samples averaged.
 
-    Samples of a pixel that follow each other on one face are lit once, at their mean.
+    Consecutive samples of a pixel on the same face are lit once, at their mean.
     """
     height, width = seen.shape[0] // supersample, seen.shape[1] // supersample
     image = np.zeros((height, width, 3))
@@ -166,8 +171,8 @@ def _shaded(
 
 
 @_compiled
-def _developed(radiance, table):
-    """(H, W, 3) uint8 display values of linear radiance, by looking them up in `table`."""
+def _developed(radiance: NDArray[np.float64], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 display values of linear radiance, looked up in `table`."""
     image = np.empty(radiance.shape, np.uint8)
     for row in range(radiance.shape[0]):
         for column in range(radiance.shape[1]):
@@ -179,37 +184,47 @@ def _developed(radiance, table):
 
 @dataclass(frozen=True)
 class Framing:
-    """What the camera sees: the point in the image's centre and half the visible height there, in metres."""
+    """What the camera sees: the point at the centre of the image, and half of the visible height there, in metres."""
 
     centre: tuple[float, float, float]
     half_height: float
 
 
-def frame(template: np.ndarray, margin: float = 1.08) -> Framing:
-    """Frame the bounding box of `template` (V, 3), with `margin` times its height in view."""
+def frame(template: NDArray, margin: float = 1.08) -> Framing:
+    """The framing of the bounding box of `template` (V, 3), with `margin` times its height in view."""
     low, high = np.min(template, axis=0), np.max(template, axis=0)
     centre = (low + high) / 2
-    return Framing(tuple(float(value) for value in centre), float((high - low)[1] / 2 * margin))
+    x, y, z = (float(value) for value in centre)
+    return Framing((x, y, z), float((high - low)[1] / 2 * margin))
 
 
 class Renderer:
-    """Draws meshes of one topology; call it with vertices, get an image.
+    """Draws meshes of one topology: called with vertices, it gives an image.
 
-    faces: (F, 3) int, counter-clockwise seen from outside. size: pixels, an int or (height, width).
-    framing: a `Framing`; None frames the first mesh that is drawn, and keeps that for the later ones.
-    colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay. gloss: (V,) or number, strength of the
-    highlights. yaw: degrees by which the head turns to its left. distance: camera to centre, metres. hollow: an open
-    mouth shows the dark inside of the head, not the background behind it.
+    Args:
+        faces: (F, 3) int, counter-clockwise seen from outside.
+        size: in pixels, an int or (height, width).
+        framing: None frames the first mesh that is drawn, and keeps that framing for the others.
+        colours: (V, 3) sRGB albedo in [0, 1]; None draws plain clay.
+        gloss: (V,) or a number, the strength of the highlights.
+        yaw: degrees by which the head turns to its left.
+        distance: from the camera to the centre, in metres.
+        supersample: samples of a pixel in each direction.
+        background: sRGB in [0, 1].
+        hollow: an open mouth shows the dark inside of the head, not the background behind it.
+
+    Raises:
+        ValueError: faces are not triangles, or a size is not positive.
     """
 
     def __init__(
         self,
-        faces: np.ndarray,
+        faces: ArrayLike,
         size: int | tuple[int, int] = 256,
         framing: Framing | None = None,
         *,
-        colours: np.ndarray | None = None,
-        gloss: np.ndarray | float = 0.05,
+        colours: NDArray | None = None,
+        gloss: NDArray | float = 0.05,
         yaw: float = 0.0,
         distance: float = 0.9,
         supersample: int = 2,
@@ -219,7 +234,7 @@ class Renderer:
         self.faces = np.ascontiguousarray(faces, dtype=np.int64)
         if self.faces.ndim != 2 or self.faces.shape[1] != 3 or not len(self.faces):
             raise ValueError(f"faces have shape {np.shape(faces)}; give (F, 3) vertex indices of triangles")
-        self.height, self.width = (size, size) if np.isscalar(size) else size
+        self.height, self.width = (size, size) if isinstance(size, int | np.integer) else size
         if min(self.height, self.width, supersample) < 1:
             raise ValueError(f"size {size} and supersample {supersample} must be at least 1")
         if framing is not None and not 0 < framing.half_height:
@@ -232,10 +247,18 @@ class Renderer:
         self.supersample = supersample
         self.background = np.array(background, dtype=float)
         self.hollow = hollow
-        self._surface: tuple[np.ndarray, np.ndarray] | None = None  # albedo and gloss of every vertex
+        self._surface: tuple[NDArray, NDArray] | None = None  # albedo and gloss of every vertex
 
-    def __call__(self, vertices: np.ndarray, colours: np.ndarray | None = None) -> np.ndarray:
-        """Image (H, W, 3) uint8 of `vertices` (V, 3) in metres: x to the subject's left, y up, z forward."""
+    def __call__(self, vertices: ArrayLike, colours: NDArray | None = None) -> NDArray[np.uint8]:
+        """The image (H, W, 3) uint8, sRGB, of a mesh.
+
+        Args:
+            vertices: (V, 3) metres: x to the subject's left, y up, z forward.
+            colours: (V, 3) sRGB albedo in [0, 1] of this mesh alone; None takes the renderer's.
+
+        Raises:
+            ValueError: a shape does not fit, or a vertex is not finite.
+        """
         vertices = np.ascontiguousarray(vertices, dtype=np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self.faces.max():
             raise ValueError(
@@ -273,13 +296,15 @@ class Renderer:
         return _developed(image, _DISPLAY)
 
 
-def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing, reach: float = 0.3) -> np.ndarray:
-    """Triangles that a close-up from the front can show, (F,) bool.
+def triangles_in_view(template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3) -> NDArray[np.bool_]:
+    """Which triangles a close-up from the front can show, (F,) bool.
 
     Args:
         template: (V, 3) metres, the face at rest.
-        reach: how far vertices may come into the view from beyond its edge, by motion and by perspective, as a share
-            of the visible height.
+        faces: (F, 3) int.
+        framing: of the close-up.
+        reach: from how far beyond its edge vertices may come into view, by motion and by perspective, as a share of
+            the visible height.
     """
     corners = template[faces] - framing.centre
     beyond = framing.half_height * (1 + 2 * reach)
@@ -287,8 +312,8 @@ def triangles_in_view(template: np.ndarray, faces: np.ndarray, framing: Framing,
     return ~outside
 
 
-def _albedo(colours: np.ndarray | None, count: int) -> np.ndarray:
-    """(count, 3) linear albedo of the given colours (count, 3) in sRGB; None: clay."""
+def _albedo(colours: NDArray | None, count: int) -> NDArray[np.float64]:
+    """(count, 3) linear albedo of colours (count, 3) in sRGB; None is clay."""
     if colours is None:
         colours = np.tile(DEFAULT_ALBEDO, (count, 1))
     colours = np.asarray(colours, dtype=np.float64)

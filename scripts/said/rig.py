@@ -20,9 +20,9 @@ class Rig:
         template: (V, 3) the neutral face b0: metres, x to the subject's left, y up, z forward.
         blendshapes: (K, V, 3) b1..bK, absolute positions in the template's unit; the paper's 32 in its order.
         faces: (F, 3) int, vertex indices.
-        vertices: (V,) int, ascending: which vertices of the corpus's topology these are; None for a mesh of its own.
+        vertices: (V,) int, ascending: their indices in the corpus's topology; None for a mesh that has its own.
         colours: (V, 3) in [0, 1], or None.
-        landmarks: (68,) int, vertices of the iBUG landmarks, or None where nothing asked for them.
+        landmarks: (68,) int, vertices of the iBUG landmarks, or None where they were not asked for.
     """
 
     template: NDArray
@@ -34,16 +34,32 @@ class Rig:
 
     @property
     def displacements(self) -> NDArray:
-        """(K, 3 V) what each blendshape adds to the template: the rows of B' in Eq. 2."""
+        """(K, 3 V) displacements from the template to each blendshape: the rows of B' in Eq. 2."""
         return (self.blendshapes - self.template).reshape(len(self.blendshapes), -1)
 
     def move(self, coefficients: ArrayLike) -> NDArray[np.float64]:
-        """(N, K) coefficients -> (N, V, 3) vertices, b0 + B u."""
+        """(N, K) coefficients -> (N, V, 3) vertices, b0 + B u.
+
+        Raises:
+            ValueError: the coefficients have another shape.
+        """
         return reconstruct(self.template, self.blendshapes, coefficients)
 
 
 def reconstruct(template: ArrayLike, blendshapes: ArrayLike, coefficients: ArrayLike) -> NDArray[np.float64]:
-    """(N, V, 3) vertices b0 + B u of (N, K) coefficients; template (V, 3), blendshapes (K, V, 3) absolute."""
+    """Vertices b0 + B u of blendshape coefficients.
+
+    Args:
+        template: (V, 3), b0.
+        blendshapes: (K, V, 3), absolute positions in the template's unit.
+        coefficients: (N, K).
+
+    Returns:
+        (N, V, 3) in the template's unit.
+
+    Raises:
+        ValueError: the coefficients have another shape.
+    """
     template = np.asarray(template, float)
     blendshapes = np.asarray(blendshapes, float)
     coefficients = np.asarray(coefficients, float)
@@ -56,7 +72,7 @@ def reconstruct(template: ArrayLike, blendshapes: ArrayLike, coefficients: Array
 
 
 def write_rig(path: PathLike, rig: Rig) -> None:
-    """A rig as npz; its landmarks are the topology's and are not written."""
+    """A rig as npz, without its landmarks, which the topology has."""
     arrays = {key: value for key, value in vars(rig).items() if value is not None and key != "landmarks"}
     write_arrays(path, arrays)
 
@@ -70,13 +86,14 @@ def read_rig(path: PathLike, topology: Topology | None = None) -> Rig:
     rig = Rig(**read_arrays(path))
     if topology is None:
         return rig
-    present = np.isin(topology.landmarks, rig.vertices)
+    vertices = np.empty(0, np.int64) if rig.vertices is None else rig.vertices
+    present = np.isin(topology.landmarks, vertices)
     if not present.all():
         missing = np.flatnonzero(~present).tolist()
         raise ValueError(f"{path}: the mesh lacks the vertices of the landmarks {missing}")
-    return Rig(**vars(rig) | {"landmarks": np.searchsorted(rig.vertices, topology.landmarks)})
+    return Rig(**vars(rig) | {"landmarks": np.searchsorted(vertices, topology.landmarks)})
 
 
 def read_rigs(paths: Iterable[PathLike], topology: Topology | None = None) -> dict[str, Rig]:
-    """Rigs by speaker, after whom their files are named."""
+    """Rigs by speaker, from files that are named after the speakers."""
     return {Path(path).stem: read_rig(path, topology) for path in paths}

@@ -1,4 +1,4 @@
-"""Seeds: one for each purpose, derived from the run's."""
+"""A seed for each purpose, derived from the seed of the run."""
 
 import hashlib
 
@@ -10,8 +10,11 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 
 def training_seed(seed: int, number: int) -> int:
-    """The seed of the training with that number of `said.seeds`, the same for every variant.
+    """The seed of a training, the same for every variant.
 
-    Number 0 adds nothing to the name: it is the training of a configuration that asks for no seeds.
+    Args:
+        seed: of the run.
+        number: which of the trainings that `said.seeds` of the configuration asks for, from 0. Number 0 has the seed
+            that the training has where only one is asked for.
     """
     return derive_seed(seed, "said", *([number] if number else []))

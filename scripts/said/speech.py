@@ -6,34 +6,37 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Config, Wav2Vec2Model
-from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
 
 from said.corpus import FRAME_RATE
 from said.files.tensors import load_strict, read_state_dict, read_tensors
 from said.running.atomic import PathLike, atomic_folder
 from said.running.integrity import reading, reading_own
+from said.running.shapes import shaped
 from said.waveforms import SAMPLE_RATE, fit_length
 
 _HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.")
-"""What published encoders have on top, for tasks that are not ours."""
+"""Layers that published encoders have on top, for other tasks."""
 _LEGACY = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
-"""How PyTorch named the two parts of a normalised weight before version 2."""
+"""The two parts of a normalised weight, as PyTorch named them before version 2 and as it does now."""
 
-# A bar for every file that is read or written drowns a log.
+# A progress bar for every file that is read or written would drown a log.
 transformers_logging.disable_progress_bar()
 
 
 def normalise(waveform: Tensor) -> Tensor:
-    """Zero mean and unit variance along time: (..., T) -> (..., T), as wav2vec 2.0 expects it."""
+    """Bring waveforms (..., T) to zero mean and unit variance along time, as wav2vec 2.0 expects them."""
     centred = waveform - waveform.mean(-1, keepdim=True)
     return centred / (centred.square().mean(-1, keepdim=True) + 1e-7).sqrt()
 
 
-def encode(wav2vec2: Wav2Vec2Model, waveform: Tensor, frames: int) -> Tensor:
+@shaped
+def encode(wav2vec2: Wav2Vec2Model, waveform: Float[Tensor, "B T"], frames: int) -> Float[Tensor, "B {frames} H"]:
     """Features of speech, one per animation frame.
 
     The features of the convolutional part, about 50 per second, are linearly interpolated to the number of frames
@@ -43,13 +46,13 @@ def encode(wav2vec2: Wav2Vec2Model, waveform: Tensor, frames: int) -> Tensor:
     Args:
         wav2vec2: the speech encoder.
         waveform: (B, T) at 16 kHz, each of zero mean and unit variance.
-        frames: number of feature vectors to give.
+        frames: number of animation frames.
 
     Returns:
-        (B, frames, H), H the encoder's hidden size.
+        (B, frames, H), with H the encoder's hidden size.
 
     Raises:
-        ValueError: the waveform is shorter than the convolutions' reach (25 ms).
+        ValueError: the waveform is shorter than the convolutions' receptive field (25 ms).
     """
     reach = receptive_field(wav2vec2.config)
     if waveform.ndim != 2 or waveform.shape[1] < reach:
@@ -63,7 +66,7 @@ def encode(wav2vec2: Wav2Vec2Model, waveform: Tensor, frames: int) -> Tensor:
 
 
 def receptive_field(config: Wav2Vec2Config) -> int:
-    """Samples that one feature of the convolutional part sees."""
+    """Number of samples from which a feature of the convolutional part is computed."""
     reach, stride = 1, 1
     for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):
         reach += (kernel - 1) * stride
@@ -72,7 +75,7 @@ def receptive_field(config: Wav2Vec2Config) -> int:
 
 
 def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tensor:
-    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, cut or filled with silence to `frames` frames."""
+    """Features (frames, H) of a clip's waveform (T,) at 16 kHz, which is cut or filled with silence to that length."""
     device = next(wav2vec2.parameters()).device
     fitted = fit_length(waveform, frames * SAMPLE_RATE // FRAME_RATE)
     with torch.no_grad():
@@ -80,23 +83,26 @@ def encode_clip(wav2vec2: Wav2Vec2Model, waveform: NDArray, frames: int) -> Tens
 
 
 def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
-    """A published speech encoder from the Hugging Face hub or its local cache, by pinned revision, in evaluation mode.
+    """A published speech encoder from the Hugging Face hub or its local cache, in evaluation mode.
+
+    HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies have the effect that the hub's documentation says.
 
     Args:
-        name: model on the hub, or a folder that holds it.
-        revision: commit of the model on the hub. HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT and proxies are the hub's own.
-        seed: decides what the published file lacks, see `read_pretrained`.
+        name: of the model on the hub, or a folder that holds it.
+        revision: commit of the model on the hub.
+        seed: of what the published file lacks, see `read_pretrained`.
 
     Raises:
-        FileNotFoundError: neither hub nor cache has it; the message says how to bring it.
-        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
+        FileNotFoundError: neither hub nor cache has it; the message says how to get it.
+        ValueError: it is another kind of model, or its tensors do not fit: the message lists those that are missing,
+            unexpected or misshapen.
     """
     try:
-        config = cached_file(name, "config.json", revision=revision)
+        config = _cached(name, "config.json", revision)
         try:
-            weights = cached_file(name, "model.safetensors", revision=revision)
+            weights = _cached(name, "model.safetensors", revision)
         except OSError:
-            weights = cached_file(name, "pytorch_model.bin", revision=revision)
+            weights = _cached(name, "pytorch_model.bin", revision)
     except OSError as error:
         raise FileNotFoundError(
             f"{name} at revision {revision} is neither on the hub nor in its cache, HF_HOME. On a machine with network "
@@ -107,18 +113,32 @@ def fetch_pretrained(name: str, revision: str, seed: int = 0) -> Wav2Vec2Model:
         return read_pretrained(config, weights, seed)
 
 
-def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
-    """A wav2vec 2.0 as transformers or others published it, in evaluation mode and single precision.
-
-    Layers on top of the encoder are left out. Published encoders may lack the vector that SpecAugment puts in place of
-    what it masks, which their own training did without: it is drawn, from `seed`, so that two fetches are the same.
-
-    Args:
-        config: config.json.
-        weights: model.safetensors, or pytorch_model.bin, of which pickled code is not run.
+def _cached(name: str, file: str, revision: str) -> str:
+    """Path of a model's file in the hub's cache, into which it is downloaded first if need be.
 
     Raises:
-        ValueError: it is another kind of model, or lists every missing, unexpected and misshapen tensor.
+        OSError: neither hub nor cache has it.
+    """
+    path = cached_file(name, file, revision=revision)
+    if path is None:
+        raise FileNotFoundError(file)
+    return path
+
+
+def read_pretrained(config: PathLike, weights: PathLike, seed: int) -> Wav2Vec2Model:
+    """A published wav2vec 2.0, in evaluation mode and single precision.
+
+    Layers on top of the encoder are left out. Published encoders may lack the vector with which SpecAugment replaces
+    what it masks, as their training did without it: it is drawn from `seed`, so that it is always the same.
+
+    Args:
+        config: path of config.json.
+        weights: path of model.safetensors or of pytorch_model.bin, whose pickled code is not run.
+        seed: of that vector.
+
+    Raises:
+        ValueError: it is another kind of model, or its tensors do not fit: the message lists those that are missing,
+            unexpected or misshapen.
     """
     settings = _read_config(config)
     state = read_tensors(weights)[0] if Path(weights).suffix == ".safetensors" else read_state_dict(weights)
@@ -131,8 +151,10 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
     """A speech encoder from a folder that `save_encoder` wrote, in evaluation mode.
 
     Raises:
-        ValueError: the folder holds another kind of model, or lists every missing, unexpected and misshapen tensor.
-        UnreadableError: a file is missing or cut off.
+        ValueError: the folder holds another kind of model, or its tensors do not fit: the message lists those that are
+            missing, unexpected or misshapen.
+        FileNotFoundError: a file is missing.
+        UnreadableError: a file is damaged or cut off.
     """
     path = Path(folder) / "model.safetensors"
     config = _read_config(Path(folder) / "config.json")
@@ -141,7 +163,7 @@ def load_encoder(folder: PathLike) -> Wav2Vec2Model:
 
 
 def save_encoder(wav2vec2: Wav2Vec2Model, folder: PathLike) -> None:
-    """The encoder as a folder of config.json and model.safetensors."""
+    """Write the encoder as a folder of config.json and model.safetensors."""
     with atomic_folder(folder) as temporary:
         wav2vec2.save_pretrained(temporary)
 
@@ -159,10 +181,11 @@ def _read_config(path: PathLike) -> Wav2Vec2Config:
 def _build_encoder(
     config: Wav2Vec2Config, tensors: Mapping[str, Tensor], source: PathLike, drawn: Mapping[str, Tensor] | None = None
 ) -> Wav2Vec2Model:
-    """Built without storage, so that no random weights are drawn only to be replaced.
+    """An encoder with these tensors, built without storage, so that no random weights are drawn only to be replaced.
 
     Args:
-        drawn: what takes the place of tensors that the model has and the file may lack.
+        source: of the tensors, for messages.
+        drawn: tensors that the file may lack.
     """
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         encoder = Wav2Vec2Model(config)

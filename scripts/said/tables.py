@@ -1,8 +1,9 @@
-"""The tables of the paper, from what was measured of each method, and beside the paper's own numbers."""
+"""The tables of the paper, from the measurements of each method, beside the paper's own numbers."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,10 @@ class Metric:
     """A metric as the paper prints it.
 
     Attributes:
-        column: of the CSV; also what notes call it.
+        column: its column of the CSV, and its name in notes.
         title: its heading, with the paper's arrow.
-        better: higher | lower | truth, closest to the ground truth.
-        spread: column of the standard deviation that follows it.
+        better: higher, lower, or truth: the closer to the ground truth, the better.
+        spread: column of the standard deviation that is printed after it.
     """
 
     column: str
@@ -69,32 +70,35 @@ PAPER_TABLE2 = {
 """Table 2 of the paper, its rows named as the variants of config.yaml."""
 
 PAPER_TABLES = {"method": PAPER_TABLE1, "variant": PAPER_TABLE2}
-"""By what the rows are."""
+"""The tables by what their rows are."""
 
 TRUTH = "ground_truth"
 
 
 def join(measurements: Iterable[tuple[str, Mapping]]) -> dict[str, dict]:
-    """One record per method of several with parts of it; notes are joined too.
+    """Join the measurements of each method into a single record, with the notes of all of them.
+
+    Args:
+        measurements: the name of a method and a part of its measurements; a method may have several parts.
 
     Raises:
-        ValueError: two records of a method have a key in common.
+        ValueError: two parts of a method have a key in common.
     """
     methods: dict[str, dict] = {}
     for name, part in measurements:
         method = methods.setdefault(name, {"notes": {}})
-        twice = method.keys() & part.keys() - {"notes"}
-        if twice:
-            raise ValueError(f"{name}: {', '.join(sorted(twice))} measured twice")
+        duplicates = method.keys() & part.keys() - {"notes"}
+        if duplicates:
+            raise ValueError(f"{name}: {', '.join(sorted(duplicates))} measured twice")
         notes = method["notes"] | part.get("notes", {})
-        method |= part | {"notes": notes}
+        method.update(part, notes=notes)
     return methods
 
 
 def tabulate(measurements: Mapping[str, Mapping], label: str) -> pd.DataFrame:
     """One row per method, in the given order: its name under `label`, and those of `COLUMNS` that were measured.
 
-    What could not be computed is NaN.
+    NaN stands for what could not be computed.
     """
     columns = [column for column in COLUMNS if any(column in measured for measured in measurements.values())]
     rows = [[name, *(_number(measured, column) for column in columns)] for name, measured in measurements.items()]
@@ -106,9 +110,9 @@ class Comparison:
     """A table beside the paper's, as text.
 
     Attributes:
-        cells: rows of text, best values between ** and second best between <u> and </u>.
-        footnotes: what the numbers behind cells refer to, from 1.
-        remarks: sentences on the whole.
+        cells: rows of text, with the best values between ** and the second best between <u> and </u>.
+        footnotes: numbered from 1 in the cells.
+        remarks: sentences about the whole table.
     """
 
     cells: pd.DataFrame
@@ -116,14 +120,14 @@ class Comparison:
     remarks: list[str]
 
     def markdown(self, provenance: Mapping[str, object] | None = None) -> str:
-        """The table, its remarks and its footnotes, and whose it is, see `said.files.provenance`."""
+        """The table with its remarks, its footnotes and the run that it comes from, see `said.files.provenance`."""
         lines = [list(self.cells), ["---"] * 2 + ["---:"] * (self.cells.shape[1] - 2), *self.cells.to_numpy().tolist()]
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        whose = [run_line(provenance)] if provenance else []
-        return "\n\n".join([text, *self.remarks, *self._numbered(), *whose]) + "\n"
+        origin = [run_line(provenance)] if provenance else []
+        return "\n\n".join([text, *self.remarks, *self._numbered(), *origin]) + "\n"
 
     def html(self, provenance: Mapping[str, object] | None = None) -> str:
-        """The same as a page of its own."""
+        """The same as an HTML page."""
         table = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", self.cells.to_html(escape=False, index=False, border=0))
         notes = "".join(f"<p>{line}</p>" for line in [*self.remarks, *self._numbered()])
         return page(table + notes, provenance)
@@ -138,11 +142,11 @@ def compare(
     """Measurements beside the paper's numbers.
 
     Args:
-        measurements: per method, as `join` gives them; numbers that are None are explained by their notes.
+        measurements: per method, as `join` gives them; notes explain the numbers that are None.
         label: what the rows are: method (Table 1) or variant (Table 2).
-        names: the paper's name of a row where this run has another.
-        truth: measurement of the ground truth, to which the AV offset should be close; None where there is none.
-        dataset: of this run. On another than the paper's there is no difference to tell.
+        names: the paper's names of the rows that have another name in this run.
+        truth: measurements of the ground truth, to which the AV offset should be close; None where there are none.
+        dataset: of this run. Differences from the paper are given for the paper's data set alone.
     """
     paper = PAPER_TABLES[label]
     same_data = dataset == "vocaset"
@@ -182,13 +186,13 @@ def tabulate_truth(
     measurements: Mapping[str, Mapping], correlations: Mapping[str, Mapping[str, float]], jitter: Mapping[str, float],
     blendshapes: Iterable[str],
 ) -> pd.DataFrame:  # fmt: skip
-    """What only a corpus with a known truth allows to say of each method.
+    """How close each method is to the truth, where a corpus has one: a row per method.
 
     Args:
-        measurements: per method, as `said.evaluation.evaluate_method` gives it.
-        correlations: per method and blendshape, with the true coefficients.
-        jitter: per method, relative to the truth's.
-        blendshapes: those with a column of their own; `mean` is over all 32.
+        measurements: per method, as `said.evaluation.evaluate_method` gives them.
+        correlations: with the true coefficients, per method and blendshape.
+        jitter: per method, relative to that of the truth.
+        blendshapes: those that have a column; the mean is over all 32.
     """
     rows = []
     for name, measured in measurements.items():
@@ -205,18 +209,18 @@ def tabulate_truth(
 def tabulate_beyond(
     measurements: Mapping[str, Mapping], measures: Iterable[str], trainings: Mapping[str, Sequence[str]]
 ) -> pd.DataFrame:
-    """What the paper does not report, in long form.
+    """Measures that the paper does not report, in long form.
 
     Args:
-        measurements: per method, each measure a number or None, and where there is one `<measure>_interval`, its 95 %
-            interval over clips, or None.
+        measurements: per method, each measure a number or None, and `<measure>_interval`, its 95 % interval over clips
+            or None, where there is one.
         measures: in the order of the rows.
-        trainings: per variant, the methods that are its trainings; the first stands for it, the others have no row.
+        trainings: per variant, the names of its trainings; the first stands for the variant, the others have no row.
 
     Returns:
-        variant, measure, value, low and high, the ends of the interval over clips; and where a variant has several
-        trainings seeds, their number, seeds_mean, and seeds_low and seeds_high, its 95 % interval. What there is not
-        is NaN; nothing is said over seeds where one of them has no number.
+        the columns variant, measure, value, and low and high, the ends of the interval over clips. Where a variant has
+        several trainings, seeds is their number, seeds_mean their mean, and seeds_low and seeds_high its 95 % interval.
+        What is missing is NaN; so are these three where a training has no value.
     """
     others = {name for names in trainings.values() for name in names[1:]}
     rows = []
@@ -224,21 +228,22 @@ def tabulate_beyond(
         for name, measured in measurements.items():
             if name not in others:
                 low, high = measured.get(f"{measure}_interval") or (np.nan, np.nan)
-                over_seeds = [_number(measurements[one], measure) for one in trainings.get(name, ())]
+                over_seeds = [_number(measurements[training], measure) for training in trainings.get(name, ())]
                 rows.append((name, measure, _number(measured, measure), low, high, *_over_seeds(over_seeds)))
     columns = ["variant", "measure", "value", "low", "high", "seeds", "seeds_mean", "seeds_low", "seeds_high"]
     return pd.DataFrame(rows, columns=columns).astype({"seeds": "Int64"})
 
 
 def _over_seeds(values: Sequence[float]) -> tuple[float, ...]:
-    """Their number, mean and interval; NaN for fewer than two."""
+    """Number, mean and interval of the values of several trainings; NaN for fewer than two."""
     if len(values) < 2:
         return (np.nan,) * 4
-    return len(values), np.mean(values), *jackknife_interval(np.mean, values)
+    low, high = jackknife_interval(np.mean, values) or (np.nan, np.nan)
+    return len(values), float(np.mean(values)), low, high
 
 
 def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Comparison:
-    """What `tabulate_beyond` gives with a row per method, and the reasons for what is missing."""
+    """The table of `tabulate_beyond` with a row per method, and the reasons for what is missing."""
     text = [_with_intervals(row) for row in table.itertuples()]
     wide = table.assign(text=text).pivot(index="variant", columns="measure", values="text")
     wide = wide.loc[list(dict.fromkeys(table["variant"])), list(dict.fromkeys(table["measure"]))]
@@ -249,13 +254,13 @@ def beyond_page(table: pd.DataFrame, measurements: Mapping[str, Mapping]) -> Com
         if any(measure.startswith(key) for measure in wide)
     ]
     remarks = ["In brackets: 95 % intervals over the test clips, by the jackknife."]
-    if table["seeds"].notna().any():
+    if any(pd.notna(seeds) for seeds in table["seeds"]):
         remarks.append("Over seeds: mean over trainings, in brackets its 95 % interval, Student's t.")
     return Comparison(wide.rename_axis(columns=None).reset_index(), [], remarks + notes)
 
 
-def _with_intervals(row) -> str:
-    """A number with its interval over clips and, on a line of its own, what there is over seeds."""
+def _with_intervals(row: Any) -> str:
+    """A number with its interval over clips and, on a second line, that over seeds where there is one."""
     text = _number_in(row.value, row.low, row.high)
     if pd.isna(row.seeds):
         return text
@@ -274,7 +279,7 @@ def _number(measured: Mapping, column: str) -> float:
 
 
 def _marks(rows: Mapping[str, Mapping], truth: Mapping | None) -> dict[tuple[str, str], str]:
-    """Best and second best row of each metric, the ground truth aside: (row, column) -> pattern of its text."""
+    """How the best and second best row of each metric are marked, the ground truth aside: (row, column) -> pattern."""
     marks = {}
     for metric in METRICS:
         ranks: dict[float, list[str]] = {}
@@ -288,7 +293,7 @@ def _marks(rows: Mapping[str, Mapping], truth: Mapping | None) -> dict[tuple[str
 
 
 def _rank(value: float, better: str, truth: Mapping | None) -> float:
-    """The lower the better, to the three decimals that are printed."""
+    """A number that is the lower the better, rounded to the three decimals that are printed."""
     if better == "truth":
         value = abs(value - _number(truth or {}, "av_offset"))
     return round(-value if better == "higher" else value, 3)

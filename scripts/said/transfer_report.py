@@ -1,7 +1,8 @@
-"""How sound transferred blendshapes are, and how far from the truth where there is one."""
+"""What is wrong with transferred blendshapes, and how far they are from the truth where it is known."""
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.deformation import flipped_faces
@@ -9,16 +10,21 @@ from said.deformation import flipped_faces
 MILLIMETRES = 1e3
 
 
-def health(template, blendshapes, faces, chin: int) -> pd.DataFrame:
-    """What goes wrong in a transfer shows here: torn or inverted triangles, spikes, a jaw that opens too little.
+def health(template: ArrayLike, blendshapes: ArrayLike, faces: NDArray, chin: int) -> pd.DataFrame:
+    """The signs of a transfer that went wrong: inverted triangles, spikes, a jaw that opens too little.
 
     Args:
-        template: (V, 3) metres; blendshapes: (32, V, 3) absolute, in the paper's order; faces: (F, 3).
-        chin: the vertex whose movement is reported.
+        template: (V, 3) metres.
+        blendshapes: (32, V, 3) metres, absolute, in the paper's order.
+        faces: (F, 3).
+        chin: index of the chin's vertex.
 
     Returns:
-        One row per blendshape: largest_mm, the largest displacement; chin_mm, that of the chin; flipped, how many
-        triangles are inverted or collapsed (see `said.deformation.flipped_faces`); flipped_share, of all triangles.
+        One row per blendshape: largest_mm, the largest displacement; chin_mm, the chin's displacement; flipped, the
+        number of inverted or collapsed triangles (see `said.deformation.flipped_faces`); flipped_share, their share.
+
+    Raises:
+        ValueError: shapes that do not fit.
     """
     template, blendshapes = _checked(template, blendshapes)
     displacement = MILLIMETRES * np.linalg.norm(blendshapes - template, axis=2)
@@ -34,11 +40,12 @@ def health(template, blendshapes, faces, chin: int) -> pd.DataFrame:
     )
 
 
-def truth_error(template, blendshapes, truth) -> pd.DataFrame:
+def truth_error(template: ArrayLike, blendshapes: ArrayLike, truth: ArrayLike) -> pd.DataFrame:
     """The distance of transferred blendshapes from the true ones of the same head.
 
     Args:
-        template: (V, 3) metres; blendshapes, truth: (32, V, 3) absolute, in the paper's order.
+        template: (V, 3) metres.
+        blendshapes, truth: (32, V, 3) metres, absolute, in the paper's order.
 
     Returns:
         One row per blendshape: rms_mm and max_mm, the error over the vertices; motion_rms_mm, the true displacement;
@@ -65,7 +72,7 @@ def truth_error(template, blendshapes, truth) -> pd.DataFrame:
     )
 
 
-def _checked(template, blendshapes):
+def _checked(template: ArrayLike, blendshapes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     template, blendshapes = np.asarray(template, float), np.asarray(blendshapes, float)
     expected = (len(SPEECH_BLENDSHAPES), *template.shape)
     if blendshapes.shape != expected:

@@ -1,9 +1,9 @@
-"""Whether two meshes that are the same but for their expression are in the same unit of length."""
+"""Whether two meshes that differ in their expression alone have the same unit of length."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SIZE_RATIO = 5.0  # a face's expressions are as large as the face; units differ tenfold or more
+_SIZE_RATIO = 5.0  # an expression is about as large as the face; units differ by a factor of ten or more
 _UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
 
 
@@ -15,10 +15,13 @@ def size_of(vertices: NDArray) -> NDArray[np.float64]:
 
 
 def size_fault(size: float, expected: float) -> str | None:
-    """What is wrong with the size of a mesh beside that of another that is the same but for its expression.
+    """What is wrong with the size of a mesh, compared with another that differs in its expression alone.
+
+    Args:
+        size, expected: of the mesh and of the other, as `size_of` gives them.
 
     Returns:
-        the fault, to stand after the mesh's name; None where there is none, or the other has no size.
+        the fault, worded to follow the mesh's name; None where there is none, or the other mesh has no size.
     """
     if not expected > 0 or expected / _SIZE_RATIO <= size <= expected * _SIZE_RATIO:
         return None

@@ -1,4 +1,4 @@
-"""Speech as a waveform, before any model hears it: at which rate, how many animation frames it lasts."""
+"""Speech as a waveform, before any model: its sample rate, its length, and the number of its animation frames."""
 
 from fractions import Fraction
 
@@ -15,11 +15,17 @@ _LEAST_FRAMES = 2
 
 
 def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = "exact") -> int:
-    """Whole animation frames in `samples` of audio at `rate` Hz.
+    """Number of whole animation frames in a piece of audio.
 
     Args:
-        rounding: exact; or truncated: in floating point as in the authors' implementation, where some lengths that are
-            a whole number of frames lose one.
+        samples: its length.
+        rate: its sample rate in Hz.
+        fps: frames per second.
+        rounding: exact; or truncated, in floating point as in the authors' implementation, where some lengths of a
+            whole number of frames lose a frame.
+
+    Raises:
+        ValueError: a number is out of range, or the rounding unknown.
     """
     if rounding not in ("exact", "truncated"):
         raise ValueError(f"frame_count must be exact or truncated, not {rounding!r}")
@@ -31,10 +37,10 @@ def frame_count(samples: int, rate: int, fps: int = FRAME_RATE, rounding: str = 
 
 
 def require_encodable(frames: int, source: PathLike) -> None:
-    """Refuse what is too short for the model: a frame is 17 ms, and the speech encoder's convolutions reach over 25 ms.
+    """Refuse speech that is too short for the model: a frame lasts 17 ms, the speech encoder needs 25 ms.
 
     Raises:
-        ValueError: it is; names `source`.
+        ValueError: it is too short; the message names `source`.
     """
     if frames < _LEAST_FRAMES:
         raise ValueError(
@@ -44,7 +50,7 @@ def require_encodable(frames: int, source: PathLike) -> None:
 
 
 def prepare_waveform(waveform: NDArray, sample_rate: int) -> NDArray[np.float32]:
-    """A mono waveform (T,) in [-1, 1] at `sample_rate` Hz, resampled to 16 kHz.
+    """Resample a mono waveform (T,) in [-1, 1] from `sample_rate` Hz to 16 kHz.
 
     Raises:
         ValueError: it is empty, not mono or not finite.
@@ -60,6 +66,6 @@ def prepare_waveform(waveform: NDArray, sample_rate: int) -> NDArray[np.float32]
 
 
 def fit_length(waveform: NDArray, samples: int) -> NDArray[np.float32]:
-    """The first `samples` of a waveform; a shorter one ends in silence."""
+    """(samples,) the beginning of a waveform (T,); a shorter waveform is followed by silence."""
     cut = np.asarray(waveform[:samples], dtype=np.float32)
     return np.pad(cut, (0, samples - len(cut)))

@@ -1,4 +1,4 @@
-"""Arrays as npy and npz. Writing is atomic: a file has its name only when it is whole."""
+"""Arrays as npy and npz. Writing is atomic: a file gets its name only when it is complete."""
 
 import io
 import zipfile
@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
-# Fixed date of the members of an npz, so that the same arrays are the same bytes.
+# A fixed date for the members of an npz, so that the same arrays give the same bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def read_frames(path: PathLike) -> NDArray[np.float32]:
-    """(N, V, 3) vertices of a sequence, memory-mapped."""
+    """(N, V, 3) vertices of a sequence, memory-mapped.
+
+    Raises:
+        UnreadableError: the file is damaged, or no npy.
+    """
     with reading(path):
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
@@ -27,7 +31,11 @@ def write_frames(path: PathLike, frames: NDArray) -> None:
 
 
 def read_arrays(path: PathLike) -> dict[str, NDArray]:
-    """The named arrays of an npz."""
+    """The named arrays of an npz.
+
+    Raises:
+        UnreadableError: the file is damaged, or no npz.
+    """
     with reading(path), np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 

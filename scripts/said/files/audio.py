@@ -1,4 +1,4 @@
-"""Sound files: mono waveforms in, 16-bit wav out. `said.files.sound` decodes them."""
+"""Reading mono waveforms from sound files, which `said.files.sound` decodes, and writing them as 16-bit wav."""
 
 import os
 from typing import BinaryIO
@@ -12,15 +12,15 @@ from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
 _SILENCE = 1e-4
-"""Standard deviation, of full scale, below which there is no sound: -80 dB, three steps of 16-bit audio."""
+"""Standard deviation, in full scale, below which a file counts as silent: -80 dB, three steps of 16-bit audio."""
 
 
 def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
-    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz, from a file that the workflow made.
+    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz, from a file of the workflow.
 
     Raises:
-        ValueError: the file is empty.
-        UnreadableError: it is shorter than it says, in no known format, or holds values that are no sound.
+        ValueError: the file has no samples.
+        UnreadableError: it is cut off, in an unknown format, or holds values that are no sound.
     """
     with reading(path):
         waveform, rate = _waveform(path)
@@ -30,11 +30,11 @@ def read_audio(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
 
 def read_recording(path: PathLike) -> tuple[NDArray[np.float32], int]:
-    """Mono waveform (T,) and its sample rate in Hz, from a file of the user's.
+    """Mono waveform (T,) in [-1, 1] and its sample rate in Hz, from a user's own file.
 
     Raises:
-        AudioError: it cannot be decoded or is cut off, its channels cancel, or there is no sound in it. The message
-            names the file, and what can be done.
+        AudioError: it cannot be decoded, is cut off or silent, or its channels cancel each other. The message names
+            the file and the remedy.
     """
     try:
         waveform, rate = _waveform(path)
@@ -48,10 +48,11 @@ def read_recording(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
 
 def read_samples(file: PathLike | BinaryIO) -> tuple[NDArray[np.int16], int]:
-    """Mono samples (T,) as 16-bit files hold them, and their rate in Hz. Other formats are converted.
+    """Mono samples (T,) as integers of 16 bits, to which other formats are converted, and their rate in Hz.
 
     Raises:
-        AudioError: the file is cut off, in no known format, or its channels cancel; it names a path that was given.
+        AudioError: the file is cut off, in an unknown format, or its channels cancel each other. The message names the
+            file if `file` is a path.
     """
     try:
         sound = decode(file)
@@ -71,6 +72,6 @@ def _waveform(path: PathLike) -> tuple[NDArray[np.float32], int]:
 
 
 def write_audio(path: PathLike, waveform: NDArray, rate: int) -> None:
-    """Waveform (T,) in [-1, 1], or int16 samples, which stay as they are, as 16-bit mono wav."""
+    """Write a waveform (T,) in [-1, 1], or int16 samples as they are, as 16-bit mono wav."""
     with atomic(path) as temporary:
         soundfile.write(temporary, waveform, rate, subtype="PCM_16", format="WAV")

@@ -1,7 +1,7 @@
-"""CSV, read strictly: every row has a value for each column of the header, and no other.
+"""CSV, read strictly: every row has a value for each column of the header, and no others.
 
-pandas takes the first of one value too many for the name of the row, fills rows that are short, leaves out blank lines
-and renames columns that come twice: values then belong to other columns or frames, without a word.
+pandas is lenient: if rows have a value too many it takes the first for the name of the row, it fills short rows, skips
+blank lines and renames repeated columns. Values then end up in other columns or frames, without a warning.
 """
 
 import csv
@@ -21,11 +21,11 @@ _OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 @dataclass(frozen=True)
 class Cells:
-    """A CSV as it is written, without quotes.
+    """The text in the cells of a CSV, without quotes.
 
     Attributes:
         header: names of the columns.
-        rows: of as many cells.
+        rows: each with as many cells.
         lines: number of the line on which each row ends, from 1.
     """
 
@@ -34,17 +34,17 @@ class Cells:
     lines: list[int]
 
     def columns(self, names: Sequence[str]) -> "Cells":
-        """These columns alone, in this order."""
+        """Only these columns, in this order."""
         if tuple(names) == self.header:
             return self
         places = [self.header.index(name) for name in names]
         return Cells(tuple(names), [[row[place] for place in places] for row in self.rows], self.lines)
 
     def numbers(self) -> NDArray[np.float64]:
-        """All cells as finite numbers, (rows, columns), to the last bit.
+        """All cells as numbers, (rows, columns), exact to the last bit.
 
         Raises:
-            ValueError: names the first that is none, its line and its column.
+            ValueError: a cell is not a finite number; names the first, its line and its column.
         """
         cells = list(chain.from_iterable(self.rows))
         shape = len(self.rows), len(self.header)
@@ -63,10 +63,10 @@ class Cells:
 
 
 def parse(content: bytes) -> Cells:
-    """A CSV: commas, one header, one row a line; a byte order mark, quotes and any ends of lines are allowed.
+    """The cells of a CSV with commas and a header; a byte order mark, quotes and any line ends are allowed.
 
     Raises:
-        ValueError: names the line that is wrong and what to do about it.
+        ValueError: a line is wrong; names it and the remedy.
     """
     if not content.strip():
         raise ValueError("it is empty")

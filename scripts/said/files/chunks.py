@@ -1,8 +1,8 @@
 """Uncompressed sound in chunks: WAV, RF64, W64, AIFF, CAF, and AU, which is one chunk.
 
-libsndfile reads what there is of a file that is cut off, and says nothing. So the length that the file gives its sound
-is held against the bytes that are there. Programs that write into a pipe do not know the length and leave 0 or the
-largest number in its place: then the sound reaches to the end of the file.
+libsndfile reads what is left of a file that is cut off, without a warning. So the length that the file states for its
+sound is compared with the bytes that are there. Programs that write into a pipe do not know the length, and state 0 or
+the largest number: then the sound extends to the end of the file.
 """
 
 import struct
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SLACK = 2**16
-"""Bytes by which what stands for an unknown length may differ from a power of two."""
+"""Bytes by which a number that stands for an unknown length may differ from a power of two."""
 _PLAIN = (1, 3, 6, 7, 0xFFFE)
-"""Formats of WAV whose number of samples follows from the number of bytes."""
+"""Formats of WAV in which the number of bytes gives the number of samples."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much sound a file should hold, and how much it does.
+    """How much sound a file should hold, and how much it holds.
 
     Attributes:
-        content: the file with its true lengths.
-        declared: bytes of sound by the file's own account; None where its writer did not know.
-        present: bytes of sound.
+        content: the file, with lengths that are true.
+        declared: bytes of sound that the file states; None where its writer did not know.
+        present: bytes of sound that are there.
     """
 
     content: bytes
@@ -36,12 +36,12 @@ class _Layout:
 
     Attributes:
         first: where the first chunk begins.
-        name: bytes of a chunk's name.
-        size: of a chunk, as `struct` has it.
-        align: what follows a chunk begins at a multiple of this, counted from its content.
-        inclusive: whether a chunk's size counts its name and size, too.
+        name: number of bytes of a chunk's name.
+        size: format of a chunk's size, in the notation of `struct`.
+        align: the next chunk begins at a multiple of this number of bytes, counted from the content of a chunk.
+        inclusive: whether a chunk's size includes its name and the size itself.
         sound: name of the chunk with the sound.
-        preface: bytes of that chunk before the sound.
+        preface: number of bytes in that chunk before the sound.
     """
 
     first: int
@@ -54,6 +54,7 @@ class _Layout:
 
     @property
     def header(self) -> int:
+        """Bytes of a chunk before its content."""
         return self.name + struct.calcsize(self.size)
 
 
@@ -70,7 +71,7 @@ _LAYOUTS = {
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A chunk's name, the place of its size, and where its content begins and should end."""
+    """A chunk: its name, where its size is written, where its content begins, and its size."""
 
     name: bytes
     size_at: int
@@ -79,10 +80,10 @@ class _Chunk:
 
 
 def measure(content: bytes) -> Extent:
-    """How much sound a file holds that begins as one of these formats does.
+    """How much sound a file in one of these formats should hold, and how much it holds.
 
     Raises:
-        ValueError: it has no sound, or more than it says.
+        ValueError: it has no sound, or more bytes than it states.
     """
     if content[:4] in (b".snd", b"dns."):
         return _measure_au(content)
@@ -143,7 +144,7 @@ def _chunks(content: bytes, layout: _Layout, position: int) -> Iterator[_Chunk]:
 
 
 def _follows(content: bytes, positions: set[int], layout: _Layout) -> str:
-    """What is at one of `positions`: chunks up to the end of the file, nothing that counts, or something else."""
+    """What follows at one of `positions`: "chunks" up to the end of the file, "nothing", or "something else"."""
     for position in positions:
         names = [chunk.name[:4] for chunk in _chunks(content, layout, position)]
         if names and all(map(_is_name, names)):
@@ -165,7 +166,7 @@ def _stands_for_unknown(size: int, available: int) -> bool:
 
 
 def _wav(content: bytes, layout: _Layout, chunks: dict[bytes, _Chunk], sound: bytes) -> bytes:
-    """The same sound as a plain WAV, whose lengths are true."""
+    """The same sound as a plain WAV, with lengths that are true."""
     if b"fmt " not in chunks:
         raise ValueError("it does not say how its sound is written: it has no chunk 'fmt '")
     if len(sound) >= 2**32 - _SLACK:

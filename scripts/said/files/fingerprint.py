@@ -1,4 +1,4 @@
-"""A digest of named tensors or arrays: what a result follows from, in 16 digits."""
+"""A digest of named tensors or arrays, in 16 digits, by which the inputs of a result are recognised."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ import torch
 
 
 def digest(arrays: Mapping) -> str:
-    """A short digest of named tensors or arrays, to be part of an identity."""
+    """A digest of named tensors or arrays, 16 hexadecimal digits: of names, types, shapes and values."""
     state = hashlib.sha256()
     for name in sorted(arrays):
         value = torch.as_tensor(arrays[name]).detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""What an interrupted job has already made: arrays by name, in a folder that vanishes when the job is done."""
+"""What an interrupted job has already computed: arrays by name, in a folder that is removed when the job is done."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ class Finished:
     """A folder of finished arrays; as a context manager it is removed when the block ends without an exception.
 
     Args:
-        folder: beside the job's output; it is made when first written to. None: nothing is kept.
-        identity: JSON-able, what the arrays follow from. Those of another identity are not seen.
+        folder: beside the job's output; it is created when first written to. With None, nothing is kept.
+        identity: JSON-able, all that the arrays depend on. Arrays of another identity are ignored.
     """
 
     def __init__(self, folder: Path | None, identity: object):
@@ -33,22 +33,22 @@ class Finished:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def read(self, name: str) -> NDArray | None:
-        """The array of that name; None where it is not finished, damaged, or of another identity."""
+        """The array of that name; None where it is not finished, is damaged, or has another identity."""
         if self.folder is None:
             return None
+        path = self.folder / f"{name}.npz"
         try:
-            if not has_sums(self._path(name)):
+            if not has_sums(path):
                 return None
-            verify([self._path(name)], latency=0.0)
-            arrays = read_arrays(self._path(name))
-        except Exception:  # absent or damaged: it is made again
+            verify([path], latency=0.0)
+            arrays = read_arrays(path)
+        except Exception:  # absent or damaged: it is computed again
             return None
         return arrays["values"] if arrays.get("identity") == np.array(self.identity) else None
 
     def write(self, name: str, values: NDArray) -> None:
+        """Keep the array of that name, if there is a folder to keep it in."""
         if self.folder is not None:
-            write_arrays(self._path(name), {"values": values, "identity": np.array(self.identity)})
-            write_sums(self._path(name))
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npz"
+            path = self.folder / f"{name}.npz"
+            write_arrays(path, {"values": values, "identity": np.array(self.identity)})
+            write_sums(path)

@@ -9,10 +9,10 @@ from trimesh.visual import ColorVisuals
 
 
 def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8] | None]:
-    """The mesh that a glTF file holds, if it is one: the parts of several number their vertices each from 0.
+    """The mesh of a glTF file with a single part; where there are several, each numbers its vertices from 0.
 
     Returns:
-        (V, 3) vertices, placed as the scene has them, (F, 3) faces, and the (V, 3) colours, None where there are none.
+        (V, 3) vertices, where the scene places them; (F, 3) faces; and (V, 3) colours, None where there are none.
 
     Raises:
         ValueError: it cannot be read, or holds no mesh or several parts.
@@ -22,7 +22,7 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
         scene = trimesh.load_scene(
             io.BytesIO(content), kind, process=False, maintain_order=True, merge_primitives=False, skip_materials=True
         )
-    except Exception as error:  # trimesh raises whatever its parts do
+    except Exception as error:  # trimesh raises whatever the libraries below it do
         raise ValueError(f"no glTF that trimesh reads ({type(error).__name__}: {error})") from error
     parts = scene.graph.nodes_geometry
     if len(parts) != 1:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.exchange.gltf import export_glb
 
 from said.running.atomic import PathLike, atomic
 
@@ -12,12 +13,13 @@ from said.running.atomic import PathLike, atomic
 def write_morph_targets(
     path: PathLike, vertices: NDArray, faces: NDArray, targets: Mapping[str, NDArray], colours: NDArray | None = None
 ) -> None:
-    """A mesh with named blendshapes as one binary glTF 2.0 file (.glb), weights zero, in metres.
+    """Write a mesh with named blendshapes as a binary glTF 2.0 file (.glb), with all weights zero.
 
     Args:
-        vertices: (V, 3), in front of +z with +y up, as glTF has it; faces: (F, 3).
-        targets: absolute vertices (V, 3) of each blendshape, by name; names are kept as `extras.targetNames`.
-        colours: (V, 3) sRGB in [0, 1], kept to 8 bits.
+        vertices: (V, 3) metres, facing +z with +y up, as in glTF.
+        faces: (F, 3) int.
+        targets: absolute vertices (V, 3) of each blendshape, by name; the names become `extras.targetNames`.
+        colours: (V, 3) sRGB in [0, 1], stored in 8 bits; None for none.
     """
     rgb = None if colours is None else np.round(255 * _linear(np.asarray(colours))).astype(np.uint8)
     normals = _normals(vertices, faces)
@@ -44,17 +46,18 @@ def write_morph_targets(
         root["extras"] = {"targetNames": list(targets)}
 
     scene = trimesh.Scene({"head": mesh})
-    data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, buffer_postprocessor=add)
+    data = export_glb(scene, include_normals=True, buffer_postprocessor=add)
     with atomic(path) as temporary:
         temporary.write_bytes(data)
 
 
 def _normals(vertices: NDArray, faces: NDArray) -> NDArray:
-    """(V, 3) unit normals, weighted by area as those of `said.meshes` and `said.render`."""
+    """(V, 3) unit normals, weighted by area like those of `said.meshes` and `said.render`."""
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
-    return trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+    normals = trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+    return np.asarray(normals)
 
 
 def _linear(colours: NDArray) -> NDArray:
-    """sRGB in [0, 1] as the linear values that glTF's vertex colours are."""
+    """sRGB in [0, 1] as linear values, which glTF has for the colours of vertices."""
     return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)

@@ -1,10 +1,11 @@
-"""Triangle meshes, vertex for vertex as their files have them, and vertex indices."""
+"""Triangle meshes, with the vertices and the numbering of their files, and lists of vertex indices."""
 
 from pathlib import Path
 
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.visual import ColorVisuals
 
 from said.files import glb, obj, ply
 from said.files.text import write_text
@@ -15,12 +16,12 @@ _READERS = {".obj": obj.parse, ".ply": ply.parse, ".glb": glb.parse, ".gltf": gl
 
 
 def read_mesh(path: PathLike) -> trimesh.Trimesh:
-    """A triangle mesh, vertex for vertex: the file's vertices in the file's order, none merged, doubled or left out.
+    """A triangle mesh with the file's vertices in the file's order: none is merged, doubled or left out.
 
     Faces of more than three corners become fans of triangles around their first corner, in the file's order.
 
     Args:
-        path: an OBJ, a PLY, or a GLB or glTF of one mesh with one material, by the suffix.
+        path: an OBJ, a PLY, or a GLB or glTF of a single mesh with a single material, by the suffix.
 
     Raises:
         ValueError: another format, or a file that holds no triangle mesh, cannot be read vertex for vertex or is cut
@@ -31,7 +32,7 @@ def read_mesh(path: PathLike) -> trimesh.Trimesh:
 
 
 def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
-    """As `read_mesh`, from a file's content; `name` tells its format by the suffix, and messages where it is."""
+    """What `read_mesh` gives, from a file's content; `name` is the file's, for its suffix and for messages."""
     suffix = Path(name).suffix.lower()
     if suffix not in _READERS:
         cause = "; the triangles of an STL share no vertices" if suffix == ".stl" else ""
@@ -53,15 +54,19 @@ def parse_mesh(content: bytes, name: PathLike) -> trimesh.Trimesh:
 
 def read_colours(mesh: trimesh.Trimesh) -> NDArray | None:
     """(V, 3) colours in [0, 1] of a mesh's vertices, None where its file had none."""
-    if mesh.visual.kind != "vertex":
+    visual = mesh.visual
+    if not isinstance(visual, ColorVisuals) or visual.kind != "vertex":
         return None
-    return np.asarray(mesh.visual.vertex_colors[:, :3], dtype=np.float64) / 255
+    return np.asarray(visual.vertex_colors[:, :3], dtype=np.float64) / 255
 
 
 def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArray | None = None) -> None:
-    """Vertices (V, 3) in metres and faces (F, 3) as PLY (binary) or OBJ, by the path's suffix.
+    """Write a mesh as PLY (binary) or OBJ, by the path's suffix.
 
-    `colours` (V, 3) in [0, 1] are kept in PLY files, to 8 bits.
+    Args:
+        vertices: (V, 3) metres.
+        faces: (F, 3) int.
+        colours: (V, 3) in [0, 1], stored in 8 bits, and in PLY files only.
     """
     rgb = None if colours is None else np.round(np.asarray(colours) * 255).astype(np.uint8)
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=rgb, process=False)
@@ -70,10 +75,10 @@ def write_mesh(path: PathLike, vertices: NDArray, faces: NDArray, colours: NDArr
 
 
 def read_indices(path: PathLike) -> NDArray[np.int64]:
-    """(n,) int: vertex indices from 0, separated by any white space, as the published landmark files have them.
+    """(n,) int vertex indices, counted from 0 and separated by white space, as in the published landmark files.
 
     Raises:
-        ValueError: something else is in the file.
+        ValueError: the file holds something else; names the line.
     """
     content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     for number, line in enumerate(content.splitlines(), 1):
@@ -85,5 +90,5 @@ def read_indices(path: PathLike) -> NDArray[np.int64]:
 
 
 def write_indices(path: PathLike, indices: NDArray) -> None:
-    """One index per line."""
+    """Write indices (n,), one per line."""
     write_text(path, "".join(f"{int(index)}\n" for index in indices))

@@ -1,15 +1,19 @@
-"""Models in files: the one way in which weights are written and read, whoever wrote them.
+"""Models in files: how all weights are written and read, ours and those of others.
 
-Every tensor must be there, of the right shape, and no other: what is missing, unexpected or misshapen is named.
+A file must hold every tensor of the model in its shape, and no others; messages list those that are missing, unexpected
+or misshapen.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from said.files.tensors import load_strict, read_state_dict, read_tensors, write_tensors
 from said.running.atomic import PathLike
 from said.running.integrity import reading
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def save_model(
@@ -19,26 +23,28 @@ def save_model(
 
     Args:
         form: what kind of model it is; `load_model` takes no other.
-        facts: what else is needed to build it, as JSON has it.
-        buffers: names of tensors of the module that its state dict leaves out, and the file should not.
+        facts: what else is needed to build it; JSON-able.
+        buffers: names of the module's buffers that are not in its state dict, but should be in the file.
     """
     tensors = module.state_dict() | {name: module.get_buffer(name) for name in buffers}
     write_tensors(path, tensors, {"format": form, **(facts or {})})
 
 
 def load_model(
-    path: PathLike, form: str, noun: str, build: Callable[[dict], nn.Module], buffers: Iterable[str] = ()
-) -> nn.Module:
+    path: PathLike, form: str, noun: str, build: Callable[[dict], Model], buffers: Iterable[str] = ()
+) -> Model:
     """Read what `save_model` wrote, in evaluation mode.
 
     Args:
-        noun: what the file should hold, for messages: "a SAiD model".
-        build: makes the module from the facts that were saved with it.
-        buffers: as `save_model` was given them.
+        form: the kind of model, as given to `save_model`.
+        noun: what the file should hold, for messages, such as "a SAiD model".
+        build: builds the module from the facts that were saved with it.
+        buffers: as given to `save_model`.
 
     Raises:
-        ValueError: the file holds no such model, or lists every missing, unexpected and misshapen tensor.
-        UnreadableError: it is no safetensors file, or no module can be built from its facts.
+        ValueError: the file holds no such model, or its tensors do not fit: the message lists those that are missing,
+            unexpected or misshapen.
+        UnreadableError: it is damaged or no safetensors file, or no module can be built from its facts.
     """
     tensors, facts = read_tensors(path)
     if facts.get("format") != form:
@@ -50,16 +56,17 @@ def load_model(
 
 
 def load_published(
-    path: PathLike, build: Callable[[dict[str, Tensor]], nn.Module], defaults: Mapping[str, Tensor] | None = None
-) -> nn.Module:
+    path: PathLike, build: Callable[[dict[str, Tensor]], Model], defaults: Mapping[str, Tensor] | None = None
+) -> Model:
     """Read a published state dict, in evaluation mode; pickled code in it is not run.
 
     Args:
-        build: makes the module, whose sizes it may read off the state dict.
-        defaults: tensors that may be absent, and what they are then.
+        build: builds the module, whose sizes it may take from the state dict.
+        defaults: the values of tensors that may be absent.
 
     Raises:
-        ValueError: the file is no state dict, or lists every missing, unexpected and misshapen tensor.
+        ValueError: the file is no state dict, or its tensors do not fit: the message lists those that are missing,
+            unexpected or misshapen.
     """
     state = read_state_dict(path)
     try:

@@ -1,4 +1,4 @@
-"""MPEG audio (MP3, MP2): whether a file has all of its frames. Decoders play what there is, and say nothing."""
+"""MPEG audio (MP3, MP2): whether a file has all of its frames. Decoders play what is left, without a warning."""
 
 import struct
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ _BITRATES = {
 
 @dataclass(frozen=True)
 class Extent:
-    """Frames that a file should have, by its own account where it gives one, and those that it has.
+    """How many frames a file should have, and how many it has.
 
     Attributes:
-        declared: frames, None where the file does not tell.
-        present: whole frames.
+        declared: number of frames that the file states; None where it states none.
+        present: number of whole frames.
         broken: whether the last frame is cut off.
-        seconds: of one frame.
+        seconds: length of a frame.
     """
 
     declared: int | None
@@ -40,7 +40,7 @@ class _Frame:
 
 
 def measure(content: bytes) -> Extent:
-    """Walk through the frames of a file.
+    """How many frames a file should have, and how many it has.
 
     Raises:
         ValueError: it has none.
@@ -56,7 +56,7 @@ def measure(content: bytes) -> Extent:
 
 
 def skip_id3(content: bytes) -> int:
-    """Where what follows a file's ID3 tags begins."""
+    """Position of the first byte after a file's ID3 tags."""
     position = 0
     while content[position : position + 3] == b"ID3" and len(content) >= position + 10:
         size = 0
@@ -67,7 +67,7 @@ def skip_id3(content: bytes) -> int:
 
 
 def _frames(content: bytes) -> Iterator[_Frame]:
-    """The frames, the last of which may be cut off. Bytes between two of them that are none are left out."""
+    """The frames, of which the last may be cut off; bytes between frames that belong to none are skipped."""
     position, kind = skip_id3(content), None
     while position + 1 < len(content):
         frame = _parse(content, position)
@@ -107,7 +107,7 @@ def _parse(content: bytes, position: int) -> _Frame | None:
 
 
 def _declared(frame: bytes) -> int | None:
-    """Frames of the file by its first frame, if that is such a table."""
+    """Number of the file's frames that its first frame states, if it is a table of contents."""
     for name, skipped in ((b"Xing", 8), (b"Info", 8), (b"VBRI", 14)):
         place = frame.find(name, 4, 48)
         if place >= 0 and len(frame) >= place + skipped + 4:

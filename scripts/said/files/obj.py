@@ -1,7 +1,7 @@
-"""Wavefront OBJ, read vertex for vertex: the file's n-th `v` is row n - 1, however its faces are grouped.
+"""Wavefront OBJ, read with the file's numbering: its n-th `v` is row n - 1, however its faces are grouped.
 
-Readers made for drawing give a vertex once per material, texture coordinate or normal that it is used with. Landmarks
-and performances then point elsewhere; materials, texture coordinates and normals are therefore not read at all.
+Readers that are meant for drawing repeat a vertex for each material, texture coordinate or normal with which it is
+used. Landmarks and recordings then refer to other vertices. So materials, texture coordinates and normals are not read.
 """
 
 import re
@@ -14,7 +14,7 @@ from said.files.polygons import fan
 
 _CORNER = rb"[+-]?\d+(?:/(?:[+-]?\d+)?(?:/(?:[+-]?\d+)?)?)?"
 _CORNERS = re.compile(_CORNER + rb"(?: " + _CORNER + rb")*")
-# What nearly all programs write for a mesh of triangles without texture; it is read a few times as fast as the rest.
+# What nearly all programs write for a mesh of triangles without texture: it is read several times faster than the rest.
 _NUMBER = rb"-?\d++(?:\.\d++)?(?:e[+-]?\d++)?"
 _PLAIN = re.compile(
     rb"(?:[#os][^\\\r\n]*+\r?\n)*+"
@@ -36,11 +36,12 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
     meaning in a mesh of polygons, or a colour.
 
     Returns:
-        (V, 3) vertices and (F, 3) faces in the file's numbering and order, and the (V, 3) colours, None where not
-        every vertex has one.
+        (V, 3) vertices and (F, 3) faces in the file's numbering and order, and (V, 3) colours, None where some vertex
+        has none.
 
     Raises:
-        ValueError: naming the line: no OBJ, a face that names a vertex that is not there, curves or surfaces.
+        ValueError: it is no OBJ, a face names a vertex that does not exist, or there are curves or surfaces; names the
+            line.
         EOFError: it is empty, or ends within a statement.
     """
     if not content.strip():
@@ -58,7 +59,7 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
 
 
 def _parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8] | None]:
-    """As `parse`, whatever the content."""
+    """What `parse` gives, for any content."""
     rows: list[list[float]] = []
     sizes: list[int] = []
     corners: list[int] = []
@@ -92,21 +93,21 @@ def _parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDAr
 
 
 def _statements(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Line number and words of each statement, without comments; a line that ends in \\ goes on in the next."""
-    held: list[bytes] = []
+    """Line number and words of each statement, without comments; a line that ends in \\ continues in the next."""
+    begun: list[bytes] = []
     for number, line in enumerate(content.splitlines(), 1):
         if b"#" in line:
             line = line[: line.index(b"#")]
         words = line.split()
         if words and words[-1].endswith(b"\\"):
             words[-1] = words[-1][:-1]
-            held += filter(None, words)
+            begun += filter(None, words)
             continue
-        if held:
-            words, held = held + words, []
+        if begun:
+            words, begun = begun + words, []
         if words:
             yield number, words
-    if held:
+    if begun:
         raise EOFError("ends within a statement: its last line is to be continued")
 
 
@@ -125,7 +126,7 @@ def _vertex(line: int, words: list[bytes]) -> list[float]:
 
 
 def _face(line: int, words: list[bytes], vertices: int) -> list[int]:
-    """Vertex indices from 0 of a face's corners; `vertices` is how many stand before it in the file."""
+    """Vertex indices, from 0, of a face's corners; `vertices` is the number of vertices before it in the file."""
     if len(words) < 3 or not _CORNERS.fullmatch(b" ".join(words)):
         raise ValueError(
             f"line {line}: f {_shown(b' '.join(words))} is no face; expected three corners or more, such as 4, 4/2, "
@@ -144,7 +145,7 @@ def _face(line: int, words: list[bytes], vertices: int) -> list[int]:
 
 
 def _bytes(colours: NDArray[np.float64]) -> NDArray[np.uint8] | None:
-    """Colours in [0, 1], or in [0, 255] as some programs write them, as bytes; None where they are neither."""
+    """Colours in [0, 1], or in [0, 255] as some programs write them, as bytes; None where they are in neither range."""
     if not (np.isfinite(colours).all() and colours.min() >= 0 and colours.max() <= 255):
         return None
     return np.round(colours * (255 if colours.max() <= 1 else 1)).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Ogg: whether a file ends where its streams do. libsndfile reads what there is of one, and says nothing."""
+"""Ogg: whether a file has all of its pages. libsndfile reads what is left of one that is cut off, without a warning."""
 
 import struct
 
 
 def require_whole(content: bytes) -> None:
-    """Walk through the pages of an Ogg file.
+    """Check that an Ogg file has all of its pages.
 
     Raises:
         ValueError: it is cut off, pages are missing, or it is several recordings one after the other.

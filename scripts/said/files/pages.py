@@ -1,4 +1,4 @@
-"""HTML pages for the report: plain tables and text, legible by themselves."""
+"""HTML pages of tables and text for the report, each of which can be read on its own."""
 
 import html
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from said.files.provenance import run_line
 
 
 def page(body: str, provenance: Mapping[str, object] | None = None) -> str:
-    """A page of its own; rows of a table whose first cell is filled begin a group.
+    """An HTML page. In a table, a row whose first cell is not empty begins a group.
 
     Args:
-        body: what is on it.
-        provenance: what its last line says that it is of, see `said.files.provenance`.
+        body: its HTML.
+        provenance: the run that its last line names as its origin, see `said.files.provenance`.
     """
     return _PAGE.format(body=f"{body}\n<p>{html.escape(run_line(provenance))}</p>" if provenance else body)
 

@@ -1,4 +1,4 @@
-"""PLY (Turk 1994), text or binary, read vertex for vertex, with faces of any mixture of corners."""
+"""PLY (Turk 1994), text or binary, read with the file's numbering; faces may have any numbers of corners."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ _CORNERS = ("vertex_indices", "vertex_index")
 
 @dataclass
 class _Element:
-    """A kind of record, as the header declares it: each property's type, and for a list that of its length."""
+    """A kind of record, as declared in the header: the type of each property, and of the length of each list."""
 
     name: str
     count: int
@@ -26,7 +26,7 @@ class _Element:
     lengths: dict[str, str] = field(default_factory=dict)
 
     def dtype(self, order: str, lengths: dict[str, int]) -> np.dtype:
-        """Of a record whose lists are so long; the field "n <list>" is a list's own length."""
+        """Type of a record whose lists have these lengths; the field "n <list>" holds the length of a list."""
         fields: list[tuple] = []
         for name, kind in self.types.items():
             if name in self.lengths:
@@ -37,7 +37,7 @@ class _Element:
 
 
 _Columns = dict[str, NDArray]
-"""Values of an element's properties by name; of a list `x`, its lengths are "n x" and all values lie end to end."""
+"""Values of an element's properties by name; for a list `x`, "n x" has its lengths, and "x" all values end to end."""
 
 
 def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8] | None]:
@@ -46,11 +46,11 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
     Polygons become fans of triangles around their first corner.
 
     Returns:
-        (V, 3) vertices and (F, 3) faces in the file's numbering and order, and the (V, 3) colours, None where the
-        file has none.
+        (V, 3) vertices and (F, 3) faces in the file's numbering and order, and (V, 3) colours, None where the file has
+        none.
 
     Raises:
-        ValueError: no PLY, longer than its header says, or a face that names a vertex that is not there.
+        ValueError: it is no PLY, is longer than its header says, or a face names a vertex that does not exist.
         EOFError: it is cut off.
     """
     elements, order, body = _header(content)
@@ -98,13 +98,13 @@ def _colours(vertex: _Columns) -> NDArray[np.uint8] | None:
 
 
 def _header(content: bytes) -> tuple[list[_Element], str, bytes]:
-    """The elements in their order, the byte order ("" for text), and what follows the header."""
+    """The elements in order, the byte order ("" for text), and the content after the header."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"ply\n".startswith(content):
         raise EOFError("ends within its first line")
     if not content.startswith((b"ply\n", b"ply\r", b"ply ", b"ply\t")):
         raise ValueError("does not begin as a PLY file")
-    # A binary file's first byte may look like the second half of \r\n: the first line says how lines end.
+    # The first byte after the header may look like the second half of \r\n: the first line says how lines end.
     line = content[3:].lstrip(b" \t")
     end = b"\r\n" if line.startswith(b"\r\n") else line[:1]
     elements: list[_Element] = []
@@ -167,11 +167,11 @@ def _read_binary(body: bytes, elements: list[_Element], order: str) -> dict[str,
 
 
 def _records(body: bytes, begin: int, element: _Element, order: str) -> tuple[_Columns, int]:
-    """Columns of an element whose records begin at a byte, and the byte after them."""
+    """Columns of an element whose records begin at byte `begin`, and the byte after them."""
     if not element.lengths or element.count == 0:
         dtype = element.dtype(order, dict.fromkeys(element.lengths, 0))
         return _columns(element, _block(body, begin, element, dtype)), begin + element.count * dtype.itemsize
-    # Nearly always all lists are as long as the first record's.
+    # Nearly always, all lists are as long as those of the first record.
     lengths, _ = _lengths(body, begin, element, order)
     dtype = element.dtype(order, lengths)
     if len(body) - begin >= element.count * dtype.itemsize:
@@ -219,7 +219,7 @@ def _lengths(body: bytes, begin: int, element: _Element, order: str) -> tuple[di
 
 
 def _ragged(body: bytes, begin: int, element: _Element, order: str) -> tuple[_Columns, int]:
-    """Records whose lists differ in length: those of equal lengths are read together, then put in order."""
+    """Records whose lists differ in length: those with equal lengths are read together, then put in order."""
     starts, alike = np.empty(min(element.count, len(body)), np.int64), {}
     for number in range(element.count):
         starts[number : number + 1] = begin
@@ -290,7 +290,7 @@ def _text_records(words: list[bytes], begin: int, element: _Element) -> tuple[_C
 
 
 def _numbers(words: list[bytes], element: _Element, name: str, kind: str | None = None) -> NDArray:
-    """Words as numbers of the type that the header gives them, rounded as a binary file would have them."""
+    """Words as numbers of the type that the header states, rounded as they would be in a binary file."""
     kind = kind or element.types[name]
     try:
         if any(b"_" in word for word in words):  # Python reads 1_000 as a number, PLY does not

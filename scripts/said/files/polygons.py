@@ -1,14 +1,14 @@
-"""Polygons of any number of corners as triangles."""
+"""Polygons as triangles."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def fan(sizes: NDArray[np.int64], corners: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Triangles of polygons, in the polygons' order: each is a fan around the polygon's first corner.
+    """Divide polygons into triangles, in the polygons' order: each becomes a fan around its first corner.
 
     Args:
-        sizes: (P,) corners of each polygon, at least 3.
+        sizes: (P,) number of corners of each polygon, at least 3.
         corners: (sum of sizes,) vertex indices, polygon after polygon.
 
     Returns:

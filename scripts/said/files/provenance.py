@@ -1,8 +1,7 @@
-"""Whose a deliverable is: dataset, scale, preset and seed of its run, and the workflow's version.
+"""The run that a deliverable comes from: its dataset, scale, preset and seed, and the workflow's version.
 
-Pictures, pages and videos say it themselves. A CSV holds its table alone, which every program reads as it is and whose
-columns are the paper's; what it is of stands beside it, in <name>.csv-metadata.json, as the W3C's "CSV on the Web" has
-it.
+Pictures, pages and videos say so themselves. A CSV holds only its table, with the paper's columns, so that every
+program can read it; its run is in a file beside it, <name>.csv-metadata.json, as in the W3C's "CSV on the Web".
 """
 
 import json
@@ -13,11 +12,11 @@ from said.running.atomic import PathLike, atomic
 
 KEYS = ("dataset", "scale", "preset", "seed", "version")
 METADATA = "-metadata.json"
-"""What is appended to a CSV's name for that of the file beside it."""
+"""What is appended to a CSV's name to get the name of that file."""
 
 
 def sentence(provenance: Mapping[str, object]) -> str:
-    """What is shown: dataset synthetic, scale demo, preset paper, seed 0, version 0.1.0."""
+    """A run in words: dataset synthetic, scale demo, preset paper, seed 0, version 0.1.0."""
     return ", ".join(f"{key} {provenance[key]}" for key in KEYS)
 
 
@@ -27,14 +26,14 @@ def run_line(provenance: Mapping[str, object]) -> str:
 
 
 def write_metadata(path: PathLike, table: PathLike, provenance: Mapping) -> None:
-    """Say at `path` whose the CSV `table` is."""
+    """Write to `path` which run the CSV `table` comes from."""
     facts = {"url": Path(table).name, **{key: provenance[key] for key in KEYS}}
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def find_others(paths: Iterable[str], provenance: Mapping[str, object]) -> str:
-    """Those of the files that say they are another run's, in one line, by run; empty where there is none."""
+    """The files that come from other runs, by their own account, in a line, by run; empty where there are none."""
     runs: dict[str, list[str]] = {}
     for path in paths:
         other = read(path)
@@ -44,7 +43,7 @@ def find_others(paths: Iterable[str], provenance: Mapping[str, object]) -> str:
 
 
 def read(path: PathLike) -> str | None:
-    """What a CSV or a PNG says of itself, as `sentence` puts it; None where it says nothing or is not there."""
+    """The run that a CSV or a PNG comes from, as `sentence` words it; None where it is missing or does not say."""
     path = Path(path)
     try:
         if path.suffix == ".csv":

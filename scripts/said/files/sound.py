@@ -1,13 +1,14 @@
-"""Sound files of any kind, decoded whole or refused.
+"""Sound files of any kind, decoded completely or refused.
 
-libsndfile reads what it does exactly; FFmpeg, by PyAV, the rest. Both read what there is of a file that is cut off and
-say nothing, so what the file says of its length is held against what is there.
+libsndfile reads the formats that it reads exactly, FFmpeg, through PyAV, the others. Both read what is left of a file
+that is cut off, without a warning. So the length that the file states is compared with what is there.
 """
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -16,33 +17,37 @@ from numpy.typing import NDArray
 from said.files import chunks, mp3, ogg
 from said.running.atomic import PathLike
 
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
 FORMATS = "wav, aiff, au, caf, flac, ogg, opus, mp3, aac, m4a, mp4, mov, webm and mkv"
-"""What is read, for people."""
+"""The formats that are read, for messages."""
 _MAGIC = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska", b"NIST_1A": "nistsphere"}
 _DECLARING = {"mov": 0.1, "matroska": 0.1, "flac": 0.0, "nistsphere": 0.0}
-"""Formats that say how long they are, and the seconds by which they may say too much: frames, times in milliseconds."""
+"""Formats that state their length, and by how many seconds it may be too long: they count frames or milliseconds."""
 _AGAIN = "get or export it again, or save what there is of it as a new file with an audio editor"
 _CANCELLED = 1e-2
-"""Share of the channels' energy that must be left when they are mixed."""
+"""Share of the channels' energy that must remain when they are mixed."""
 _LARGEST = 2.0**31
-"""Full scale of 32-bit integers, which some write as floating point."""
+"""Full scale of 32-bit integers, which some programs write as floating point."""
 _LARGEST_GAP = 600
-"""Seconds of silence that a container may leave out in all."""
+"""The most seconds of silence that a container may leave out."""
 _TIMED = ("mov", "matroska", "ogg")
-"""Containers that may leave silence out; in a plain stream a leap in time is a fault."""
+"""Containers that may leave silence out; in other streams, a leap in time is a fault."""
 
 
 class AudioError(ValueError):
-    """A sound file cannot be read, or not used; the message says why, and what can be done."""
+    """A sound file cannot be read or used; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What a file holds.
+    """The sound of a file.
 
     Attributes:
         samples: (T, channels), int16 where the file holds 16-bit integers, else float32 with 1 for full scale.
-        rate: in Hz.
+        rate: samples per second.
     """
 
     samples: NDArray
@@ -50,12 +55,12 @@ class Sound:
 
 
 def decode(file: PathLike | BinaryIO) -> Sound:
-    """Read a sound file, whatever its name.
+    """Decode a sound file, whatever its suffix.
 
     Raises:
-        AudioError: it is cut off, in no known format, holds no sound, or values that are none.
+        AudioError: it is cut off, in an unknown format, or holds no sound or values that are no sound.
     """
-    content = Path(file).read_bytes() if isinstance(file, str | Path) or hasattr(file, "__fspath__") else file.read()
+    content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
     kind = _kind(content)
     try:
         if kind == "chunks":
@@ -82,7 +87,7 @@ def decode(file: PathLike | BinaryIO) -> Sound:
 
 
 def mix(samples: NDArray) -> NDArray[np.float32]:
-    """(T, channels) -> the mean of the channels, (T,).
+    """(T,) mean of the channels of (T, channels).
 
     Raises:
         AudioError: the channels cancel each other.
@@ -103,7 +108,11 @@ def _cut(expected: float, found: float) -> AudioError:
 
 
 def _kind(content: bytes) -> str:
-    """How a file is to be read: chunks, ogg, or FFmpeg's name of its format."""
+    """How a file is to be read: "chunks", "ogg", or FFmpeg's name of its format.
+
+    Raises:
+        AudioError: it is empty, or in an unknown format.
+    """
     start = content[mp3.skip_id3(content) :][:16]
     if start[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and start[8:12] == b"WAVE":
         return "chunks"
@@ -139,7 +148,7 @@ def _decode_chunks(content: bytes) -> Sound:
 
 
 def _decode_exactly(content: bytes) -> Sound | None:
-    """By libsndfile; None where that cannot."""
+    """The sound as libsndfile decodes it; None where it cannot."""
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             kind = "int16" if file.subtype == "PCM_16" else "float32"
@@ -163,13 +172,13 @@ def _require_frames(content: bytes) -> None:
 
 
 def _decode_stream(content: bytes, kind: str) -> Sound:
-    """The first audio stream of a container, by FFmpeg, placed in time as the container says."""
+    """The first audio stream of a container, as FFmpeg decodes it, with the container's timing."""
     import av
 
     blocks: list[NDArray] = []
     length, origin, rate, reached, left_out = 0, None, 0, 0.0, 0
     try:
-        with av.open(io.BytesIO(content), format=kind) as container:
+        with av.open(io.BytesIO(content), "r", format=kind) as container:
             if not container.streams.audio:
                 raise AudioError("it holds no sound")
             stream = container.streams.audio[0]
@@ -181,8 +190,10 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
                     reached = max(reached, end) if packet.stream.type != "audio" or packet.stream == stream else reached
                 if packet.stream != stream:
                     continue
-                for frame in packet.decode():
-                    begin = length if frame.pts is None else round(frame.pts * frame.time_base * rate)
+                for frame in cast(list[av.AudioFrame], packet.decode()):
+                    begin = length
+                    if frame.pts is not None and frame.time_base is not None:
+                        begin = round(frame.pts * frame.time_base * rate)
                     origin = max(0, begin) if origin is None else origin
                     for part in resampler.resample(frame):
                         block = part.to_ndarray().T  # (samples, channels)
@@ -199,20 +210,21 @@ def _decode_stream(content: bytes, kind: str) -> Sound:
             declared = _declared_seconds(container, stream) if kind in _DECLARING else 0.0
     except (AudioError, MemoryError):
         raise
-    except Exception as error:  # PyAV has FFmpeg's errors, and Python's for what FFmpeg leaves open
+    except Exception as error:  # PyAV raises FFmpeg's errors, and Python's own besides
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise AudioError(f"it cannot be decoded beyond {length / (rate or 1):.3f} s ({reason}); {_AGAIN}") from None
     found = max(reached, length / rate) if kind == "matroska" else length / rate
     if found + _DECLARING.get(kind, 0.0) + 1e-6 < declared:
         raise _cut(declared, found)
     samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
-    if kind == "mov" and declared:  # what fills the last frame is no sound
+    if kind == "mov" and declared:  # the padding of the last frame is no sound
         samples = samples[: max(1, round(declared * rate))]
     return Sound(np.ascontiguousarray(samples, dtype=np.float32), rate)
 
 
-def _declared_seconds(container, stream) -> float:
-    if stream.duration is not None:
-        begin = min(0, stream.start_time or 0)  # what comes before 0 is left out
+def _declared_seconds(container: "InputContainer", stream: "AudioStream") -> float:
+    """Length of a stream, in seconds, as its container states it; 0 where it does not."""
+    if stream.duration is not None and stream.time_base is not None:
+        begin = min(0, stream.start_time or 0)  # what comes before time 0 is not part of the sound
         return float((stream.duration + begin) * stream.time_base)
     return (container.duration or 0) / 1e6

@@ -17,43 +17,44 @@ from said.running.integrity import reading
 
 
 def read_coefficients(path: PathLike) -> NDArray[np.float64]:
-    """(N, 32) coefficients from a CSV whose header is the 32 names, in any order.
+    """(N, 32) coefficients, in the paper's order, from a CSV whose header has the 32 names in any order.
 
     Raises:
-        ValueError: a blendshape is missing from or unknown to the header, a row has more or fewer values, or one is no
-            finite number. The message names the line.
+        ValueError: the header lacks a blendshape or has an unknown one, a row has more or fewer values than the header,
+            or a value is not a finite number; names the line.
+        UnreadableError: the file is empty, or its last line is cut off.
     """
     return _numbers(_coefficient_cells(path), path)
 
 
 def write_coefficients(path: PathLike, coefficients: NDArray) -> None:
-    """(N, 32) coefficients in the published BlendVOCA layout: header of names, one row per frame."""
+    """Write (N, 32) coefficients in the layout of the published BlendVOCA: a header of names and a row per frame."""
     write_table(path, pd.DataFrame(coefficients, columns=list(SPEECH_BLENDSHAPES)), float_format="%.9g")
 
 
 def read_coefficient_text(path: PathLike) -> NDArray[np.str_]:
-    """(N, 32) cells of a CSV that `read_coefficients` reads, as they are written in it."""
+    """(N, 32) cells of a CSV that `read_coefficients` reads, as they are written there; it has the same errors."""
     written = _coefficient_cells(path)
     _numbers(written, path)
     return np.array(written.rows, dtype=np.str_)
 
 
 def write_coefficient_text(path: PathLike, cells: NDArray[np.str_]) -> None:
-    """(N, 32) cells as they are to be written, in the layout of `write_coefficients`."""
+    """Write (N, 32) cells as they are, in the layout of `write_coefficients`."""
     write_table(path, pd.DataFrame(cells, columns=list(SPEECH_BLENDSHAPES)))
 
 
 def write_table(path: PathLike, table: pd.DataFrame, float_format: str | None = None) -> None:
-    """A CSV without an index column."""
+    """Write a table as CSV, without an index column."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")
 
 
 def read_table(path: PathLike) -> pd.DataFrame:
-    """A CSV, each column of the type that all its values have; empty cells are NaN.
+    """The table of a CSV. Each column has the type that all its values have; empty cells are NaN.
 
     Raises:
-        ValueError: a row has more or fewer values than the header names, or two columns have one name.
+        ValueError: a row has more or fewer values than the header, or two columns have the same name.
         UnreadableError: it is empty, or its last line is cut off.
     """
     table, text = _cells(path), io.StringIO()
@@ -64,10 +65,12 @@ def read_table(path: PathLike) -> pd.DataFrame:
 
 
 def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """The columns (N,) of numbers of a CSV whose header has some of `names`, in any order.
+    """The columns (N,) of a CSV of numbers, by name; its header may have some or all of `names`, in any order.
 
     Raises:
-        ValueError: a name is unknown, a row has more or fewer values, or one is no finite number.
+        ValueError: a name is unknown, a row has more or fewer values than the header, or a value is not a finite
+            number.
+        UnreadableError: the file is empty, or its last line is cut off.
     """
     table = _cells(path)
     for name in table.header:
@@ -77,7 +80,7 @@ def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.f
 
 
 def _coefficient_cells(path: PathLike) -> cells.Cells:
-    """Cells of the 32 columns, in the paper's order."""
+    """The cells of a CSV of coefficients, with the 32 columns in the paper's order."""
     table = _cells(path)
     missing = [name for name in SPEECH_BLENDSHAPES if name not in table.header]
     unknown = [name for name in table.header if name not in SPEECH_BLENDSHAPES]

@@ -1,7 +1,8 @@
-"""Tensors: safetensors of our own, state dicts of others, and models that must fit them exactly."""
+"""Tensors in files: our own as safetensors, those of others as state dicts, and models that must fit them exactly."""
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,14 @@ from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
 
-def read_tensors(path: PathLike, device: str = "cpu"):
+def read_tensors(path: PathLike, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Named tensors and the metadata of a safetensors file.
 
     Returns:
-        dict of tensors, dict: what `write_tensors` was given.
+        the tensors by name, and the metadata: what `write_tensors` was given.
+
+    Raises:
+        UnreadableError: the file is damaged, or no safetensors file.
     """
     from safetensors import safe_open
 
@@ -25,7 +29,7 @@ def read_tensors(path: PathLike, device: str = "cpu"):
 
 
 def read_metadata(path: PathLike) -> dict:
-    """The metadata of a safetensors file, whose tensors are not read."""
+    """The metadata of a safetensors file, without reading its tensors."""
     from safetensors import safe_open
 
     with reading(path), safe_open(path, framework="pt") as file:
@@ -33,7 +37,7 @@ def read_metadata(path: PathLike) -> dict:
 
 
 def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None) -> None:
-    """Named tensors as safetensors, with a JSON-able dict beside them in the same file."""
+    """Write named tensors as safetensors, with JSON-able metadata in the same file."""
     from safetensors.torch import save_file
 
     header = {"metadata": json.dumps(metadata or {}, sort_keys=True)}
@@ -42,7 +46,7 @@ def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None
 
 
 def read_state_dict(path: PathLike) -> dict:
-    """A published PyTorch state dict (.pth): tensors only, no code of the file is run.
+    """A published PyTorch state dict (.pth): tensors by name. No code in the file is run.
 
     Raises:
         ValueError: the file holds anything else.
@@ -62,10 +66,10 @@ def read_state_dict(path: PathLike) -> dict:
 
 
 def write_state_dict(path: PathLike, tensors: Mapping) -> None:
-    """Named tensors as a PyTorch state dict (.pth), which the authors' programs read.
+    """Write named tensors as a PyTorch state dict (.pth), which the authors' programs read.
 
-    The one pickle that the project writes, as it is the format asked for: a plain dict of tensors, which
-    `torch.load(..., weights_only=True)` takes. The same tensors give the same bytes.
+    This is the only pickle that the project writes, because their programs ask for it: a plain dict of tensors, which
+    `torch.load(..., weights_only=True)` accepts. The same tensors give the same bytes.
     """
     plain = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
@@ -84,14 +88,15 @@ def load_strict(
     *,
     assign: bool = False,
 ) -> None:
-    """Load a state dict whose keys and shapes must be exactly the module's.
+    """Load a state dict whose keys and shapes must be exactly those of the module.
 
     Args:
-        buffers: names of buffers that the module's own state dict leaves out, and `state` has.
-        assign: take the tensors themselves, for a module that was built on the device "meta".
+        source: of the state dict, for messages.
+        buffers: names of buffers that are not in the module's own state dict, but in `state`.
+        assign: use the tensors themselves, for a module that was built on the device "meta".
 
     Raises:
-        ValueError: lists every missing, unexpected and misshapen key.
+        ValueError: the message lists every missing, unexpected and misshapen key.
     """
     apart = {name: module.get_buffer(name) for name in buffers}
     faults = mismatches(module.state_dict() | apart, state)
@@ -103,7 +108,7 @@ def load_strict(
 
 
 def mismatches(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """A line for every key of `state` that is missing, unexpected or misshapen, `own` being what is expected."""
+    """A line for every key of `state` that is missing, unexpected or misshapen, compared with those of `own`."""
     faults = [f"  missing: {name} {tuple(own[name].shape)}" for name in own if name not in state]
     faults += [f"  unexpected: {name} {tuple(state[name].shape)}" for name in state if name not in own]
     faults += [
