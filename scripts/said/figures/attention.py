@@ -1,12 +1,14 @@
 """Figure 6: what the cross-attention listens to, with and without the alignment bias."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
+import numpy as np
 import torch
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Wav2Vec2Model
 
 from said.attention import AudioTransformer, Band, alignment_mask
@@ -35,12 +37,11 @@ def attention_maps(model: SAiD, noisy: Tensor, timesteps: Tensor, audio: Tensor)
     if isinstance(mask, Band):  # to be drawn, it is needed whole
         mask = alignment_mask(frames, audio_frames, model.denoiser.alignment_bias, audio.device)
     attentions = [layer for layer in model.denoiser.modules() if isinstance(layer, AudioTransformer)]
-    hooks = [
-        layer.transformer_blocks[0].attn2.register_forward_pre_hook(
-            lambda attention, given: maps.append(attention.weights(*given[:2], mask)[0].mean(0))
-        )
-        for layer in attentions
-    ]
+
+    def note(attention: Any, given: tuple[Any, ...]) -> None:
+        maps.append(attention.weights(*given[:2], mask)[0].mean(0))
+
+    hooks = [cast(nn.Module, layer.transformer_blocks[0].attn2).register_forward_pre_hook(note) for layer in attentions]
     try:
         model.denoiser(noisy, timesteps, audio)
     finally:
@@ -50,7 +51,13 @@ def attention_maps(model: SAiD, noisy: Tensor, timesteps: Tensor, audio: Tensor)
 
 
 @torch.no_grad()
-def listen(model: SAiD, encoder: Wav2Vec2Model, waveform: NDArray, coefficients: NDArray, seed: int = 0) -> NDArray:
+def listen(
+    model: SAiD,
+    encoder: Wav2Vec2Model,
+    waveform: NDArray[np.floating],
+    coefficients: NDArray[np.floating],
+    seed: int = 0,
+) -> NDArray[np.float32]:
     """Attention maps (L, N, N) half way through the diffusion of a clip's coefficients (N, 32), at most 4 seconds."""
     audio = encode_clip(model.audio_encoder or encoder, waveform, len(coefficients))[None, :LONGEST]
     timestep = torch.tensor([model.config.diffusion_steps // 2])
@@ -61,7 +68,7 @@ def listen(model: SAiD, encoder: Wav2Vec2Model, waveform: NDArray, coefficients:
     return attention_maps(model, noisy, timestep, audio).numpy()
 
 
-def draw_attention(maps: Mapping[str, NDArray]) -> Figure:
+def draw_attention(maps: Mapping[str, NDArray[np.floating]]) -> Figure:
     """A row for each model, a column for each transformer of its denoiser.
 
     Args:

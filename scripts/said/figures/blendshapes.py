@@ -12,7 +12,9 @@ from said.render import DEFAULT_ALBEDO, Framing, Renderer, frame
 _HEAT_RANGE, _HOT = 0.04, (0.90, 0.10, 0.02)  # displacement in metres that is drawn in this colour
 
 
-def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Trimesh, shapes: NDArray) -> NDArray:
+def blendshapes(
+    source: trimesh.Trimesh, expressions: NDArray[np.floating], head: trimesh.Trimesh, shapes: NDArray[np.floating]
+) -> NDArray[np.uint8]:
     """Source face and head side by side in each of the 32 blendshapes, as the paper's supplementary figure 7.
 
     Both are seen from the front at one scale, with what moves at the same place; colour is displacement.
@@ -34,20 +36,20 @@ def blendshapes(source: trimesh.Trimesh, expressions: NDArray, head: trimesh.Tri
     return contact_sheet(images, ["neutral", *SPEECH_BLENDSHAPES, "displacement in mm"], columns=6)
 
 
-def _centre_of_motion(mesh: trimesh.Trimesh, moved: NDArray) -> NDArray:
+def _centre_of_motion(mesh: trimesh.Trimesh, moved: NDArray[np.floating]) -> NDArray[np.float64]:
     """(3,) mean over the surface, weighted by the square of how far it moves; how fine the mesh is does not matter."""
     squares = ((moved - mesh.vertices) ** 2).sum(axis=(0, 2))
     weights = mesh.area_faces * squares[mesh.faces].mean(axis=1)
     return weights @ mesh.triangles_center / weights.sum()
 
 
-def _heat(displacement: NDArray) -> NDArray:
+def _heat(displacement: NDArray[np.floating]) -> NDArray[np.float64]:
     """(V, 3) colours from clay to red over `_HEAT_RANGE`; the root makes small motion visible."""
     amount = np.sqrt(np.clip(np.linalg.norm(displacement, axis=1) / _HEAT_RANGE, 0, 1))
     return np.array(DEFAULT_ALBEDO) * (1 - amount[:, None]) + np.array(_HOT) * amount[:, None]
 
 
-def _heat_scale(height: int, width: int) -> NDArray:
+def _heat_scale(height: int, width: int) -> NDArray[np.uint8]:
     """The key to `_heat`, as an image."""
     image = Image.new("RGB", (width, height), "white")
     left, bar, top, bottom = width // 3, width // 8, height // 10, height - height // 10

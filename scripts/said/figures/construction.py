@@ -19,9 +19,14 @@ GREY = "#B8B8B8"
 
 
 def construction(
-    source: trimesh.Trimesh, expressions: NDArray, template: trimesh.Trimesh, parts: Mapping[str, NDArray],
-    rig: Rig, recorded: NDArray, coefficients: NDArray,
-) -> Figure:  # fmt: skip
+    source: trimesh.Trimesh,
+    expressions: NDArray[np.floating],
+    template: trimesh.Trimesh,
+    parts: Mapping[str, NDArray[np.integer]],
+    rig: Rig,
+    recorded: NDArray[np.floating],
+    coefficients: NDArray[np.floating],
+) -> Figure:
     """Figure 2: how BlendVOCA is made, from the source face to the coefficients of a recording.
 
     Args:
@@ -72,7 +77,7 @@ def construction(
     figure.colorbar(image, cax=figure.add_axes((right.x1 + 0.008, right.y0, 0.012, right.height)))
     for moment in moments:
         heat.axvline(moment / FRAME_RATE, color="white", linewidth=0.8, linestyle=":")
-    steps = ("source and blendshapes", "deformation transfer", "recording", "quadratic programme")
+    steps = ("source and blendshapes", "deformation transfer", "recording", "quadratic program")
     for row, step in enumerate(steps):
         box = grid[row, 0].get_position(figure)
         figure.text(0.022, (box.y0 + box.y1) / 2, step, rotation=90, ha="center", va="center", fontsize=12, color=BLUE)

@@ -1,9 +1,12 @@
 """Figure 4: edits, with what they keep hatched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
@@ -13,7 +16,7 @@ from said.figures.style import PALETTE
 _CURVES = 3
 
 
-def draw_edits(edits: Mapping[str, Mapping[str, NDArray]]) -> Figure:
+def draw_edits(edits: Mapping[str, Mapping[str, NDArray[Any]]]) -> Figure:
     """A column for each edit: all coefficients over time, and below them the curves that changed most.
 
     Args:
@@ -31,7 +34,7 @@ def draw_edits(edits: Mapping[str, Mapping[str, NDArray]]) -> Figure:
     return figure
 
 
-def _coefficients(axes, values: NDArray, kept: NDArray):
+def _coefficients(axes: Axes, values: NDArray[np.floating], kept: NDArray[np.bool_]) -> AxesImage:
     extent = (0, len(values) / FRAME_RATE, len(SPEECH_BLENDSHAPES) - 0.5, -0.5)
     image = axes.imshow(values.T, aspect="auto", cmap="cividis", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     _hatch(axes, np.kron(kept.T, np.ones((8, 2))), (*extent[:2], -0.5, extent[2]))
@@ -39,7 +42,7 @@ def _coefficients(axes, values: NDArray, kept: NDArray):
     return image
 
 
-def _hatch(axes, kept: NDArray, extent: tuple[float, float, float, float]) -> None:
+def _hatch(axes: Axes, kept: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
     """White stripes over a mask (rows, columns) that lies on the extent left, right, first and last row."""
     if not kept.any():
         return
@@ -50,7 +53,7 @@ def _hatch(axes, kept: NDArray, extent: tuple[float, float, float, float]) -> No
     made.set(edgecolor="white", linewidth=0)
 
 
-def _curves(axes, arrays: Mapping[str, NDArray], legend: bool) -> None:
+def _curves(axes: Sequence[Axes], arrays: Mapping[str, NDArray[Any]], legend: bool) -> None:
     values, kept = arrays["values"], arrays["kept"]
     reference = arrays.get("reference")
     time = np.arange(len(values)) / FRAME_RATE

@@ -19,11 +19,11 @@ def draw(measured: pd.DataFrame, origin: str) -> Figure:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     own, other, chance = (measured[measured["speech"] == whose] for whose in (OWN, OTHER, CHANCE))
-    counts = own.groupby(["shift", "offset"]).size().reset_index(name="clips")
+    counts = own.groupby(["shift", "offset"], as_index=False).agg(clips=("speech", "size"))
     left.fill_between(SHIFTS, [s - 1 for s in SHIFTS], [s + 1 for s in SHIFTS], color="0.9", label="within one frame")
     area = 260 * counts["clips"] / counts["clips"].max()
     left.scatter(counts["shift"], counts["offset"], s=area, color=_BLUE, label="clips")
-    within = ((own["offset"] - own["shift"]).abs() <= 1).mean()
+    within = (np.abs(own["offset"] - own["shift"]) <= 1).mean()
     left.set(
         title=f"{within:.1%} within one frame", xlabel="speech moved ahead by (frames)", ylabel="AV offset (frames)"
     )

@@ -10,7 +10,7 @@ from said.render import Renderer, frame
 from said.rig import Rig
 
 
-def overview(waveform: NDArray, rate: int, coefficients: NDArray, rig: Rig) -> Figure:
+def overview(waveform: NDArray[np.floating], rate: int, coefficients: NDArray[np.floating], rig: Rig) -> Figure:
     """Figure 1: speech and noise in, coefficients out, and the face that they move.
 
     Args:

@@ -11,7 +11,7 @@ from said.files.meshes import read_colours
 from said.render import Renderer, frame
 
 
-def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str]) -> NDArray:
+def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str]) -> NDArray[np.uint8]:
     """All speakers, from the front and from the side, at one scale.
 
     Args:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +17,7 @@ PAPER = {"background": (1, 1, 1), "hollow": True}
 """How heads are drawn on a page."""
 
 
-def contact_sheet(images: Sequence[NDArray], captions: Sequence[str], columns: int) -> NDArray:
+def contact_sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str], columns: int) -> NDArray[np.uint8]:
     """Images (H, W, 3) uint8 of one size in rows of `columns`, each with its caption below, as one image."""
     height, width = images[0].shape[:2]
     strip = max(18, width // 11)
@@ -33,7 +35,9 @@ def draw_caption(image: Image.Image, text: str, x: int, y: int, size: float) -> 
     ImageDraw.Draw(image).text((x, y), text, fill="black", font=font, anchor="mm")
 
 
-def heat_map(axes, values: NDArray, title: str, duration: float, cmap: str, limits: Sequence):
+def heat_map(
+    axes: Axes, values: NDArray[np.floating], title: str, duration: float, cmap: str, limits: Sequence[float | None]
+) -> AxesImage:
     image = axes.imshow(
         values.T, aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1], interpolation="nearest",
         extent=(0, duration, values.shape[1], 0),
@@ -42,18 +46,18 @@ def heat_map(axes, values: NDArray, title: str, duration: float, cmap: str, limi
     return image
 
 
-def show_picture(axes, image: NDArray, title: str) -> None:
+def show_picture(axes: Axes, image: NDArray[np.uint8], title: str) -> None:
     axes.imshow(image)
     axes.set_axis_off()
     axes.set_title(title, fontsize=10, pad=3)
 
 
-def canvas(axes, width: float, height: float) -> None:
+def canvas(axes: Axes, width: float, height: float) -> None:
     axes.set(xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
 
 
-def box(axes, x: float, y: float, width: float, height: float, text: str, colour: str, size: float = 9.5) -> None:
+def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str, size: float = 9.5) -> None:
     tint = 0.55 * np.array(to_rgb(colour)) + 0.45
     style = f"round,pad=0,rounding_size={0.08 * min(width, height)}"
     axes.add_patch(
@@ -62,7 +66,7 @@ def box(axes, x: float, y: float, width: float, height: float, text: str, colour
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=size)
 
 
-def arrow(axes, start: Sequence[float], end: Sequence[float], colour: str = "#333333") -> None:
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str = "#333333") -> None:
     axes.add_patch(
         FancyArrowPatch(
             start, end, arrowstyle="-|>", mutation_scale=11, color=colour, shrinkA=0, shrinkB=0, clip_on=False

@@ -1,8 +1,10 @@
 """Figures 5 and 9: what the velocity loss does, shown by two samples that start from the same noise."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ class Jitter:
     excess: float
 
 
-def find_jitter(smooth: NDArray, rough: NDArray) -> list[Jitter]:
+def find_jitter(smooth: NDArray[np.floating], rough: NDArray[np.floating]) -> list[Jitter]:
     """The stretch of each blendshape where `rough` (N, 32) trembles most beyond `smooth` (N, 32), worst first."""
     excess = np.abs(np.diff(rough, 2, axis=0)) - np.abs(np.diff(smooth, 2, axis=0))  # (N - 2, 32)
     window = min(_WINDOW, len(excess))
@@ -40,7 +42,7 @@ def find_jitter(smooth: NDArray, rough: NDArray) -> list[Jitter]:
     return sorted(found, key=lambda one: -one.excess)
 
 
-def draw_excerpt(smooth: NDArray, rough: NDArray, count: int = 3) -> Figure:
+def draw_excerpt(smooth: NDArray[np.floating], rough: NDArray[np.floating], count: int = 3) -> Figure:
     """Figure 5: the blendshapes that tremble most, with the velocity loss on the left, without it on the right."""
     figure = Figure(figsize=(10, 1 + 1.7 * count), layout="constrained")
     axes = figure.subplots(count, 2, sharex=True, sharey="row", squeeze=False)
@@ -54,11 +56,11 @@ def draw_excerpt(smooth: NDArray, rough: NDArray, count: int = 3) -> Figure:
         one.set_title(title)
     for one in axes[-1]:
         one.set_xlabel("time (s)")
-    _tidy(axes)
+    _tidy(axes.flat)
     return figure
 
 
-def draw_all(smooth: NDArray, rough: NDArray, boxes: int = 6) -> Figure:
+def draw_all(smooth: NDArray[np.floating], rough: NDArray[np.floating], boxes: int = 6) -> Figure:
     """Figure 9: all 32 blendshapes, both samples in each panel, boxes on the worst jitter."""
     figure = Figure(figsize=(13, 14), layout="constrained")
     axes = figure.subplots(8, 4, sharex=True)
@@ -73,11 +75,11 @@ def draw_all(smooth: NDArray, rough: NDArray, boxes: int = 6) -> Figure:
     for one in axes[-1]:
         one.set_xlabel("time (s)")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
-    _tidy(axes)
+    _tidy(axes.flat)
     return figure
 
 
-def box(axes, jitter: Jitter, smooth: NDArray, rough: NDArray) -> None:
+def box(axes: Axes, jitter: Jitter, smooth: NDArray[np.floating], rough: NDArray[np.floating]) -> None:
     stretch = slice(jitter.start, jitter.start + _WINDOW)
     both = np.concatenate([smooth[stretch, jitter.blendshape], rough[stretch, jitter.blendshape]])
     margin = 0.01 + 0.1 * np.ptp(both)
@@ -87,8 +89,8 @@ def box(axes, jitter: Jitter, smooth: NDArray, rough: NDArray) -> None:
     axes.add_patch(box)
 
 
-def _tidy(axes) -> None:
-    for one in axes.flat:
+def _tidy(axes: Iterable[Axes]) -> None:
+    for one in axes:
         one.spines[["top", "right"]].set_visible(False)
         one.grid(alpha=0.25)
         one.margins(x=0.01)

@@ -16,13 +16,13 @@ from said.running.atomic import PathLike, atomic
 
 
 def side_by_side(
-    sequences: Sequence[NDArray],
+    sequences: Sequence[NDArray[np.floating]],
     captions: Sequence[str],
-    faces: NDArray,
-    colours: NDArray | None,
+    faces: NDArray[np.integer],
+    colours: NDArray[np.floating] | None,
     size: int,
     columns: int | None = None,
-) -> Iterator[NDArray]:
+) -> Iterator[NDArray[np.uint8]]:
     """Frames of a video that shows sequences of one topology beside each other.
 
     Args:
@@ -58,9 +58,9 @@ _H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
 
 def write(
     path: PathLike,
-    images: Iterable[NDArray],
+    images: Iterable[NDArray[np.uint8]],
     frame_rate: int,
-    waveform: NDArray,
+    waveform: NDArray[np.floating],
     sample_rate: int,
     provenance: Mapping[str, object] | None = None,
 ) -> None:

@@ -8,15 +8,18 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 from said.running.integrity import remove_sums, verify, write_sums
 
+Item = TypeVar("Item")
 
-def nearest(name: str, names) -> str:
+
+def nearest(name: str, names: Iterable[str]) -> str:
     """What to append to a message about an unknown name."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
@@ -25,7 +28,7 @@ def nearest(name: str, names) -> str:
 class Tee:
     """A text stream that writes to several."""
 
-    def __init__(self, *streams):
+    def __init__(self, *streams: TextIO):
         self.streams = streams
 
     def write(self, text: str) -> int:
@@ -42,7 +45,7 @@ class Tee:
     def isatty(self) -> bool:
         return False
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.streams[0], name)
 
 
@@ -124,7 +127,7 @@ def naming(place: str) -> Iterator[None]:
         raise RuntimeError(f"{place}: {error}") from error
 
 
-def progress(items: Iterable, unit: str, count: int | None = None, every: float = 5.0) -> Iterator:
+def progress(items: Iterable[Item], unit: str, count: int | None = None, every: float = 5.0) -> Iterator[Item]:
     """Iterate over `items`, printing a line every few seconds that reads well in a terminal and in a log.
 
     Args:
@@ -133,7 +136,10 @@ def progress(items: Iterable, unit: str, count: int | None = None, every: float 
         count: how many there are, where `items` cannot tell.
         every: seconds between lines.
     """
-    count = len(items) if count is None else count
+    if count is None:
+        if not isinstance(items, Sized):
+            raise TypeError("items without a length need a count")
+        count = len(items)
     begin = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item

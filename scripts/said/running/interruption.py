@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from types import FrameType
+from typing import Any
 
 EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: not done, try again."""
@@ -40,14 +42,14 @@ class Interruption:
         self.deadline = deadline
         self._received: str | None = None
         self._at = 0.0
-        self._handlers: dict = {}
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # others cannot set handlers
             self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     @property
@@ -57,7 +59,7 @@ class Interruption:
             return "its time is up"
         return self._received
 
-    def _note(self, number, _frame) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         if self._received is None:
             self._received, self._at = f"it received {signal.Signals(number).name}", time.monotonic()
         elif time.monotonic() - self._at > REPEAT:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,8 +41,8 @@ class Take:
     """
 
     utterance: speech.Utterance
-    coefficients: NDArray
-    frames: NDArray
+    coefficients: NDArray[np.float64]
+    frames: NDArray[np.float32]
 
 
 def cast(index: int, count: int, seed: int) -> Actor:
@@ -68,7 +69,9 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
     return Take(utterance, *act(actor, face, utterance.phones, take=0, noise=noise))
 
 
-def act(actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: float) -> tuple[NDArray, NDArray]:
+def act(
+    actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: float
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """The actor saying the phones; another `take` is as true as the recorded one, take 0.
 
     Returns:
@@ -81,13 +84,13 @@ def act(actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: 
     return coefficients, perform(face, coefficients, _rng(actor, "noise", spoken, take), **amounts)
 
 
-def face_arrays(face: Face) -> dict[str, NDArray]:
+def face_arrays(face: Face) -> dict[str, NDArray[Any]]:
     """A face as named arrays, to be kept in a file."""
     arrays = {name: value for name, value in vars(face).items() if name != "lips"}
     return arrays | {f"lips_{name}": value for name, value in vars(face.lips).items()}
 
 
-def face_of(arrays: Mapping[str, NDArray]) -> Face:
+def face_of(arrays: Mapping[str, NDArray[Any]]) -> Face:
     """The inverse of `face_arrays`."""
     lips = {name.removeprefix("lips_"): value for name, value in arrays.items() if name.startswith("lips_")}
     return Face(lips=LipContact(**lips), **{name: arrays[name] for name in arrays if not name.startswith("lips_")})

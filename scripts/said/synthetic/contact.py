@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.anatomy import CENTIMETRE, lip_line
 from said.synthetic.head import Head
@@ -16,13 +17,13 @@ class LipContact:
     """pairs (C, 2) int, (upper, lower); least_gaps (C,) metres; spread (L, C), how far the vertices `around` (L,) go
     along with each pair, positive upwards (the upper lip and the skin above it), negative downwards."""
 
-    pairs: np.ndarray
-    least_gaps: np.ndarray
-    around: np.ndarray
-    spread: np.ndarray
+    pairs: NDArray[np.integer]
+    least_gaps: NDArray[np.float64]
+    around: NDArray[np.integer]
+    spread: NDArray[np.float64]
 
 
-def lip_contact(head: Head, template: np.ndarray) -> LipContact:
+def lip_contact(head: Head, template: NDArray[np.float64]) -> LipContact:
     """Contact of the lips of `template` (V, 3) metres, which has the topology of `head`."""
     pairs = head.lip_contacts
     points = head.vertices[head.anchors] / CENTIMETRE
@@ -46,7 +47,7 @@ def lip_contact(head: Head, template: np.ndarray) -> LipContact:
     return LipContact(pairs, 0.5 * np.maximum(gaps, 0), around, spread[around] / 2)
 
 
-def separate_lips(frames: np.ndarray, lips: LipContact) -> None:
+def separate_lips(frames: NDArray[np.float32], lips: LipContact) -> None:
     """Push the lips apart, in place, wherever `frames` (N, V, 3) metres have one below the other."""
     upper, lower = lips.pairs.T
     missing = np.maximum(lips.least_gaps - (frames[:, upper, 1] - frames[:, lower, 1]), 0)

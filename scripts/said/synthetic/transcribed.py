@@ -17,7 +17,7 @@ from said.synthetic.trajectories import frame_phones
 VOICES = 48
 
 
-def transcribed_speech(count: int, seed: int) -> Iterator[tuple[NDArray, int, NDArray]]:
+def transcribed_speech(count: int, seed: int) -> Iterator[tuple[NDArray[np.float32], int, NDArray[np.int64]]]:
     """Spoken sentences with the phone of each frame.
 
     Args:

@@ -13,9 +13,9 @@ import posixpath
 import stat
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, NoReturn, Protocol
 
 from said.running.atomic import PathLike
 from said.running.console import progress
@@ -48,18 +48,22 @@ class Tree(Protocol):
 
     def files(self, folder: str = "") -> list[str]:
         """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        ...
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders directly in a folder, sorted; empty where there is no such folder."""
+        ...
 
     def open(self, path: str) -> BinaryIO:
         """The file, for reading and for seeking from its beginning.
 
         Raises FileNotFoundError where there is none, and, when it is read, ArchiveError where the archive is damaged.
         """
+        ...
 
     def where(self, path: str) -> str:
         """The path as messages name it."""
+        ...
 
 
 def open_tree(root: PathLike, limit: int = DEFAULT_LIMIT) -> Tree:
@@ -117,7 +121,7 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
         LimitError: all unpack to more than `limit` bytes.
     """
 
-    def refuse(member, reason):
+    def refuse(member: str, reason: str) -> NoReturn:
         raise ArchiveError(f"{path}: member {member!r} {reason}; this archive is not what was published, do not use it")
 
     members = [info for info in archive.infolist() if not info.filename.endswith("/")]
@@ -152,7 +156,7 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
     return members
 
 
-def _require_limit(path: Path, total: int, limit: int) -> None:
+def _require_limit(path: PathLike, total: int, limit: int) -> None:
     if total > limit:
         raise LimitError(
             f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB are allowed; if it is what was published, "
@@ -193,7 +197,7 @@ class _Folder:
         tree, path = self._part(path)
         return tree.where(path) if tree is not self else str(self.root / path)
 
-    def _names(self, folder: str, kind) -> list[str]:
+    def _names(self, folder: str, kind: Callable[[os.DirEntry[str]], bool]) -> list[str]:
         if not (self.root / folder).is_dir():
             return []
         with os.scandir(self.root / folder) as entries:
@@ -250,7 +254,7 @@ class _Zip:
 class _Member(io.RawIOBase):
     """A member of an archive as a file; whatever goes wrong in it names both."""
 
-    def __init__(self, file: BinaryIO, path: Path, info: zipfile.ZipInfo):
+    def __init__(self, file: IO[bytes], path: Path, info: zipfile.ZipInfo):
         self._file, self._names = file, (path, info)
 
     def readable(self) -> bool:
@@ -259,7 +263,7 @@ class _Member(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: memoryview) -> int:
         with _naming(*self._names):
             content = self._file.read(len(buffer))
         buffer[: len(content)] = content

@@ -8,6 +8,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,14 +81,14 @@ class Inspection:
     """What a speaker has: measurements of each readable sentence, and the findings."""
 
     speaker: str
-    sentences: dict[str, dict]
+    sentences: dict[str, dict[str, float]]
     findings: list[Finding]
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping) -> "Inspection":
+    def from_json(cls, value: Mapping[str, Any]) -> "Inspection":
         return cls(value["speaker"], value["sentences"], [Finding(**finding) for finding in value["findings"]])
 
 
@@ -100,7 +101,7 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
     """
     inspection = Inspection(speaker, {}, [])
 
-    def found(sentence, check, detail):
+    def add(sentence: str, check: str, detail: str) -> None:
         inspection.findings.append(Finding(speaker, sentence, check, detail))
 
     size = None
@@ -110,30 +111,30 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
         size = float(_sizes(template[None])[0])
         _require_head(size, f"template of {speaker}")
     except DefectError as error:
-        found("template", error.check, str(error))
+        add("template", error.check, str(error))
     numbers, spoken = release.frame_numbers(speaker), release.spoken(speaker)
     names = [f"sentence{index + 1:02d}" for index in range(expected)]
     there = [*numbers, *sorted({*spoken, *names} - {*numbers})]
     for sentence in progress(there, "sentences"):
         if sentence not in names:
-            found(sentence, "unexpected", f"{expected} sentences are expected")
+            add(sentence, "unexpected", f"{expected} sentences are expected")
         halves = {"meshes": sentence in numbers, "speech": sentence in spoken}
         if not all(halves.values()):
-            found(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
+            add(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
             continue
         try:
             inspection.sentences[sentence], remarks = _look(
                 release, speaker, sentence, numbers[sentence], tolerance, size
             )
         except DefectError as error:
-            found(sentence, error.check, str(error))
+            add(sentence, error.check, str(error))
         else:
             for check, detail in remarks:
-                found(sentence, check, detail)
+                add(sentence, check, detail)
     return inspection
 
 
-def _sizes(frames: NDArray) -> NDArray[np.float64]:
+def _sizes(frames: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N,) how far (N, V, 3) vertices reach, from corner to corner."""
     return np.linalg.norm(np.ptp(np.asarray(frames, dtype=np.float64), axis=1), axis=1)
 
@@ -144,7 +145,7 @@ def _require_head(size: float, name: str) -> None:
         raise DefectError("unit", f"{name}: is {size:.4g} m across; are these {_unit(size / _USUAL)}?")
 
 
-def _require_same_size(frames: NDArray, size: float | None, name: str) -> None:
+def _require_same_size(frames: NDArray[np.floating], size: float | None, name: str) -> None:
     """Raise DefectError where a frame of (N, V, 3) is not about as large as the template or, without one, a head."""
     sizes = _sizes(frames)
     if size is None or size == 0:
@@ -167,7 +168,9 @@ def _unit(times: float) -> str:
     return _UNITS[min(_UNITS, key=lambda count: abs(np.log(times / count)))]
 
 
-def _look(release: Release, speaker: str, sentence: str, numbers: NDArray, tolerance: float, size: float | None):
+def _look(
+    release: Release, speaker: str, sentence: str, numbers: NDArray[np.int64], tolerance: float, size: float | None
+) -> tuple[dict[str, float], list[tuple[str, str]]]:
     """Measurements of a sentence, and (check, detail) of what is wrong with it but does not prevent reading it.
 
     `size` is the template's, in metres, where there is one.
@@ -236,7 +239,9 @@ def require_accepted(judged: pd.DataFrame, page: str) -> None:
     """
     refused = judged[judged["verdict"] == "refused"]
     if len(refused):
-        lines = [f"  {row.speaker}/{row.sentence}/{row.check}: {row.detail}" for row in refused.itertuples()]
+        columns = (refused[name] for name in ("speaker", "sentence", "check", "detail"))
+        rows = zip(*columns, strict=True)
+        lines = [f"  {speaker}/{sentence}/{check}: {detail}" for speaker, sentence, check, detail in rows]
         raise AuditError(
             "\n".join(
                 [

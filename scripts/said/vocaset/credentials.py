@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from said.running.atomic import PathLike
 from said.vocaset.addresses import is_private, shown
@@ -31,7 +32,7 @@ class Credentials:
     def __repr__(self) -> str:
         return "Credentials(hidden)"
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are not written anywhere")
 
     def form(self) -> dict[str, str]:

@@ -42,7 +42,7 @@ def require_counted(numbers: NDArray[np.int64], name: str) -> None:
     raise DefectError("frames", f"{name}: {problem}")
 
 
-def require_finite(vertices: NDArray, name: str) -> None:
+def require_finite(vertices: NDArray[np.floating], name: str) -> None:
     """Raise DefectError, naming the frame and the vertex, where a coordinate of (N, V, 3) is not finite."""
     if not np.isfinite(vertices).all():
         frame, vertex, _ = np.argwhere(~np.isfinite(vertices))[0]

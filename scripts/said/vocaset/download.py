@@ -81,7 +81,7 @@ def fetch(
     return describe(path, shown(url), digest)
 
 
-def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable | None = None) -> Receipt:
+def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable[[Path], None] | None = None) -> Receipt:
     """A file that is already here, compared with its published and its recorded checksum, or checked and recorded.
 
     Raises:
@@ -102,7 +102,9 @@ def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable 
     return found
 
 
-def _objection(path: Path, digest: str, published: str | None, recorded: str | None, check) -> str | None:
+def _objection(
+    path: Path, digest: str, published: str | None, recorded: str | None, check: Callable[[Path], None] | None
+) -> str | None:
     """Why a file is not the one it should be."""
     if published and digest != published.lower():
         return f"has the sha256 {digest}, published is {published}"

@@ -4,7 +4,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from said.files.text import write_json
 
@@ -28,7 +28,7 @@ class Part:
             return 0
         return status.st_size if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
 
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """Total size and validator (strong ETag) of the file that the part belongs to; empty: begin anew."""
         try:
             facts = json.loads(self._facts.read_text(encoding="utf-8"))

@@ -70,7 +70,7 @@ def require_unchanged(paths: Iterable[PathLike]) -> None:
                 )
 
 
-def digest_of(path: Path):
+def digest_of(path: Path) -> "hashlib._Hash":
     """SHA-256 of a file, to read or to go on from."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256")

@@ -14,7 +14,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import trimesh
@@ -36,28 +36,33 @@ _TRAINING_FOLDERS = ("", "trainingdata")
 class Release(Protocol):
     """What both forms offer; `faces` (F, 3) are the triangles of all meshes."""
 
-    faces: NDArray
+    faces: NDArray[np.integer]
 
     def frame_numbers(self, speaker: str) -> dict[str, NDArray[np.int64]]:
         """By sentence, the numbers from 0 of the frames that are there, ascending; in the order of storage.
 
         Where frames are counted from 0, which `require_counted` refuses, they begin with -1.
         """
+        ...
 
     def spoken(self, speaker: str) -> set[str]:
         """The sentences that have speech."""
+        ...
 
     def template(self, speaker: str) -> NDArray[np.float32]:
         """(V, 3) metres. Raises DefectError where it is missing, or its triangles are not `faces`."""
+        ...
 
     def motion(self, speaker: str, sentence: str) -> NDArray[np.float32]:
         """(N, V, 3) metres, the frames of `frame_numbers`. Raises DefectError where triangles are not `faces`."""
+        ...
 
     def speech(self, speaker: str, sentence: str) -> tuple[NDArray[np.int16], int]:
         """(T,) samples and their rate in Hz. Raises DefectError where they cannot be read."""
+        ...
 
 
-def open_release(path: PathLike, faces: NDArray, limit: int = archives.DEFAULT_LIMIT) -> Release:
+def open_release(path: PathLike, faces: NDArray[np.integer], limit: int = archives.DEFAULT_LIMIT) -> Release:
     """The release at a path, whichever form it has.
 
     Args:
@@ -162,7 +167,7 @@ def convert(release: Release, speaker: str, sentence: str, folder: PathLike) -> 
 class PlyTree:
     """The tree of PLY files, one per frame."""
 
-    def __init__(self, tree: archives.Tree, faces: NDArray):
+    def __init__(self, tree: archives.Tree, faces: NDArray[np.integer]):
         self.faces = np.asarray(faces)
         self._tree = tree
         self._meshes = _MeshReader(self.faces)
@@ -218,9 +223,11 @@ class _MeshReader:
     which in the release is all of them, need no parsing: only their coordinates differ.
     """
 
-    def __init__(self, faces: NDArray):
+    def __init__(self, faces: NDArray[np.integer]):
         self._faces = faces
-        self._count = self._header = self._tail = None
+        self._count: int | None = None
+        self._header: bytes | None = None
+        self._size, self._tail = 0, b""
 
     def vertices(self, content: bytes, name: str) -> NDArray[np.float32]:
         """(V, 3). Raises DefectError where the triangles are others or the file is damaged."""
@@ -244,7 +251,7 @@ class _MeshReader:
         self._learn(content, vertices)
         return vertices
 
-    def _learn(self, content: bytes, vertices: NDArray) -> None:
+    def _learn(self, content: bytes, vertices: NDArray[np.float32]) -> None:
         """Remember the layout, if the file is the header, the bare coordinates and the triangles."""
         start = content.find(b"end_header\n") + len(b"end_header\n")
         if np.array_equal(self._coordinates(content, start, vertices.nbytes), vertices):
@@ -258,11 +265,11 @@ class _MeshReader:
 class TrainingArchive:
     """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
 
-    def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
+    def __init__(self, tree: archives.Tree, folder: str, faces: NDArray[np.integer]):
         self.faces = np.asarray(faces)
         self._tree, self._folder = tree, folder
-        self._rows = self._load(tables.rows, "subj_seq_to_idx.pkl")
-        self._audio = None
+        self._rows: dict[str, dict[str, dict[int, int]]] = self._load(tables.rows, "subj_seq_to_idx.pkl")
+        self._audio: dict[str, dict[str, dict[str, Any]]] | None = None
         self._file = tree.open(self._path("data_verts.npy"))
         self._dtype, self._shape, self._start = self._header()
 
@@ -309,7 +316,7 @@ class TrainingArchive:
             )  # fmt: skip
         return samples, rate
 
-    def _header(self) -> tuple[np.dtype, tuple[int, ...], int]:
+    def _header(self) -> tuple[np.dtype[Any], tuple[int, ...], int]:
         name = self._where("data_verts.npy")
         try:
             major = np.lib.format.read_magic(self._file)[0]
@@ -326,7 +333,7 @@ class TrainingArchive:
             raise ValueError(f"{name}: frames have {shape[1]} vertices, vocaset.topology has {expected}")
         return dtype, shape, self._file.tell()
 
-    def _read(self, row: int, count: int) -> NDArray:
+    def _read(self, row: int, count: int) -> NDArray[np.floating]:
         """`count` consecutive frames. Read, not mapped: the pages of a map count as the job's memory."""
         frame = self._dtype.itemsize * self._shape[1] * 3
         self._file.seek(self._start + int(row) * frame)
@@ -335,12 +342,12 @@ class TrainingArchive:
             raise DefectError("frames", f"{self._where('data_verts.npy')}: ends within row {row + count - 1}")
         return np.frombuffer(content, dtype=self._dtype).reshape(count, *self._shape[1:])
 
-    def _speeches(self) -> dict:
+    def _speeches(self) -> dict[str, dict[str, dict[str, Any]]]:
         if self._audio is None:
             self._audio = self._load(tables.speech, "raw_audio_fixed.pkl")
         return self._audio
 
-    def _load(self, read: Callable[[BinaryIO, str], dict], name: str) -> dict:
+    def _load(self, read: Callable[[BinaryIO, str], dict[str, Any]], name: str) -> dict[str, Any]:
         try:
             with self._tree.open(self._path(name)) as file:
                 return read(file, self._where(name))
@@ -354,7 +361,7 @@ class TrainingArchive:
         return self._tree.where(self._path(name))
 
 
-def _runs(rows: NDArray) -> Iterator[tuple[int, int]]:
+def _runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Begin and end of each stretch of consecutive numbers."""
-    edges = np.flatnonzero(np.diff(rows) != 1) + 1
+    edges = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
     yield from zip([0, *edges], [*edges, len(rows)], strict=True)

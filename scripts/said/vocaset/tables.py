@@ -4,7 +4,7 @@ They name speakers and sentences, which become names of files: of letters, digit
 """
 
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def rows(file: BinaryIO, name: str) -> dict[str, dict[str, dict[int, int]]]:
     return table
 
 
-def speech(file: BinaryIO, name: str) -> dict[str, dict[str, dict]]:
+def speech(file: BinaryIO, name: str) -> dict[str, dict[str, dict[str, Any]]]:
     """Speaker -> sentence -> {"audio": an array, "sample_rate": int, Hz}; as `rows`."""
     table = _by_speaker(file, name)
     for speaker, sentences in table.items():
@@ -61,7 +61,7 @@ def speech(file: BinaryIO, name: str) -> dict[str, dict[str, dict]]:
     return table
 
 
-def templates(file: BinaryIO, name: str) -> dict[str, NDArray]:
+def templates(file: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
     """Speaker -> array of numbers; as `rows`."""
     table = _by_speaker(file, name)
     for speaker, template in table.items():
@@ -70,11 +70,11 @@ def templates(file: BinaryIO, name: str) -> dict[str, NDArray]:
     return table
 
 
-def _by_speaker(file: BinaryIO, name: str) -> dict:
+def _by_speaker(file: BinaryIO, name: str) -> dict[str, Any]:
     return _named(unpickle.load(file, name), name, "")
 
 
-def _named(value, name: str, place: str) -> dict:
+def _named(value: Any, name: str, place: str) -> dict[str, Any]:
     """A dict whose keys can be names of files."""
     for given in _dict(value, name, place, "speakers or sentences by their names"):
         if not (isinstance(given, str) and re.fullmatch(r"\w+", given, re.ASCII)):
@@ -85,18 +85,18 @@ def _named(value, name: str, place: str) -> dict:
     return value
 
 
-def _dict(value, name: str, place: str, content: str) -> dict:
+def _dict(value: Any, name: str, place: str, content: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
         _refuse(name, place, f"there is {type(value).__name__}", f"a dict of {content}")
     return value
 
 
-def _is_whole(value) -> bool:
+def _is_whole(value: Any) -> bool:
     """Whether it is a number without a fraction; True is none."""
     kinds = (int, float, np.integer, np.floating)
     return isinstance(value, kinds) and not isinstance(value, bool) and value == value // 1
 
 
-def _refuse(name: str, place: str, found: str, expected: str) -> None:
+def _refuse(name: str, place: str, found: str, expected: str) -> NoReturn:
     where = f"{name}: {place}" if place else name
     raise ArchiveError(f"{where}: {found}, expected {expected}; this is not what was published, use another copy")

@@ -13,10 +13,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.auth import HTTPBasicAuth
 from tqdm import tqdm
 
 from said.vocaset.addresses import is_on_this_machine, origin, shown
@@ -29,7 +31,7 @@ ATTEMPTS = 6
 TIMEOUT = (30, 120)
 """Seconds to wait for a connection and for each piece of an answer."""
 _CHUNK = 2**20
-_LONGEST_WAIT = 120.0  # seconds
+_LONGEST_WAIT = 120  # seconds
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = 5
 _SNIFFED = 2**16  # bytes of a page that are searched for a login
@@ -37,7 +39,7 @@ _BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"  # and what marks the encoding of a
 _MOST_BLANKS = 2**24  # bytes after which what has only blanks is no file
 _MOST_UNANNOUNCED = 2**31  # bytes that are taken of what nobody has said the size of
 _PAGE = re.compile(rb"(\s|<\?xml.*?\?>|<!--.*?-->)*<(!doctype\s+html|(html|head|body|title|meta|script)\b)", re.DOTALL)
-_NO_PROXY = {"http": None, "https": None, "all": None}
+_NO_PROXY: dict[str, Any] = {"http": None, "https": None, "all": None}
 
 
 class DownloadError(RuntimeError):
@@ -156,7 +158,7 @@ def _attempt(session: requests.Session, source: Source, part: Part) -> str:
         return _append(part, first, chunks, total, source)
 
 
-def _goes_on(response: requests.Response, offset: int, facts: dict) -> bool:
+def _goes_on(response: requests.Response, offset: int, facts: dict[str, Any]) -> bool:
     """Whether a partial answer is the rest of the file whose beginning is here."""
     same = facts["validator"] is None or _validator(response) == facts["validator"]
     return same and _start(response) == offset and _total(response, offset) in (facts["total"], None)
@@ -203,7 +205,7 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
     return digest.hexdigest()
 
 
-def _ask(session: requests.Session, source: Source, headers: dict) -> requests.Response:
+def _ask(session: requests.Session, source: Source, headers: dict[str, str]) -> requests.Response:
     """The answer to a request, its body still to come; redirections are followed, but never with a password.
 
     An exception of `requests` holds the request and its body: none is let out, or chained to what is raised. Nor are
@@ -212,14 +214,16 @@ def _ask(session: requests.Session, source: Source, headers: dict) -> requests.R
     form = None if source.credentials is None else source.credentials.form()
     url = source.url
     for _ in range(_REDIRECTS):
-        known = source.login is not None and origin(url) == origin(source.url)
+        auth = None
+        if source.login is not None and origin(url) == origin(source.url):
+            auth = HTTPBasicAuth(*source.login)
         try:
             response = session.request(
                 "GET" if form is None else "POST",
                 url,
                 data=form,
                 headers=headers,
-                auth=source.login if known else None,
+                auth=auth,
                 proxies=_NO_PROXY if is_on_this_machine(url) else None,
                 stream=True,
                 allow_redirects=False,
@@ -361,5 +365,11 @@ def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:
         "{percentage:.0f}%, {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left" if total else "{n_fmt}, {rate_fmt}"
     )
     return tqdm.format_meter(
-        done, total, max(elapsed, 1e-3), unit="B", unit_scale=True, initial=initial, bar_format=layout
+        done,
+        total,  # pyright: ignore[reportArgumentType], tqdm takes None
+        max(elapsed, 1e-3),
+        unit="B",
+        unit_scale=True,
+        initial=initial,
+        bar_format=layout,
     )

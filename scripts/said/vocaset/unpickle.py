@@ -10,9 +10,10 @@ import io
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 _NUMERIC = frozenset("biufcSU")
 """Kinds of dtype that hold values in their own bytes: no objects, no structures."""
@@ -21,6 +22,7 @@ _CONTAINERS = {
     **{(module, name): kind for module in ("builtins", "__builtin__")
        for name, kind in {"set": set, "frozenset": frozenset, "complex": complex}.items()},
 }  # fmt: skip
+_OPERATIONS = {operation.code: operation for operation in pickletools.opcodes}
 _DEEPEST = 100
 """Containers within containers; data has a handful, and from some 10,000 on comparing them overruns Python's stack."""
 _SHARED = 100
@@ -39,7 +41,7 @@ class UnpickleError(ValueError):
     """The pickle names something other than arrays, scalars and plain containers, or is damaged."""
 
 
-def load(file: BinaryIO, name: str):
+def load(file: BinaryIO, name: str) -> Any:
     """The content of a pickle of arrays, scalars and plain containers.
 
     Args:
@@ -69,12 +71,12 @@ def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]
     """The operations of a pickle up to its end, each with its argument as it is written, or at least its last line."""
     place, frame = 0, None
     while True:
-        operation = pickletools.code2op.get(content[place : place + 1].decode("latin1"))
+        operation = _OPERATIONS.get(content[place : place + 1].decode("latin1"))
         if operation is None:
             raise ValueError(f"no operation at byte {place} of {len(content)}")
         begin, place = place + 1, place + 1
         size = operation.arg.n if operation.arg else 0
-        if size == pickletools.UP_TO_NEWLINE:
+        if operation.arg and size == pickletools.UP_TO_NEWLINE:
             for _ in range(1 + operation.arg.name.endswith("_pair")):
                 place = content.find(b"\n", place) + 1 or len(content) + 1
             size = place - begin
@@ -148,7 +150,7 @@ def _number(name: str, argument: bytes) -> int:
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _CONTAINERS:
             return _Constructor(_CONTAINERS[module, name])
         if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array, before protocol 3
@@ -170,7 +172,7 @@ class _Unpickler(pickle.Unpickler):
             return _Constructor(_latin1_bytes)
         raise UnpickleError(f"names {module}.{name}, which is no array and no plain container; it was not run")
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> NoReturn:
         raise UnpickleError(f"refers to {pid!r} outside itself; it was not looked up")
 
 
@@ -179,38 +181,38 @@ class _Constructor:
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable):
+    def __init__(self, make: Callable[..., Any]):
         self._make = make
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self._make(*arguments)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> NoReturn:
         raise UnpickleError("sets attributes of a constructor; they were not set")
 
 
-def _empty_array(kind, *_) -> "_Array":
+def _empty_array(kind: Any, *_: Any) -> "_Array":
     if kind is not _NDARRAY:
         raise UnpickleError("asks for an array of a class of its own; it was not made")
     return np.empty(0, dtype=np.uint8).view(_Array)
 
 
-def _array_from_buffer(buffer, dtype, shape, order, axes=None) -> np.ndarray:
+def _array_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> NDArray[Any]:
     array = np.frombuffer(_bytes(buffer), dtype=_checked(dtype))
     return array.reshape(shape, order=order) if axes is None else array.reshape(shape).transpose(axes)
 
 
-def _scalar(dtype, data=b"") -> np.generic:
+def _scalar(dtype: Any, data: Any = b"") -> np.generic:
     return np.frombuffer(_bytes(data), dtype=_checked(dtype), count=1)[0]
 
 
-def _latin1_bytes(text, encoding="latin1") -> bytes:
+def _latin1_bytes(text: Any, encoding: Any = "latin1") -> bytes:
     if encoding != "latin1":
         raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
     return text.encode("latin1")
 
 
-def _no_bytes(*arguments) -> bytes:
+def _no_bytes(*arguments: Any) -> bytes:
     if arguments:
         raise UnpickleError("names builtins.bytes for more than none; it was not run")
     return b""
@@ -222,38 +224,42 @@ _NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed o
 class _Dtype:
     """What a pickle says of a dtype, before it is believed: numpy.dtype's own state could describe anything."""
 
-    def __init__(self, description, *_):
+    def __init__(self, description: Any, *_: Any):
         self.description = description
-        self.order = "="
+        self.order: Any = "="
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.order = state[1]
 
 
 class _Array(np.ndarray):
     """An array whose content may be set once its dtype has been checked."""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         version, shape, dtype, fortran, data = state
-        super().__setstate__((version, shape, _checked(dtype), fortran, _bytes(data)))
+        content: Any = _bytes(data)  # NumPy refuses what is not bytes
+        super().__setstate__((version, shape, _checked(dtype), fortran, content))
 
 
-def _checked(dtype) -> np.dtype:
+def _checked(dtype: Any) -> np.dtype[Any]:
     if not isinstance(dtype, _Dtype):
         raise UnpickleError(f"gives an array {type(dtype).__name__} for its dtype")
     checked = np.dtype(_text(dtype.description))
     if checked.kind not in _NUMERIC:
         raise UnpickleError(f"holds an array of {checked}; only numbers and text are read")
-    return checked if dtype.order in ("=", "|") else checked.newbyteorder(_text(dtype.order))
+    if dtype.order in ("=", "|"):
+        return checked
+    order: Any = _text(dtype.order)  # NumPy refuses what is no order
+    return checked.newbyteorder(order)
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise UnpickleError(f"describes a dtype by {type(value).__name__}; only its short name is read")
     return value
 
 
-def _bytes(data) -> bytes | bytearray:
+def _bytes(data: Any) -> bytes | bytearray:
     """The content of an array, which Python 2 wrote as a string; objects in a list are refused."""
     if isinstance(data, str):
         return data.encode("latin1")

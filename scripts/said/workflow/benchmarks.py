@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from said.workflow.work import Job
 
@@ -61,7 +62,7 @@ def read_records(folder: str | os.PathLike[str], planned: Mapping[str, Job], gpu
     return records
 
 
-def uses_gpu(params: Mapping, resources: Mapping, gpu_here: bool) -> bool:
+def uses_gpu(params: Mapping[str, Any], resources: Mapping[str, Any], gpu_here: bool) -> bool:
     """Whether a job computes on a GPU: it may, and reserves one or is where one is."""
     if params.get("device", "cpu") == "cpu":
         return False
@@ -73,7 +74,7 @@ def gpu_is_here() -> bool:
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd"))
 
 
-def reserves_gpu(resources: Mapping) -> bool:
+def reserves_gpu(resources: Mapping[str, Any]) -> bool:
     """Whether resources ask a scheduler for a GPU, in any of the ways that Snakemake's executors know."""
     counts = (resources.get(key) for key in ("gpu", "gpus", "nvidia_gpu", "gpus_per_task"))
     return any(str(count) not in ("None", "0", "") for count in counts) or any(
@@ -83,8 +84,8 @@ def reserves_gpu(resources: Mapping) -> bool:
 
 def _is_time(text: str | None) -> bool:
     try:
-        return 0 <= float(text) < float("inf")
-    except (TypeError, ValueError):
+        return 0 <= float(text or "") < float("inf")
+    except ValueError:
         return False
 
 
@@ -101,7 +102,7 @@ def _threads(row: Mapping[str, str]) -> int:
     return max(1, int(threads)) if threads.isdecimal() else 1
 
 
-def _literal(text: str | None) -> dict:
+def _literal(text: str | None) -> dict[str, Any]:
     """A dict from what Python printed of it; empty where it is none or holds what is no literal."""
     try:
         value = ast.literal_eval(text or "")

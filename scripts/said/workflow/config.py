@@ -5,8 +5,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from typing import Any
 
 import jsonschema
+import jsonschema.validators
 
 from said.running.console import nearest
 from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
@@ -23,7 +25,7 @@ class ConfigError(ValueError):
     """The configuration cannot be used; the message names each key, its place and the remedy."""
 
 
-def merge(base: Mapping, override: Mapping) -> dict:
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `override` laid over it, key by key into nested mappings; lists and values are replaced."""
     merged = deepcopy(dict(base))
     for key, value in override.items():
@@ -34,7 +36,7 @@ def merge(base: Mapping, override: Mapping) -> dict:
     return merged
 
 
-def resolve(config: Mapping, schema: Mapping) -> dict:
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of one run: sections, then preset, then scale laid over them, all checked.
 
     `~` at the beginning of a value, which is a path then, is the home folder.
@@ -81,14 +83,16 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     return resolved
 
 
-def _without_wrong_edits(config: Mapping, schema: Mapping) -> tuple[dict, dict[str, list[str]]]:
+def _without_wrong_edits(
+    config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The configuration with those of its edits that the schema admits, and the faults of each of the others."""
     edits = config.get("edits")
     if not isinstance(edits, Mapping):
         return dict(config), {}
     part = {"$defs": schema["$defs"], "properties": {"edits": schema["properties"]["edits"]}}
-    kept: dict[str, Mapping] = {}
-    refused = {}
+    kept: dict[str, Mapping[str, Any]] = {}
+    refused: dict[str, list[str]] = {}
     for name, entry in edits.items():
         faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*kept, name], "edits."))
         if faults:
@@ -98,7 +102,7 @@ def _without_wrong_edits(config: Mapping, schema: Mapping) -> tuple[dict, dict[s
     return {**config, "edits": kept}, refused
 
 
-def validate(config: Mapping, schema: Mapping) -> None:
+def validate(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Check a configuration as written against the schema.
 
     Raises:
@@ -107,7 +111,7 @@ def validate(config: Mapping, schema: Mapping) -> None:
     _raise(_faults(config, schema))
 
 
-def _faults(config: Mapping, schema: Mapping) -> list[str]:
+def _faults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """A line per fault of a configuration as written."""
     errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
     faults += [line for error in errors for line in _explain(error, schema)]
@@ -121,7 +125,9 @@ def _raise(faults: Iterable[str]) -> None:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iterator[jsonschema.ValidationError]:
+def _pattern(
+    validator: object, pattern: str, instance: object, schema: Mapping[str, Any]
+) -> Iterator[jsonschema.ValidationError]:
     """As JSON Schema means it: to Python alone, `$` is before a line end too."""
     if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
@@ -130,43 +136,46 @@ def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iter
 _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 
 
-def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
+def _explain(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
     """Readable lines of one schema error."""
+    violated: Any = error.schema
+    instance: Any = error.instance
+    required: Any = error.validator_value
     place = ".".join(str(part) for part in error.absolute_path)
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        allowed = list(_properties(error.schema, schema))
-        for key in error.instance:
+        allowed = list(_properties(violated, schema))
+        for key in instance:
             if key not in allowed:
                 yield f"{join(place, key)}: unknown key{nearest(str(key), allowed)}"
     elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
+        for key in required:
+            if key not in instance:
                 yield f"{join(place, key)}: missing; copy it from the config.yaml that came with the workflow"
     elif "propertyNames" in error.absolute_schema_path:
-        yield f"{join(place, error.instance)}: not a usable name{_describe(error.schema)}"
-    elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
-        number = float(error.instance)
+        yield f"{join(place, instance)}: not a usable name{_describe(violated)}"
+    elif error.validator == "type" and isinstance(instance, str) and _is_number(instance):
+        number = float(instance)
         written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
-        yield f"{place}: {error.instance!r} is text to YAML; write {written}"
+        yield f"{place}: {instance!r} is text to YAML; write {written}"
     else:
-        yield f"{place}: {error.message}{_describe(error.schema)}"
+        yield f"{place}: {error.message}{_describe(violated)}"
 
 
-def _properties(schema: Mapping, root: Mapping) -> dict:
+def _properties(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that an object schema allows, through its references."""
     return follow(schema, root).get("properties", {})
 
 
-def _expand(value):
+def _expand(value: Any) -> Any:
     """A copy in which every text that begins with `~` has the home folder instead."""
     if isinstance(value, Mapping):
-        return {key: _expand(one) for key, one in value.items()}
+        return {key: _expand(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_expand(one) for one in value]
+        return [_expand(inner) for inner in value]
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
-def _describe(schema: Mapping) -> str:
+def _describe(schema: Mapping[str, Any]) -> str:
     return f" ({schema['description']})" if "description" in schema else ""
 
 
@@ -177,7 +186,7 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _complete(resolved: Mapping, schema: Mapping) -> None:
+def _complete(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
     missing = [
         line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
@@ -185,7 +194,7 @@ def _complete(resolved: Mapping, schema: Mapping) -> None:
     _raise(missing)
 
 
-def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Iterator[str]:
+def _absent(value: Mapping[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], place: str) -> Iterator[str]:
     for key, inner in _properties(schema, root).items():
         if key not in value:
             yield f"{place}.{key}: missing; copy it from the config.yaml that came with the workflow"
@@ -193,13 +202,17 @@ def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Itera
             yield from _absent(value[key], inner, root, f"{place}.{key}")
 
 
-def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str, dict[str, int]], dict[str, dict]]:
+def _trainings(
+    said: Mapping[str, Any], variants: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, Any]]]:
     """What `resolve` calls trainings and variants.
 
     Raises:
         ConfigError: a further training would have the name of a variant.
     """
-    trainings, settings, faults = {}, {}, []
+    trainings: dict[str, dict[str, int]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    faults: list[str] = []
     for variant, block in variants.items():
         merged = merge(said, block)
         first, *others = merged.pop("seeds")
@@ -211,7 +224,7 @@ def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str
     return trainings, settings
 
 
-def _consistent(resolved: Mapping) -> None:
+def _consistent(resolved: Mapping[str, Any]) -> None:
     """What no schema can say: each speaker has one role, and numbers that bound each other do."""
     faults = list(find_braces({section: resolved[section] for section in SECTIONS}))
     for dataset in ("synthetic", "vocaset"):
@@ -262,7 +275,7 @@ def _consistent(resolved: Mapping) -> None:
     _raise(faults)
 
 
-def _clashing_downloads(resolved: Mapping) -> Iterator[str]:
+def _clashing_downloads(resolved: Mapping[str, Any]) -> Iterator[str]:
     """Two names for one file in the folder of downloads or in the one of archives, checksums among them."""
     archives = [archive["name"] for archive in resolved["vocaset"]["archives"]]
     for name in dict.fromkeys(archives):

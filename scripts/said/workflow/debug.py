@@ -7,6 +7,7 @@ import argparse
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from snakemake.api import SnakemakeApi
@@ -28,7 +29,7 @@ from said.running.console import nearest
 ROOT = Path(__file__).parents[3]
 
 
-def mock_snakemake(rule: str, config: Mapping | None = None, cores: int = 1, **wildcards: str) -> Snakemake:
+def mock_snakemake(rule: str, config: Mapping[str, Any] | None = None, cores: int = 1, **wildcards: str) -> Snakemake:
     """What Snakemake gives the script of a rule: input, output, params, log, threads, resources, wildcards, config.
 
     Nothing runs and nothing is written. Inputs need not exist; make them with Snakemake first. Paths begin in the
@@ -46,7 +47,9 @@ def mock_snakemake(rule: str, config: Mapping | None = None, cores: int = 1, **w
     return _job(rule, config or {}, cores, wildcards)[0]
 
 
-def _job(name: str, config: Mapping, cores: int, wildcards: Mapping[str, str]) -> tuple[Snakemake, Path | None]:
+def _job(
+    name: str, config: Mapping[str, Any], cores: int, wildcards: Mapping[str, str]
+) -> tuple[Snakemake, Path | None]:
     """The object, and the rule's script."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
@@ -67,7 +70,8 @@ def _job(name: str, config: Mapping, cores: int, wildcards: Mapping[str, str]) -
         if given.keys() != expected:
             raise ValueError(f"rule {name} has the wildcards {sorted(expected)}, not {sorted(given)}")
         job = Job(rule, DAG(workflow, rules=[rule]), given)
-        files = (job.input, job.output, job.params, job.wildcards)
+        params: Any = job.params
+        files = (job.input, job.output, params, job.wildcards)
         mocked = Snakemake(*files, job.threads, job.resources, job.log, workflow.globals["config"], name, None)
     return mocked, ROOT / "rules" / rule.script if rule.script else None
 

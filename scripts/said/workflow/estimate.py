@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from said.workflow.benchmarks import Record
 from said.workflow.reference_costs import CPU, GPU
@@ -29,7 +30,7 @@ class Expected:
     source: str
 
 
-def reference_seconds(job: Job, config: Mapping) -> tuple[float, float] | None:
+def reference_seconds(job: Job, config: Mapping[str, Any]) -> tuple[float, float] | None:
     """Time of a job on the reference machine, and the part of it that a job without work takes.
 
     None where its rule, or something that it does, was never measured.
@@ -73,9 +74,9 @@ class Estimator:
 
     def __init__(
         self,
-        config: Mapping,
+        config: Mapping[str, Any],
         records: Sequence[Record] = (),
-        others: Mapping[str, tuple[Mapping, Sequence[Record]]] | None = None,
+        others: Mapping[str, tuple[Mapping[str, Any], Sequence[Record]]] | None = None,
     ):
         self._config = config
         self._here = _measured(config, records)
@@ -111,7 +112,7 @@ def _kind(job: Job) -> tuple[str, bool]:
     return job.rule, job.gpu
 
 
-def _measured(config: Mapping, records: Iterable[Record]) -> dict[tuple[str, bool], list[_Measured]]:
+def _measured(config: Mapping[str, Any], records: Iterable[Record]) -> dict[tuple[str, bool], list[_Measured]]:
     found: dict[tuple[str, bool], list[_Measured]] = {}
     for record in records:
         try:
@@ -148,8 +149,13 @@ def longest_chain(seconds: Mapping[Hashable, float], needs: Mapping[Hashable, It
     return max(ends.values(), default=0.0)
 
 
+def _seconds(expected: Expected) -> float:
+    """Time of a job; 0 where it is not known."""
+    return expected.seconds or 0.0
+
+
 def _core_seconds(expected: Iterable[Expected]) -> float:
-    return sum(one.job.threads * one.seconds for one in expected)
+    return sum(one.job.threads * _seconds(one) for one in expected)
 
 
 def table(expected: Sequence[Expected], at_least: float | None = None) -> str:
@@ -184,8 +190,9 @@ def _dearest(known: Iterable[Expected]) -> list[tuple[str, list[Expected]]]:
     rules: dict[str, list[Expected]] = {}
     for one in known:
         rules.setdefault(one.job.rule, []).append(one)
-    times = {rule: sum(one.seconds for one in jobs) for rule, jobs in rules.items()}
-    rest, cheap = 0.0, []
+    times = {rule: sum(_seconds(one) for one in jobs) for rule, jobs in rules.items()}
+    rest = 0.0
+    cheap: list[str] = []
     for rule in sorted(rules, key=times.__getitem__):
         rest += times[rule]
         if rest > 0.01 * sum(times.values()):
@@ -200,8 +207,8 @@ def _dearest(known: Iterable[Expected]) -> list[tuple[str, list[Expected]]]:
 
 
 def _line(name: str, jobs: Sequence[Expected], size: float) -> tuple[str, ...]:
-    longest = max((one.seconds for one in jobs), default=0.0)
-    gpu = [one.seconds for one in jobs if one.job.gpu]
+    longest = max((_seconds(one) for one in jobs), default=0.0)
+    gpu = [_seconds(one) for one in jobs if one.job.gpu]
     on_gpu = _two_digits(sum(gpu) / size) if gpu else "-"
     sources = "; ".join(sorted({one.source for one in jobs}))
     return name, str(len(jobs)), _two_digits(_core_seconds(jobs) / size), on_gpu, _span(longest), sources

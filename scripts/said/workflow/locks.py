@@ -12,9 +12,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import get_type_hints
 
 import filelock
 
@@ -177,7 +178,7 @@ def read_holder(folder: Path, place: Path, report: Callable[[str], None] | None 
     try:
         told = json.loads(path.read_bytes())
         holder = Holder(**({"folder": str(folder)} | told))  # those of before did not tell their folder
-        if all(isinstance(getattr(holder, field.name), field.type) for field in fields(Holder)):
+        if all(isinstance(getattr(holder, name), kind) for name, kind in get_type_hints(Holder).items()):
             return holder
         problem = "a value of another kind"
     except FileNotFoundError:

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from typing import Any
 
 _REFUSED = '"$`\\:%{}'
 """What Snakemake's formats, sbatch's file names, a shell's quotes and Python's venv take for their own."""
@@ -23,7 +24,8 @@ def require_usable(*paths: str | os.PathLike[str]) -> None:
     Raises:
         PathError: names the path and the character.
     """
-    for path in map(os.fspath, paths):
+    for given in paths:
+        path = os.fspath(given)
         for character in path:
             if character in _REFUSED or not character.isprintable():
                 raise PathError(
@@ -47,8 +49,8 @@ def mend_snakemake() -> None:
         return
 
     @functools.wraps(execute)
-    def quoting(script, command: str, **values):
-        return execute(script, command, **{k: shlex.quote(v) if k == "py_exec" else v for k, v in values.items()})
+    def quoting(self: PythonScript, cmd: str, **kwargs: Any) -> Any:
+        return execute(self, cmd, **{k: shlex.quote(v) if k == "py_exec" else v for k, v in kwargs.items()})
 
     PythonScript._execute_cmd = quoting
     for executor in (local.Executor, JobStep, RemoteExecutor):
@@ -57,7 +59,7 @@ def mend_snakemake() -> None:
 
 def _quoted(path: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(path)
-    def quoted(executor) -> str:
+    def quoted(executor: object) -> str:
         return shlex.quote(path(executor))
 
     return quoted

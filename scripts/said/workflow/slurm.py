@@ -4,19 +4,21 @@ import asyncio
 import contextlib
 import subprocess
 import time
+from logging import Logger
 from pathlib import Path
+from typing import Any
 
 from said.workflow import takeover
 
 
-class NoNodes(set):
+class NoNodes(set[str]):
     """The nodes that the Slurm executor does without after a failure there: none."""
 
     def add(self, node: str) -> None:
         pass
 
 
-def mend_executor(executor) -> None:
+def mend_executor(executor: Any) -> None:
     """Mend what in snakemake-executor-plugin-slurm 2.8.0 would fail a run, or let it wait for ever.
 
     - A job that was cancelled is `CANCELLED by <user>` to sacct, which is taken for a state that a job may leave.
@@ -32,7 +34,7 @@ def mend_executor(executor) -> None:
 
     query, submission = plugin.query_job_status, plugin.get_submit_command
 
-    async def patient_query(command, logger):
+    async def patient_query(command: str, logger: Logger) -> tuple[dict[str, str], float | None]:
         while True:
             states, seconds = await query(command, logger)
             with contextlib.suppress(takeover.TakeoverError):  # Slurm does not answer, and will be asked again
@@ -42,7 +44,7 @@ def mend_executor(executor) -> None:
             logger.warning("Slurm does not say how the jobs are; asking again in 10 s")
             await asyncio.sleep(10)
 
-    def patient_submission(*arguments, **settings):
+    def patient_submission(*arguments: Any, **settings: Any) -> Any:
         while subprocess.run(["scontrol", "ping"], capture_output=True).returncode:
             executor.logger.warning(
                 "Slurm's controller does not answer, and no job can be submitted; asking again in 10 s"

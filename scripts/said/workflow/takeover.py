@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 import psutil
@@ -211,7 +212,7 @@ def _pass_on(number: signal.Signals) -> None:
     """Let a signal to this process, which waits for its children, reach them: trainings then save and end."""
     before = signal.getsignal(number)
 
-    def handle(received, frame) -> None:
+    def handle(received: int, frame: FrameType | None) -> None:
         _send(psutil.Process().children(recursive=True), psutil.Process.terminate)
         if callable(before):
             before(received, frame)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 LARGEST = 2**63
 """Whole numbers stay below, so that they fit in 64 bits."""
@@ -53,7 +54,7 @@ def find_braces(value: object, place: str = "") -> Iterator[str]:
         yield f"{place}: {value!r} has braces, which Snakemake takes for wildcards; rename it, or name a link to it"
 
 
-def with_types(value: object, schema: Mapping, root: Mapping) -> object:
+def with_types(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     """A copy in which each number has the type that the schema gives it: for a count 3.0 is 3, for a weight 2 is 2.0.
 
     So neither a result nor a digest of settings depends on how a number is written.
@@ -81,7 +82,7 @@ def with_types(value: object, schema: Mapping, root: Mapping) -> object:
     return value
 
 
-def follow(schema: Mapping, root: Mapping) -> dict:
+def follow(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with what its `$ref` refers to; its own words win, and its properties are joined."""
     if "$ref" not in schema:
         return dict(schema)
@@ -96,7 +97,7 @@ def follow(schema: Mapping, root: Mapping) -> dict:
     return joined
 
 
-def _types(schema: Mapping, root: Mapping) -> Iterator[str]:
+def _types(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     kind = schema.get("type", [])
     yield from [kind] if isinstance(kind, str) else kind
     for choice in schema.get("oneOf", ()):

@@ -7,6 +7,7 @@ missing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Job:
     rule: str
     name: str
     wildcards: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     gpu: bool = False
 
 
-def work(job: Job, config: Mapping) -> dict[str, float]:
+def work(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Number of each unit in a job; of `job`, which stands for what it costs in any case, there is 1.
 
     Args:
@@ -40,21 +41,21 @@ def work(job: Job, config: Mapping) -> dict[str, float]:
     return {"job": 1.0} | (WORK[job.rule](job, config) if job.rule in WORK else {})
 
 
-def _sentences(config: Mapping, *roles: str) -> int:
+def _sentences(config: Mapping[str, Any], *roles: str) -> int:
     """Sentences of all speakers of the roles."""
     dataset = config[config["dataset"]]
     each = dataset["sentences"]
     return sum(len(dataset["split"][role]) * (each if isinstance(each, int) else each[role]) for role in roles)
 
 
-def _sentences_of(config: Mapping, speaker: str) -> int:
+def _sentences_of(config: Mapping[str, Any], speaker: str) -> int:
     for role, speakers in config[config["dataset"]]["split"].items():
         if speaker in speakers:
             return _sentences(config, role) // len(speakers)
     raise KeyError(speaker)
 
 
-def _steps(settings: Mapping, config: Mapping) -> int:
+def _steps(settings: Mapping[str, Any], config: Mapping[str, Any]) -> int:
     """An epoch sees a window of every training sentence."""
     return settings["epochs"] * -(-_sentences(config, "train") // settings["batch_size"])
 
@@ -64,20 +65,20 @@ def _large(width: int) -> str:
     return "large " if width > 64 else ""
 
 
-def _fit_coefficients(job: Job, config: Mapping) -> dict:
+def _fit_coefficients(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """The paper's solver is another program altogether."""
     unit = "sentence" if job.params["solver"] == "banded" else "cvxopt sentence"
     return {unit: _sentences_of(config, job.wildcards["speaker"])}
 
 
-def _speech_encoder(job: Job, config: Mapping) -> dict:
+def _speech_encoder(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     if job.params["settings"]["source"] == "pretrained":
         return {"download": 1}
     settings = job.params["settings"]["stand_in"]
     return {"utterance": settings["utterances"], "step": settings["steps"]}
 
 
-def _train_said(job: Job, config: Mapping) -> dict:
+def _train_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """What a step costs is mostly what the speech encoder does in it: learn, encode a window, or nothing."""
     settings = job.params["settings"]
     large = "large " if config["speech_encoder"]["source"] == "pretrained" else _large(settings["width"])
@@ -88,7 +89,7 @@ def _train_said(job: Job, config: Mapping) -> dict:
     return {f"{large}{encoder}step": _steps(settings, config)}
 
 
-def _sampling(job: Job, config: Mapping, variant: str, samples: int) -> dict:
+def _sampling(job: Job, config: Mapping[str, Any], variant: str, samples: int) -> dict[str, float]:
     """A call of the denoiser for each step of a sample, and with guidance another."""
     settings = job.params["settings"]
     unguided = settings["guidance"] <= 1 if settings["guidance_off_at_one"] else settings["guidance"] == 0
@@ -96,44 +97,44 @@ def _sampling(job: Job, config: Mapping, variant: str, samples: int) -> dict:
     return {unit: samples * settings["steps"] * (1 if unguided else 2)}
 
 
-def _sample_said(job: Job, config: Mapping) -> dict:
+def _sample_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     samples = _sentences_of(config, job.wildcards["speaker"]) * job.params["settings"]["samples"]
     return _sampling(job, config, job.wildcards["variant"], samples)
 
 
-def _edit_said(job: Job, config: Mapping) -> dict:
+def _edit_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return _sampling(job, config, job.params["entry"].get("variant", next(iter(config["variants"]))), 1)
 
 
-def _films(config: Mapping, films: float) -> dict:
+def _films(config: Mapping[str, Any], films: float) -> dict[str, float]:
     """Films of a sentence each, rendered and seen by SyncNet; the published one's pictures are the larger ones."""
     return {"large film" if config["lipsync"]["weights"] == "published" else "film": films}
 
 
-def _train_syncnet(job: Job, config: Mapping) -> dict:
+def _train_syncnet(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Every sentence is filmed once."""
     return {"film": _sentences(config, "train", "validation"), "step": _steps(job.params["settings"], config)}
 
 
-def _samples(job: Job, config: Mapping) -> int:
+def _samples(job: Job, config: Mapping[str, Any]) -> int:
     """Sequences for each test sentence that a method has."""
     return 1 if job.wildcards["method"] == "ground_truth" else config["sampling"]["samples"]
 
 
-def _measure_sync(job: Job, config: Mapping) -> dict:
+def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     filmed = min(_samples(job, config), job.params["samples"] or config["sampling"]["samples"])
     return _films(config, _sentences(config, "test") * filmed)
 
 
-def _sequences(job: Job, config: Mapping) -> dict:
+def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
 
 
-def _spoken(job: Job, config: Mapping) -> dict:
+def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
-WORK: dict[str, Callable[[Job, Mapping], dict]] = {
+WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
     "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and filmed
     "inspect_vocaset": _spoken,  # every frame is read

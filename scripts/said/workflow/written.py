@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -42,7 +43,7 @@ def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterab
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def with_arguments(config: Mapping, arguments: Iterable[str] | None) -> dict:
+def with_arguments(config: Mapping[str, Any], arguments: Iterable[str] | None) -> dict[str, Any]:
     """The configuration with the mappings and lists of --config read as config.yaml's are.
 
     Snakemake gives each number, truth value and null inside them as text.
