@@ -59,7 +59,7 @@ rule table2_beyond:
     log:
         f"results/{RUN}/logs/table2_beyond.log",
     message:
-        "What the paper does not report"
+        "Making the table of what the paper does not report"
     localrule: True
     conda:
         "../envs/said.yaml"

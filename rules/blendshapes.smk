@@ -110,7 +110,7 @@ rule blendshape_health:
     benchmark:
         "results/{run}/benchmarks/blendshape_health.tsv"
     message:
-        "Looking for inverted triangles, spikes and jaws that open too little"
+        "Checking the blendshapes for inverted triangles, spikes and jaws that open too little"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),

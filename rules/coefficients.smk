@@ -1,4 +1,4 @@
-# BlendVOCA's coefficients: the quadratic programme of Eq. 2 for every sequence.
+# BlendVOCA's coefficients: the quadratic program of Eq. 2 for every sequence.
 
 
 rule fit_coefficients:
@@ -42,7 +42,7 @@ rule coefficient_std:
     benchmark:
         "results/{run}/benchmarks/coefficient_std.tsv"
     message:
-        "Standard deviation of every coefficient over the training set"
+        "Computing the standard deviation of every coefficient over the training set"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -90,7 +90,7 @@ rule quality_table:
     benchmark:
         "results/{run}/benchmarks/quality_table.tsv"
     message:
-        "Collecting how well every sentence is explained"
+        "Collecting how well every sentence is explained by the blendshapes"
     resources:
         mem_mb=growing(500),
         runtime=growing(5),

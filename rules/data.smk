@@ -60,7 +60,7 @@ if config["dataset"] == "synthetic":
         benchmark:
             "results/{run}/benchmarks/synthetic_sequences/{speaker}.tsv"
         message:
-            "Letting {wildcards.speaker} say {params.sentences} sentences"
+            "Recording {params.sentences} sentences of {wildcards.speaker}"
         resources:
             mem_mb=growing(2000),
             runtime=growing(20),
@@ -90,7 +90,7 @@ elif config["dataset"] == "vocaset":
         benchmark:
             "results/{run}/benchmarks/inspect_vocaset/{speaker}.tsv"
         message:
-            "Looking at everything {wildcards.speaker} has"
+            "Inspecting the meshes and the speech of {wildcards.speaker}"
         resources:
             mem_mb=growing(2000),
             runtime=growing(60),
@@ -112,7 +112,7 @@ elif config["dataset"] == "vocaset":
         log:
             "results/{run}/logs/audit_vocaset.log",
         message:
-            "Judging what was found in VOCASET"
+            "Judging the faults found in VOCASET"
         localrule: True
         conda:
             "../envs/said.yaml"
@@ -131,7 +131,7 @@ elif config["dataset"] == "vocaset":
         log:
             "results/{run}/logs/accept_vocaset.log",
         message:
-            "Stopping here if the audit found what is neither known nor accepted"
+            "Checking that every fault found by the audit is known or accepted"
         localrule: True
         conda:
             "../envs/said.yaml"

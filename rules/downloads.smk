@@ -25,7 +25,7 @@ rule download_published:
     log:
         "results/{run}/logs/download_published/{file}.log",
     message:
-        "Fetching {wildcards.file}, unless it is here"
+        "Fetching {wildcards.file}, unless it is already here"
     localrule: True
     conda:
         "../envs/said.yaml"
@@ -52,7 +52,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
         log:
             "results/{run}/logs/download_vocaset/{archive}.log",
         message:
-            "Fetching VOCASET's {wildcards.archive}, unless it is here"
+            "Fetching VOCASET's {wildcards.archive}, unless it is already here"
         localrule: True
         conda:
             "../envs/said.yaml"

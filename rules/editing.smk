@@ -162,7 +162,7 @@ if REFUSED:
         log:
             f"results/{RUN}/logs/refuse_edit/{{refused}}.{{suffix}}.log",
         message:
-            "Saying what is wrong with an entry of `edits`"
+            "Reporting what is wrong with an entry of `edits`"
         priority: 1
         retries: 0
         localrule: True

@@ -80,7 +80,7 @@ rule table1:
     log:
         f"results/{RUN}/logs/table1.log",
     message:
-        "Table 1"
+        "Making Table 1"
     localrule: True
     conda:
         "../envs/said.yaml"
@@ -116,7 +116,7 @@ rule table2:
     log:
         f"results/{RUN}/logs/table2.log",
     message:
-        "Table 2"
+        "Making Table 2"
     localrule: True
     conda:
         "../envs/said.yaml"
@@ -155,7 +155,7 @@ if config["dataset"] == "synthetic":
         benchmark:
             "results/{run}/benchmarks/sample_oracle/{speaker}.tsv"
         message:
-            "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
+            "Recording {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
         resources:
             mem_mb=growing(2000),
             runtime=growing(60),
@@ -195,7 +195,7 @@ if config["dataset"] == "synthetic":
         log:
             f"results/{RUN}/logs/table2_truth.log",
         message:
-            "Correlation of every variant with the synthetic truth"
+            "Correlating every variant with the synthetic truth"
         localrule: True
         conda:
             "../envs/said.yaml"

@@ -92,7 +92,7 @@ rule plot_overview:
     benchmark:
         "results/{run}/benchmarks/plot_overview.tsv"
     message:
-        "Figure 1: the overview"
+        "Drawing figure 1, the overview"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -121,7 +121,7 @@ rule plot_construction:
     benchmark:
         "results/{run}/benchmarks/plot_construction.tsv"
     message:
-        "Figure 2: the construction of BlendVOCA"
+        "Drawing figure 2, the construction of BlendVOCA"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -146,7 +146,7 @@ rule plot_architecture:
     benchmark:
         "results/{run}/benchmarks/plot_architecture.tsv"
     message:
-        "Figure 3: the architecture"
+        "Drawing figure 3, the architecture"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),

@@ -118,7 +118,7 @@ rule prove_sync:
     benchmark:
         "results/{run}/benchmarks/prove_sync.tsv"
     message:
-        "Moving the speech of held-out clips, to see whether the AV offset follows"
+        "Shifting the speech of held-out clips to check that the AV offset follows"
     threads: config["compute"]["threads"]
     resources:
         mem_mb=growing(4000),

@@ -31,7 +31,7 @@ rule verify:
     log:
         f"results/{RUN}/logs/verify.log",
     message:
-        "Comparing every result with its sums"
+        "Comparing every result with its checksums"
     localrule: True
     conda:
         "../envs/said.yaml"

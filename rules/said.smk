@@ -14,7 +14,7 @@ rule speech_encoder:
     benchmark:
         "results/{run}/benchmarks/speech_encoder.tsv"
     message:
-        "Getting the wav2vec 2.0 speech encoder: {params.settings[source]}"
+        "Preparing the wav2vec 2.0 speech encoder: {params.settings[source]}"
     # A published one comes over the network, which only the machine that Snakemake runs on may have.
     localrule: config["speech_encoder"]["source"] == "pretrained"
     threads: config["compute"]["threads"]

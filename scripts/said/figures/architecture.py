@@ -18,7 +18,8 @@ def architecture(model: SAiD, encoder: "Wav2Vec2Model", name: str) -> Figure:
     """Figure 3: the parts of the model and how many parameters each has.
 
     Args:
-        model: a variant of SAiD; encoder: its speech encoder, transformers' Wav2Vec2Model.
+        model: a variant of SAiD.
+        encoder: its speech encoder.
         name: of the variant.
     """
     figure = Figure(figsize=(12, 6.6))

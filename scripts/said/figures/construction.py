@@ -30,11 +30,13 @@ def construction(
     """Figure 2: how BlendVOCA is made, from the source face to the coefficients of a recording.
 
     Args:
-        source: the source face; expressions: (32, Vs, 3) its blendshapes.
-        template: a speaker's template, all of it.
+        source: the source face.
+        expressions: (32, Vs, 3) its blendshapes.
+        template: the whole template of a speaker.
         parts: vertex indices of head, face and eyeballs, as the clean-up found them.
-        rig: the speaker's.
-        recorded: (N, V, 3) a sequence of the speaker; coefficients: (N, 32) fitted to it.
+        rig: the speaker's rig.
+        recorded: (N, V, 3) a sequence of the speaker.
+        coefficients: (N, 32) fitted to it.
     """
     figure = Figure(figsize=(12, 12.2))
     columns = 1 + len(SHOWN_BLENDSHAPES)
@@ -50,7 +52,7 @@ def construction(
         title = "source face" if column == 0 else SHOWN_BLENDSHAPES[column - 1]
         show_picture(figure.add_subplot(grid[0, column]), draw(mesh), title)
 
-    cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # the neck stays away
+    cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # what is left is the neck, which is removed
     for part, colour in (("head", GREY), ("face", SKY), ("eyeballs", "#F0E442")):
         cleaned[parts[part]] = to_rgb(colour)
     view = frame(np.concatenate([rig.template, *rig.blendshapes[chosen]]), 1.04)

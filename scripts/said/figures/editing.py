@@ -1,4 +1,4 @@
-"""Figure 4: edits, with what they keep hatched."""
+"""Figure 4: edits; what they keep is hatched."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def draw_edits(edits: Mapping[str, Mapping[str, NDArray[Any]]]) -> Figure:
     """A column for each edit: all coefficients over time, and below them the curves that changed most.
 
     Args:
-        edits: by title, the arrays of each: `values` (N, 32), `kept` (N, 32) bool, and `reference` (N, 32) where there
+        edits: by title, the arrays of each: `values` (N, 32), `kept` (N, 32) bool, and `reference` (N, 32) if there
             is one.
     """
     figure = Figure(figsize=(1 + 5.6 * len(edits), 8.2), layout="constrained")
@@ -43,14 +43,14 @@ def _coefficients(axes: Axes, values: NDArray[np.floating], kept: NDArray[np.boo
 
 
 def _hatch(axes: Axes, kept: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
-    """White stripes over a mask (rows, columns) that lies on the extent left, right, first and last row."""
+    """Draw white stripes over a mask (rows, columns) with the extent left, right, first and last row."""
     if not kept.any():
         return
     rows, columns = kept.shape
     across = np.linspace(*extent[:2], columns)
     down = np.linspace(*extent[2:], rows)
-    made = axes.contourf(across, down, kept, levels=[0.5, 1.5], colors="none", hatches=["///"])
-    made.set(edgecolor="white", linewidth=0)
+    stripes = axes.contourf(across, down, kept, levels=[0.5, 1.5], colors="none", hatches=["///"])
+    stripes.set(edgecolor="white", linewidth=0)
 
 
 def _curves(axes: Sequence[Axes], arrays: Mapping[str, NDArray[Any]], legend: bool) -> None:
@@ -59,18 +59,18 @@ def _curves(axes: Sequence[Axes], arrays: Mapping[str, NDArray[Any]], legend: bo
     time = np.arange(len(values)) / FRAME_RATE
     change = np.ptp(values, axis=0) if reference is None else np.abs(values - reference).mean(0)
     shown = np.sort(np.argsort(-change, kind="stable")[:_CURVES])
-    for one, column in zip(axes, shown, strict=True):
+    for panel, column in zip(axes, shown, strict=True):
         top = values[:, column].max()
         if reference is not None:
-            one.plot(time, reference[:, column], color="0.45", linestyle="--", linewidth=1.2, label="reference")
+            panel.plot(time, reference[:, column], color="0.45", linestyle="--", linewidth=1.2, label="reference")
             top = max(top, reference[:, column].max())
-        one.plot(time, values[:, column], color=PALETTE[0], linewidth=1.4, label="SAiD")
-        one.fill_between(
-            time, 0, 1, where=kept[:, column], transform=one.get_xaxis_transform(), facecolor="none", edgecolor="0.7",
+        panel.plot(time, values[:, column], color=PALETTE[0], linewidth=1.4, label="SAiD")
+        panel.fill_between(
+            time, 0, 1, where=kept[:, column], transform=panel.get_xaxis_transform(), facecolor="none", edgecolor="0.7",
             hatch="///", linewidth=0,
         )  # fmt: skip
-        one.set_ylim(0, max(0.1, 1.1 * top))
-        one.set_ylabel(SPEECH_BLENDSHAPES[column], rotation=0, ha="right", va="center", fontsize=8)
-        one.spines[["top", "right"]].set_visible(False)
+        panel.set_ylim(0, max(0.1, 1.1 * top))
+        panel.set_ylabel(SPEECH_BLENDSHAPES[column], rotation=0, ha="right", va="center", fontsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
     if legend:
         axes[0].legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 0.97))

@@ -1,4 +1,4 @@
-"""A page on each speaker: how well the blendshapes explain the recorded frames."""
+"""A page for each speaker: how well the blendshapes explain the recorded frames."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -16,7 +16,7 @@ from said.figures.style import PALETTE
 from said.quality import Residuals
 from said.render import Renderer, frame
 
-_HEAT = "YlOrRd"  # safe for any colour vision, and pale where all is well, so that shading does not hide it
+_HEAT = "YlOrRd"  # readable with any colour vision, and pale where errors are small, so that the shading stays visible
 
 
 def sheet(
@@ -27,14 +27,18 @@ def sheet(
     faces: NDArray[np.integer],
     frame_rate: int,
 ) -> Figure:
-    """A page on one speaker: error over time, error on the face, and how often each coefficient is at a limit.
+    """A page for one speaker: error over time, error on the face, and how often each coefficient is at a limit.
 
     Args:
-        residuals: of all sentences. shares: of `said.quality.limit_shares`. template: (V, 3) metres. faces: (F, 3).
+        speaker: name.
+        residuals: of all sentences.
+        shares: as `said.quality.limit_shares` returns them.
+        template: (V, 3) metres.
+        faces: (F, 3) vertex indices.
         frame_rate: frames per second.
     """
     figure = Figure(figsize=(13, 9), layout="constrained")
-    over_time, below = figure.subfigures(2, 1, height_ratios=(1, 2.2))
+    over_time, below = cast("Sequence[SubFigure]", figure.subfigures(2, 1, height_ratios=(1, 2.2)))
     on_face, at_limits = cast("Sequence[SubFigure]", below.subfigures(1, 2, width_ratios=(1.5, 1)))
     overall = 1e3 * np.sqrt((residuals.frame_rms**2).mean())
     figure.suptitle(
@@ -64,7 +68,7 @@ def _draw_time(axes: Axes, residuals: Residuals, overall: float, frame_rate: int
 
 
 def _label_some(axis: SecondaryAxis, places: NDArray[np.floating], names: NDArray[np.str_], most: int = 10) -> None:
-    """Name at most so many places as find room."""
+    """Label evenly chosen places, at most `most`, so that the names fit."""
     every = -(-len(places) // most)
     axis.set_xticks(places[::every], names[::every], fontsize=8)
     axis.tick_params(length=0)

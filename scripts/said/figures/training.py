@@ -1,4 +1,4 @@
-"""Loss curves of every training."""
+"""The loss curves of all trainings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,8 @@ def training(extractor: Sequence[Mapping[str, Any]], variants: Mapping[str, Sequ
     """Loss over steps of the extractor and of each variant: training as a line, validation as points.
 
     Args:
-        extractor, variants: histories as the training loop writes them, one record per validation.
+        extractor: its history, as the training loop writes it: a record per validation with step, loss and validation.
+        variants: by variant, its history.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -59,7 +59,7 @@ class EspeakVoice:
 
 
 def is_installed() -> bool:
-    """Whether the optional package is there; it is looked up, not imported."""
+    """Whether the optional package is installed; it is looked up, not imported."""
     return importlib.util.find_spec("espeakng_loader") is not None
 
 

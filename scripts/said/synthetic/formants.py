@@ -210,7 +210,7 @@ def synthesise(
     """Speak timed phones.
 
     Args:
-        phones: in order; gaps are silent.
+        phones: in order of time; gaps are silent.
         pitch: (n,) Hz, one per 5 ms control frame, n = ceil(200 duration) + 1.
         duration: seconds.
         source: constants of the voice.

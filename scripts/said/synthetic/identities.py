@@ -13,8 +13,8 @@ from said.synthetic.head import BROW, IRIS, SKIN, Head
 
 # name, centre and reach of a Gaussian in cm, kind of change, amount at one standard deviation. "move" translates and
 # "scale" scales about the centre, both also on the right in mirror image; "skew" moves both sides the same way.
-# Mouths differ less than the rest, as what an expression looks like on one and on another has to be told apart from
-# how well it was carried over.
+# Mouths differ less than the rest, so that what deformation transfer changes in an expression is not hidden by how
+# differently it looks on another mouth.
 _MODES = (
     ("head width", (0, 2, -1), (20, 20, 20), "scale", (0.045, 0, 0)),
     ("head height", (0, 2, -1), (20, 20, 20), "scale", (0, 0.04, 0)),
@@ -61,8 +61,8 @@ _INTERACTIONS = (
 )
 _NOISE_MODES = 24
 VARIETY = 0.65
-"""How much identities differ. At 1 the most extreme look carved, and what deformation transfer makes of an expression
-strays so far from theirs that the speakers' coefficients have little in common."""
+"""How much identities differ. At 1 the most extreme ones look carved, and deformation transfer alters expressions so
+much that the coefficients of different speakers have little in common."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def make_face(head: Head, identity: NDArray[np.float64]) -> Face:
     index = {name: number for number, name in enumerate(SPEECH_BLENDSHAPES)}
     weights = regions_of_influence(points[head.anchors])
     half_open = displacements(points, ("jawOpen",), head.anchors, still, jaw_share=0.5)
-    # Half of the arc that a rigid jaw describes: the lips and cheeks that hang between the jaws take a shorter way.
+    # Half of the arc that a rigid jaw describes: the lips and cheeks between the jaws take a shorter way.
     bend = 0.5 * 4 * (warped_expressions(points, identity, half_open)[0] - 0.5 * shapes[index["jawOpen"]])
     correctives, pairs = [bend], [(index["jawOpen"],) * 2]
     for first, second in _INTERACTIONS:

@@ -1,4 +1,4 @@
-"""Blendshape coefficients to moving meshes, with what real scans have and a linear blendshape model has not."""
+"""Turns blendshape coefficients into moving meshes, with what a linear blendshape model lacks of real scans."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def perform(
     if rng is not None:
         steps = rng.normal(size=(len(coefficients), len(face.noise_modes)))
         if len(steps):
-            steps[1:] *= np.sqrt(1 - MEMORY**2)  # the first frame already has the variance of all others
+            steps[1:] *= np.sqrt(1 - MEMORY**2)  # the first frame has the same variance as all others
         amounts.append(smooth_noise * np.asarray(lfilter([1.0], [1.0, -MEMORY], steps, axis=0)))
         shapes.append(face.noise_modes)
     amounts = np.concatenate(amounts, axis=1).astype(np.float32)

@@ -115,7 +115,7 @@ def _lip_relief(points: NDArray[np.float64], level: float, angle: NDArray[np.flo
 
 
 def _mouth_rings(count: int) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Rings of the skin around the mouth and of the lips, and those behind the lips."""
+    """Rings of the skin around the mouth and of the lips, and rings behind the lips."""
     rings = []
     for level in MOUTH_LEVELS:
         positions, angle = mouth_ring(level, count)

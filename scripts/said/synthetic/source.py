@@ -47,7 +47,7 @@ def _largest_component(faces: NDArray[np.integer]) -> NDArray[np.integer]:
 
 
 def _crop(sculpture: Sculpture) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
-    """Faces of the mask; its rim is freed of teeth: faces that hang on it by one edge."""
+    """Faces of the mask, without those that stick out of its rim; and (V,) bool, the vertices of eyes and mouth."""
     vertices = sculpture.vertices
     keep = np.isin(sculpture.regions, ["skin", "lip", "lid", "mouth"])
     keep &= vertices[:, 1] < 6.4 - 0.03 * vertices[:, 0] ** 2

@@ -1,8 +1,8 @@
 """Coefficient trajectories from timed phones: dominance coarticulation, speaker style and natural variation.
 
 Each gesture has a dominance function that decays on both sides of its phone, and a coefficient is the mean of
-the gestures' targets weighted by their dominances (Cohen & Massaro 1993). To this come a speaker's habits, the
-variation between takes, lips that truly close on bilabials, and a limit to the speed.
+the gestures' targets weighted by their dominances (Cohen & Massaro 1993). Added to this are a speaker's habits,
+the variation between takes, lips that really close on bilabials, and a limit on the speed.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ class SpeakerStyle:
 
     Attributes:
         gain: (32,) scale of each blendshape.
-        base: (32,) what the face holds at rest, at least 0.
-        rate: scale of the dominances' decay: above 1 articulates more crisply.
+        base: (32,) coefficients of the face at rest, at least 0.
+        rate: scale of the decay of dominance: above 1, articulation is crisper.
         lead: seconds by which the motion anticipates the sound.
         smile: offset of both mouthSmile coefficients.
         side: offset of the jaw to the left (positive) or right.
@@ -213,7 +213,7 @@ def coefficients(
 
     Args:
         phones: timed phones, in order.
-        duration: of the audio in seconds.
+        duration: length of the audio in seconds.
         style: the speaker's habits.
         rng: draws what differs between takes.
         fps: frames per second.

@@ -1,6 +1,6 @@
 """Transcribed speech to train the stand-in speech encoder on: what LibriSpeech is to wav2vec 2.0.
 
-Its voices are none of the corpus's speakers, and nothing of the corpus or its truth is used.
+None of its voices is a speaker of the corpus, and nothing of the corpus or its truth is used.
 """
 
 from collections.abc import Iterator

@@ -91,7 +91,7 @@ def _seam(loops: NDArray[np.float64], mouth: NDArray[np.float64], coarseness: fl
 def _poisson_points(
     candidates: NDArray[np.float64], lengths: NDArray[np.float64], taken: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Greedy dart throwing: the candidates (P, 3) that keep their distance from `taken` and one another."""
+    """Greedy dart throwing: the candidates (P, 3) that keep their distance from `taken` points and from each other."""
     cell = 0.8
     grid: dict[tuple[int, ...], list[NDArray[np.float64]]] = {}
 
@@ -177,7 +177,7 @@ def triangulate(seed: int, coarseness: float, mouth_count: int, eye_count: int, 
     middle = np.array([0, MOUTH_HEIGHT])
     in_mouth = front & Path(middle + 1.05 * (mouth - middle)).contains_points(points[:, :2])
     in_ear = (points[:, 0] > 4) & Path(EAR_CENTRE + 1.05 * (ear - EAR_CENTRE)).contains_points(points[:, 1:])
-    # the seam's own edges stay in the triangulation as long as nothing comes nearer to it than half an edge
+    # the edges of the seam stay in the triangulation if no other point is within half an edge of it
     free = (points[:, 1] > NECK_HEIGHT + 0.5 * lengths) & (points[:, 0] > 0.5 * lengths)
     free &= ~(in_eye | in_mouth | in_ear)
     points = _poisson_points(points[free], lengths[free], [*on_loops[on_loops[:, 0] > -0.5], *seam])

@@ -1,4 +1,4 @@
-"""The configuration: validation with errors that help, and what preset, scale and variant make of it."""
+"""The configuration: validates it with errors that help, and applies its preset, scale and variants."""
 
 import math
 import os
@@ -22,11 +22,11 @@ ROLES = ("train", "validation", "test")
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message names each key, its place and the remedy."""
+    """The configuration cannot be used; the message names each wrong key, its place and the remedy."""
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `override` laid over it, key by key into nested mappings; lists and values are replaced."""
+    """`base` overridden by `override`, key by key in nested mappings; lists and other values are replaced whole."""
     merged = deepcopy(dict(base))
     for key, value in override.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
@@ -37,25 +37,25 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
 
 
 def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of one run: sections, then preset, then scale laid over them, all checked.
+    """The configuration of one run: the sections, overridden by the preset and then by the scale, and checked.
 
-    `~` at the beginning of a value, which is a path then, is the home folder.
+    A value that begins with `~` is a path; `~` is the home folder.
 
     Args:
-        config: config.yaml, with what the command line changed.
+        config: config.yaml, with the changes of the command line.
         schema: schemas/config.schema.yaml.
 
     Returns:
-        dict with dataset, scale, preset, seed and the sections, and
+        a dict with dataset, scale, preset, seed and the sections, and
 
-        * `trainings`: per row of Table 2, its trainings by name, each with its number of `said.seeds`. The first bears
-            the variant's name and stands for it, the others are called <variant>_seed<number>.
-        * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
-            nothing about those there are.
-        * `refused_edits`: per entry of `edits` that cannot be used, a line for each of its faults; `edits` has the
-            others. A wrong one stops itself alone.
+        * `trainings`: for each row of Table 2, its trainings by name, each with its number from `said.seeds`. The
+            first has the variant's name and stands for it; the others are called <variant>_seed<number>.
+        * `variants`: for each training, its complete `said` section without the seeds, so that adding a seed leaves
+            the existing trainings as they are.
+        * `refused_edits`: for each entry of `edits` that cannot be used, a line for each of its faults; `edits` holds
+            the others. A wrong entry stops nothing but itself.
 
-        Numbers have the type that the schema gives them, however they are written.
+        Every number has the type that the schema gives it, however it is written.
 
     Raises:
         ConfigError: naming every wrong key at once.
@@ -86,36 +86,36 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
 def _without_wrong_edits(
     config: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The configuration with those of its edits that the schema admits, and the faults of each of the others."""
+    """The configuration with only the edits that the schema admits, and the faults of each of the others."""
     edits = config.get("edits")
     if not isinstance(edits, Mapping):
         return dict(config), {}
     part = {"$defs": schema["$defs"], "properties": {"edits": schema["properties"]["edits"]}}
-    kept: dict[str, Mapping[str, Any]] = {}
+    admitted: dict[str, Mapping[str, Any]] = {}
     refused: dict[str, list[str]] = {}
     for name, entry in edits.items():
-        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*kept, name], "edits."))
+        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*admitted, name], "edits."))
         if faults:
             refused[str(name)] = faults
         else:
-            kept[name] = entry
-    return {**config, "edits": kept}, refused
+            admitted[name] = entry
+    return {**config, "edits": admitted}, refused
 
 
 def validate(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a configuration as written against the schema.
+    """Check a configuration, as it is written, against the schema.
 
     Raises:
-        ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
+        ConfigError: a line for each fault: the place of the key, what is wrong, and the nearest right name.
     """
     _raise(_faults(config, schema))
 
 
 def _faults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """A line per fault of a configuration as written."""
+    """A line for each fault of a configuration as it is written."""
     errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
     faults += [line for error in errors for line in _explain(error, schema)]
-    # 3.0e+200 is whole, and no count.
+    # 3.0e+200 is a whole number, but too large to be a count.
     faults = faults or list(find_unusable(with_types(config, schema, schema)))
     return list(dict.fromkeys(faults))
 
@@ -128,7 +128,7 @@ def _raise(faults: Iterable[str]) -> None:
 def _pattern(
     validator: object, pattern: str, instance: object, schema: Mapping[str, Any]
 ) -> Iterator[jsonschema.ValidationError]:
-    """As JSON Schema means it: to Python alone, `$` is before a line end too."""
+    """A pattern as JSON Schema means it; Python alone would let `$` match before a final line break."""
     if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
@@ -137,7 +137,7 @@ _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pat
 
 
 def _explain(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
-    """Readable lines of one schema error."""
+    """A schema error as readable lines."""
     violated: Any = error.schema
     instance: Any = error.instance
     required: Any = error.validator_value
@@ -162,12 +162,12 @@ def _explain(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> It
 
 
 def _properties(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that an object schema allows, through its references."""
+    """The keys that an object schema allows, those of its references included."""
     return follow(schema, root).get("properties", {})
 
 
 def _expand(value: Any) -> Any:
-    """A copy in which every text that begins with `~` has the home folder instead."""
+    """A copy in which `~` at the beginning of a text is replaced by the home folder."""
     if isinstance(value, Mapping):
         return {key: _expand(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -187,7 +187,7 @@ def _is_number(text: str) -> bool:
 
 
 def _complete(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
+    """Require a value for every key of every section: a key deleted from config.yaml is named, not guessed."""
     missing = [
         line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
     ]
@@ -205,10 +205,10 @@ def _absent(value: Mapping[str, Any], schema: Mapping[str, Any], root: Mapping[s
 def _trainings(
     said: Mapping[str, Any], variants: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, Any]]]:
-    """What `resolve` calls trainings and variants.
+    """What `resolve` returns as `trainings` and `variants`.
 
     Raises:
-        ConfigError: a further training would have the name of a variant.
+        ConfigError: a training with a further seed would have the name of another variant.
     """
     trainings: dict[str, dict[str, int]] = {}
     settings: dict[str, dict[str, Any]] = {}
@@ -225,7 +225,7 @@ def _trainings(
 
 
 def _consistent(resolved: Mapping[str, Any]) -> None:
-    """What no schema can say: each speaker has one role, and numbers that bound each other do."""
+    """Check what no schema can: that each speaker has one role, and that values fit each other."""
     faults = list(find_braces({section: resolved[section] for section in SECTIONS}))
     for dataset in ("synthetic", "vocaset"):
         split = resolved[dataset]["split"]
@@ -265,7 +265,7 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
     tests = resolved[resolved["dataset"]]["split"]["test"]
     if resolved["figures"]["blendshapes_of"] >= len(tests):
         faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")
-    if resolved["dataset"] == "synthetic":  # what another dataset holds is seen when it is read
+    if resolved["dataset"] == "synthetic":  # what another dataset holds is known only when it is read
         count, figures = resolved["synthetic"]["sentences"]["test"], resolved["figures"]
         shown = {"demo_sentence": [figures["demo_sentence"]], "comparison_sentences": figures["comparison_sentences"]}
         for key, numbers in shown.items():
@@ -276,11 +276,11 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
 
 
 def _clashing_downloads(resolved: Mapping[str, Any]) -> Iterator[str]:
-    """Two names for one file in the folder of downloads or in the one of archives, checksums among them."""
+    """A line for each pair of names that would be one file among the downloads or the archives, checksums included."""
     archives = [archive["name"] for archive in resolved["vocaset"]["archives"]]
     for name in dict.fromkeys(archives):
         if archives.count(name) > 1:
-            yield f"vocaset.archives: {name} is there twice; remove one"
+            yield f"vocaset.archives: {name} is listed twice; remove one"
     yield from find_clashes(archives, "vocaset.archives: ")
     files = list(resolved["downloads"]["files"])
     yield from find_clashes(files, "downloads.files.", taken=["vocaset", *(f"{name}{CHECKSUM}" for name in files)])

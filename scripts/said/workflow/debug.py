@@ -1,4 +1,4 @@
-"""A script's `snakemake` object without a run, so that the script can be stepped through in a debugger.
+"""The `snakemake` object of a script without a run, to step through the script in a debugger.
 
 PYTHONPATH=scripts python -m pdb -m said.workflow.debug train_said variant=base --config scale=smoke
 """
@@ -30,19 +30,19 @@ ROOT = Path(__file__).parents[3]
 
 
 def mock_snakemake(rule: str, config: Mapping[str, Any] | None = None, cores: int = 1, **wildcards: str) -> Snakemake:
-    """What Snakemake gives the script of a rule: input, output, params, log, threads, resources, wildcards, config.
+    """What Snakemake passes to the script of a rule: input, output, params, log, threads, resources, wildcards, config.
 
-    Nothing runs and nothing is written. Inputs need not exist; make them with Snakemake first. Paths begin in the
-    current folder.
+    Nothing runs and nothing is written. The inputs need not exist for this; to run the script, make them with
+    Snakemake first. Paths are relative to the current folder.
 
     Args:
         rule: its name.
-        config: what `--config` would change.
-        cores: of the run, which bound a job's threads.
+        config: what `--config` would set.
+        cores: of the run; they limit the threads of a job.
         wildcards: of the rule; `run` follows from the configuration.
 
     Raises:
-        ValueError: there is no such rule in this configuration, or its wildcards are others.
+        ValueError: this configuration has no such rule, or the rule has other wildcards.
     """
     return _job(rule, config or {}, cores, wildcards)[0]
 
@@ -50,7 +50,7 @@ def mock_snakemake(rule: str, config: Mapping[str, Any] | None = None, cores: in
 def _job(
     name: str, config: Mapping[str, Any], cores: int, wildcards: Mapping[str, str]
 ) -> tuple[Snakemake, Path | None]:
-    """The object, and the rule's script."""
+    """The object, and the path of the rule's script; None where it has none."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=cores),
@@ -77,7 +77,7 @@ def _job(
 
 
 def main() -> None:
-    """Run a rule's script here, in this process."""
+    """Run the script of a rule in this process."""
     about = "Run the script of a rule in this process, for a debugger."
     parser = argparse.ArgumentParser(prog="python -m said.workflow.debug", description=about)
     parser.add_argument("rule")

@@ -1,4 +1,4 @@
-"""What a run was and what it cost: its configuration, the versions of its software, the time of its jobs."""
+"""The record of a run: its configuration, the versions of its software, and what its jobs cost."""
 
 import html
 import platform
@@ -13,14 +13,15 @@ from said.files.pages import page
 
 
 def cost(benchmarks: pd.DataFrame, stages: Mapping[str, Iterable[str]]) -> pd.DataFrame:
-    """Time and memory of the run's jobs, summed by rule in the workflow's order, and their total.
+    """Time and memory of a run's jobs, summed by rule in the order of the workflow, and their total.
 
     Args:
         benchmarks: one row per job: rule, and Snakemake's columns s, cpu_time (seconds) and max_rss (MiB).
-        stages: stage -> its rules, both in order. Rules that have no job are left out.
+        stages: stage -> its rules, both in order. Rules without jobs are left out.
 
     Returns:
-        stage, rule, jobs, wall_seconds, cpu_seconds, peak_mib; the last row is the total, its peak the largest.
+        a table of stage, rule, jobs, wall_seconds, cpu_seconds, peak_mib; the last row is the total, with the
+        largest peak.
     """
     rows = []
     for stage, rules in stages.items():
@@ -34,22 +35,22 @@ def cost(benchmarks: pd.DataFrame, stages: Mapping[str, Iterable[str]]) -> pd.Da
 
 
 def _sums(jobs: pd.DataFrame) -> tuple[Any, ...]:
-    # A job that ends before Snakemake's first look at it has "NA" for load and memory.
+    # A job that ends before Snakemake first looks at it has "NA" for load and memory.
     numbers = jobs[["s", "cpu_time", "max_rss"]].apply(pd.to_numeric, errors="coerce").fillna(0.0)
     return len(jobs), numbers["s"].sum(), numbers["cpu_time"].sum(), numbers["max_rss"].max() if len(jobs) else 0.0
 
 
 def versions(requirements: str) -> dict[str, str]:
-    """Version of Python, of the platform, and of each package that is installed of a requirements file's text."""
-    found = {"Python": platform.python_version(), "platform": platform.platform()}
+    """Versions of Python, of the platform and of each package in the text of a requirements file."""
+    installed = {"Python": platform.python_version(), "platform": platform.platform()}
     for line in requirements.splitlines():
         name = line.split("#")[0].split("==")[0].strip()
         if name:
             try:
-                found[name] = metadata.version(name)
+                installed[name] = metadata.version(name)
             except metadata.PackageNotFoundError:
-                found[name] = "not installed"
-    return found
+                installed[name] = "not installed"
+    return installed
 
 
 def record_page(
@@ -63,7 +64,7 @@ def record_page(
     summary = (
         f"Dataset {config['dataset']}, scale {config['scale']}, preset {config['preset']}, seed {config['seed']}: "
         f"{total['jobs']} jobs, {_duration(total['wall_seconds'])} of job time, {_duration(total['cpu_seconds'])} of "
-        "CPU time. Jobs that ran at the same time count each by itself."
+        "CPU time. Jobs that ran at the same time are counted separately."
     )
     formatters: dict[str | int, Callable[..., str]] = {
         name: "{:.1f}".format for name in ("wall_seconds", "cpu_seconds", "peak_mib")
@@ -84,7 +85,7 @@ def _duration(seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings as dicts and sequences as lists, which YAML writes without tags."""
+    """A copy of dicts and lists alone, which YAML writes without tags."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
