@@ -1,0 +1,84 @@
+"""Speech as MeshTalk hears it: of each frame, the log-mel spectrogram of the second around it."""
+
+import functools
+from fractions import Fraction
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SAMPLE_RATE = 16000
+"""Hz."""
+BANDS, STEPS = 80, 101
+"""Mel bands and steps of a frame's spectrogram."""
+Centres = Literal["published", "exact"]
+_CHUNK = 16000
+_LOUDNESS = 0.01
+_FFT, _WINDOW, _HOP = 2048, 800, 160
+_LEAST = 1e-10
+
+
+def normalise(audio: Tensor) -> Tensor:
+    """Audio (..., T) scaled to a mean magnitude of 0.01; digital silence stays what it is."""
+    magnitude = audio.abs().mean(-1, keepdim=True)
+    return audio * _LOUDNESS / torch.where(magnitude > 0, magnitude, 1)
+
+
+def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tensor:
+    """The second of audio around every frame, with zeros beyond its ends.
+
+    Args:
+        audio: (..., T) at 16 kHz.
+        fps: frames per second.
+        centres: published: a whole number of samples, 16000 // fps, from frame to frame, so that at 60 fps frames come
+            0.25 % too early, after four seconds more than half of one; exact: the sample nearest to a frame's middle.
+
+    Returns:
+        (..., N, 16000), N >= 1. Published, the last frame may reach beyond the audio's end; exact, it does not.
+
+    Raises:
+        ValueError: the audio is too short for a frame, fps is not from 1 to 16000, or `centres` is neither.
+    """
+    samples = audio.shape[-1] if audio.ndim else 0
+    if not 1 <= fps <= SAMPLE_RATE or centres not in ("published", "exact"):
+        raise ValueError(f"fps must be from 1 to {SAMPLE_RATE}, centres published or exact, not {fps} and {centres!r}")
+    if centres == "published":
+        step = SAMPLE_RATE // fps
+        pad = (_CHUNK - step) // 2
+        count = -(-(samples + 2 * pad - _CHUNK) // step)
+    else:
+        pad = _CHUNK // 2
+        count = samples * fps // SAMPLE_RATE
+    if count < 1:
+        raise ValueError(f"audio of {samples} samples is too short for a frame at {fps} fps")
+    padded = F.pad(audio, (pad, pad))
+    if centres == "published":
+        return padded.unfold(-1, _CHUNK, step)[..., :count, :]
+    middles = [round(Fraction(SAMPLE_RATE * (2 * frame + 1), 2 * fps)) for frame in range(count)]
+    return padded.unfold(-1, _CHUNK, 1)[..., torch.tensor(middles, device=audio.device), :]
+
+
+def log_mel(waveforms: Tensor) -> Tensor:
+    """Natural logarithms (..., 80, 101) of the mel spectrograms of waveforms (..., 16000) at 16 kHz.
+
+    Power of a transform of 2048 points under a Hann window of 800, at steps of 160, mirrored at the ends; 80 bands of
+    the HTK mel scale from 0 to 8 kHz, triangles of height one.
+    """
+    window = torch.hann_window(_WINDOW, dtype=waveforms.dtype, device=waveforms.device)
+    flat = waveforms.reshape(-1, waveforms.shape[-1])
+    spectra = torch.stft(flat, _FFT, _HOP, _WINDOW, window, center=True, pad_mode="reflect", return_complex=True)
+    power = spectra.real.square() + spectra.imag.square()  # (B, 1025, steps)
+    bands = _mel_bands().to(waveforms.device, waveforms.dtype) @ power
+    return bands.clamp_min(_LEAST).log().view(*waveforms.shape[:-1], *bands.shape[1:])
+
+
+@functools.cache
+def _mel_bands() -> Tensor:
+    """(80, 1025): the weight of each frequency in each band."""
+    frequencies = torch.linspace(0, SAMPLE_RATE / 2, _FFT // 2 + 1, dtype=torch.float64)
+    top = 2595 * torch.log10(torch.tensor(1 + SAMPLE_RATE / 2 / 700, dtype=torch.float64))
+    edges = 700 * (10 ** (torch.linspace(0, 1, BANDS + 2, dtype=torch.float64) * top / 2595) - 1)
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (frequencies - left) / (middle - left), (right - frequencies) / (right - middle)
+    return torch.minimum(rising, falling).clamp_min(0)
