@@ -68,7 +68,7 @@ def test_no_number_is_one_that_cannot_be_computed_with(value):
 def test_nan_is_named_where_it_stands(place):
     if place == ("edits",):
         refused = resolve(merge(CONFIG, {"edits": {"mine": {"speaker": 0, "strength": math.nan}}}), SCHEMA)
-        assert "edits.mine.strength: nan is no number" in refused["refused_edits"]["mine"][0]
+        assert "edits.mine.strength: nan is not a finite number" in refused["refused_edits"]["mine"][0]
         return
     with pytest.raises(ConfigError, match=f"  {'.'.join(place)}: nan is not a finite number"):
         resolve(changed(place, math.nan), SCHEMA)
