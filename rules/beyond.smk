@@ -62,6 +62,6 @@ rule table2_beyond:
         provenance=PROVENANCE,
         code=code("table2_beyond.py"),
     message:
-        "What the paper does not report"
+        "Making the table of what the paper does not report"
     script:
         "../scripts/table2_beyond.py"

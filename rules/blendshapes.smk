@@ -115,7 +115,7 @@ rule blendshape_health:
     params:
         code=code("blendshape_health.py"),
     message:
-        "Looking for inverted triangles, spikes and jaws that open too little"
+        "Checking the blendshapes for inverted triangles, spikes and jaws that open too little"
     script:
         "../scripts/blendshape_health.py"
 

@@ -47,7 +47,7 @@ rule coefficient_std:
     params:
         code=code("coefficient_std.py"),
     message:
-        "Standard deviation of every coefficient over the training set"
+        "Computing the standard deviation of every coefficient over the training set"
     script:
         "../scripts/coefficient_std.py"
 
@@ -95,6 +95,6 @@ rule quality_table:
         speakers=SPEAKERS,
         code=code("quality_table.py"),
     message:
-        "Collecting how well every sentence is explained"
+        "Collecting how well every sentence is explained by the blendshapes"
     script:
         "../scripts/quality_table.py"

@@ -65,7 +65,7 @@ if config["dataset"] == "synthetic":
             seed=seed("speech"),
             code=code("synthetic_sequences.py"),
         message:
-            "Letting {wildcards.speaker} say {params.sentences} sentences"
+            "Recording {params.sentences} sentences of {wildcards.speaker}"
         script:
             "../scripts/synthetic_sequences.py"
 
@@ -97,7 +97,7 @@ elif config["dataset"] == "vocaset":
             limit=UNPACKED,
             code=code("inspect_vocaset.py"),
         message:
-            "Looking at everything {wildcards.speaker} has"
+            "Inspecting the meshes and the speech of {wildcards.speaker}"
         script:
             "../scripts/inspect_vocaset.py"
 
@@ -117,7 +117,7 @@ elif config["dataset"] == "vocaset":
             accept=config["vocaset"]["accept"],
             code=code("audit_vocaset.py"),
         message:
-            "Judging what was found in VOCASET"
+            "Judging the faults found in VOCASET"
         script:
             "../scripts/audit_vocaset.py"
 
@@ -136,7 +136,7 @@ elif config["dataset"] == "vocaset":
         params:
             code=code("accept_vocaset.py"),
         message:
-            "Stopping here if the audit found what is neither known nor accepted"
+            "Checking that every fault found by the audit is known or accepted"
         script:
             "../scripts/accept_vocaset.py"
 

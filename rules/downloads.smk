@@ -28,7 +28,7 @@ rule download_published:
         limit=UNPACKED,
         code=code("download_published.py"),
     message:
-        "Fetching {wildcards.file}, unless it is here"
+        "Fetching {wildcards.file}, unless it is already here"
     script:
         "../scripts/download_published.py"
 
@@ -55,7 +55,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             limit=UNPACKED,
             code=code("download_vocaset.py"),
         message:
-            "Fetching VOCASET's {wildcards.archive}, unless it is here"
+            "Fetching VOCASET's {wildcards.archive}, unless it is already here"
         script:
             "../scripts/download_vocaset.py"
 

@@ -177,7 +177,7 @@ if REFUSED:
             faults=lambda w: REFUSED[w.refused],
             code=code("refuse_edit.py"),
         message:
-            "Saying what is wrong with an entry of `edits`"
+            "Reporting what is wrong with an entry of `edits`"
         script:
             "../scripts/refuse_edit.py"
 

@@ -83,7 +83,7 @@ rule table1:
         provenance=PROVENANCE,
         code=code("make_table.py"),
     message:
-        "Table 1"
+        "Making Table 1"
     script:
         "../scripts/make_table.py"
 
@@ -119,7 +119,7 @@ rule table2:
         provenance=PROVENANCE,
         code=code("make_table.py"),
     message:
-        "Table 2"
+        "Making Table 2"
     script:
         "../scripts/make_table.py"
 
@@ -160,7 +160,7 @@ if config["dataset"] == "synthetic":
             seed=seed("speech"),
             code=code("sample_oracle.py"),
         message:
-            "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
+            "Recording {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
         script:
             "../scripts/sample_oracle.py"
 
@@ -198,7 +198,7 @@ if config["dataset"] == "synthetic":
             provenance=PROVENANCE,
             code=code("table2_truth.py"),
         message:
-            "Correlation of every variant with the synthetic truth"
+            "Correlating every variant with the synthetic truth"
         script:
             "../scripts/table2_truth.py"
 

@@ -97,7 +97,7 @@ rule plot_overview:
         provenance=PROVENANCE,
         code=code("plot_overview.py"),
     message:
-        "Figure 1: the overview"
+        "Drawing figure 1, the overview"
     script:
         "../scripts/plot_overview.py"
 
@@ -126,7 +126,7 @@ rule plot_construction:
         provenance=PROVENANCE,
         code=code("plot_construction.py"),
     message:
-        "Figure 2: the construction of BlendVOCA"
+        "Drawing figure 2, the construction of BlendVOCA"
     script:
         "../scripts/plot_construction.py"
 
@@ -151,7 +151,7 @@ rule plot_architecture:
         provenance=PROVENANCE,
         code=code("plot_architecture.py"),
     message:
-        "Figure 3: the architecture"
+        "Drawing figure 3, the architecture"
     script:
         "../scripts/plot_architecture.py"
 

@@ -124,6 +124,6 @@ rule prove_sync:
         provenance=PROVENANCE,
         code=code("prove_sync.py"),
     message:
-        "Moving the speech of held-out clips, to see whether the AV offset follows"
+        "Shifting the speech of held-out clips to check that the AV offset follows"
     script:
         "../scripts/prove_sync.py"

@@ -34,6 +34,6 @@ rule verify:
         folder="results",
         code=code("verify.py"),
     message:
-        "Comparing every result with its sums"
+        "Comparing every result with its checksums"
     script:
         "../scripts/verify.py"

@@ -22,7 +22,7 @@ rule speech_encoder:
         seed=seed("speech encoder"),
         code=code("speech_encoder.py"),
     message:
-        "Getting the wav2vec 2.0 speech encoder: {params.settings[source]}"
+        "Preparing the wav2vec 2.0 speech encoder: {params.settings[source]}"
     script:
         "../scripts/speech_encoder.py"
 

@@ -153,7 +153,7 @@ def test_a_published_file_is_compared_whenever_it_is_used(workflow, released):
     receipt = "results/vocaset-smoke/downloads/FLAME_sample.ply.json"
     file.write_bytes(b"junk")
     done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
-    assert done.returncode and f"not the file that {receipt} tells of" in done.stdout + done.stderr
+    assert done.returncode and f"no longer matches its receipt {receipt}" in done.stdout + done.stderr
     file.unlink()
     done = workflow("results/vocaset-smoke/audit/speaker09.json", check=False)
     assert done.returncode and f"remove {receipt} and run again" in done.stdout + done.stderr

@@ -33,7 +33,7 @@ def test_a_job_that_is_killed_does_not_leave_an_empty_log(edited, observed):
         if child.name().startswith("python"):
             psutil.Process(child.pid).kill()
     assert attempt.end() == 1
-    line = next(line for line in attempt.text.splitlines() if "it was killed: " in line)
+    line = next(line for line in attempt.text.splitlines() if "it was killed, " in line)
     observed("a job killed, for want of memory", line.strip(), edited.folder, "its work since its last saved state")
 
 

@@ -46,16 +46,16 @@ def test_a_training_survives_whatever_ends_its_run(training, observed):
     # Started a second time.
     refused = training(*arguments, check=False)
     assert refused.returncode == 1
-    (line,) = [line for line in refused.stderr.splitlines() if "another run is at work here" in line]
+    (line,) = [line for line in refused.stderr.splitlines() if "another run is active here" in line]
     observed("a second run in the same folder", line, folder)
     assert first.process.poll() is None
 
     # The main process killed: the training is an orphan until the next run asks it to save and end.
     first.kill("main process")
     assert any(psutil.pid_exists(child.pid) for child in children)
-    second = begin("has left processes at work", "extractor: continues after step")
+    second = begin("killed run left processes behind", "extractor: continues after step")
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
-    (line,) = [line for line in second.text.splitlines() if "has left processes at work" in line]
+    (line,) = [line for line in second.text.splitlines() if "killed run left processes behind" in line]
     observed("main process killed (`kill -9`)", line, folder)
 
     # SIGTERM to the main process alone.

@@ -54,7 +54,7 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(started, tmp_path):
     holder = started(HOLDER.format(then="time.sleep(600)"), tmp_path)
     with pytest.raises(takeover.TakeoverError) as error:
         locks.acquire(tmp_path)
-    assert f"{tmp_path}: another run is at work here: process {holder.pid} on " in str(error.value)
+    assert f"{tmp_path}: another run is active here: process {holder.pid} on " in str(error.value)
     assert "Nothing was changed" in str(error.value) and "start again" in str(error.value)
     assert json.loads((tmp_path / ".snakemake/run.json").read_text())["pid"] == holder.pid
 
@@ -94,7 +94,7 @@ def test_a_leftover_process_may_save_before_it_ends(started, tmp_path):
     saved = tmp_path / "saved"
     save = f"signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), open({str(saved)!r}, 'w'), sys.exit()))"
     orphan = started(ORPHAN.format(handler=save), **{takeover.VARIABLE: str(tmp_path)})
-    asked = f"A run that was killed has left processes at work: process {orphan.pid}. They are asked to save and end"
+    asked = f"A killed run left processes behind: process {orphan.pid}. They are asked to save and end"
     assert end_processes(tmp_path) == [asked]
     assert saved.exists() and orphan.wait(timeout=600) == 0
 
@@ -104,7 +104,7 @@ def test_a_leftover_process_that_ignores_the_request_is_killed(started, tmp_path
     orphan = started(ORPHAN.format(handler=ignore), **{takeover.VARIABLE: str(tmp_path)})
     lines = end_processes(tmp_path, patience=1)
     assert orphan.wait(timeout=600) == -signal.SIGKILL
-    assert lines[1] == f"Still at work after 1 s, killed now: process {orphan.pid}"
+    assert lines[1] == f"Still running after 1 s, killed now: process {orphan.pid}"
 
 
 def test_processes_of_other_folders_and_one_s_own_are_left_alone(started, tmp_path):
@@ -183,7 +183,7 @@ def test_two_folders_with_the_same_results_do_not_run_at_once(part, started, sha
     with pytest.raises(locks.TakeoverError) as error:
         takeover.take_over(shared[1])
     said = str(error.value)
-    assert said.startswith(f"{shared[1]}: another run is at work here: process {holder.pid} on ")
+    assert said.startswith(f"{shared[1]}: another run is active here: process {holder.pid} on ")
     assert f"in {shared[0]}, on the same results" in said and "a folder whose results are its own" in said
     assert partial.exists() and holder.poll() is None
     holder.kill()
@@ -209,7 +209,7 @@ time.sleep(60)"""
 
 def test_a_link_to_results_that_are_not_there_is_named(tmp_path):
     (tmp_path / "results").symlink_to(tmp_path / "disk")
-    with pytest.raises(locks.TakeoverError, match=f"results: is a link to {tmp_path}/disk, which is not there"):
+    with pytest.raises(locks.TakeoverError, match=f"results: is a link to {tmp_path}/disk, which does not exist"):
         takeover.take_over(tmp_path)
 
 
@@ -261,7 +261,7 @@ def test_a_damaged_file_on_the_last_run_is_told_of_and_written_anew(content, no_
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{path}: does not tell which run was here last (")
+    assert done.stdout.startswith(f"{path}: does not say which run was here last (")
     assert not path.exists()
 
 

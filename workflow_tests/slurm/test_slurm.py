@@ -173,7 +173,7 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
         states = {job["State"].split()[0] for job in jobs}
         assert {"COMPLETED", "CANCELLED", "PREEMPTED", "NODE_FAIL"} <= states, states
         again = run.text[before:]
-        assert "has left jobs in Slurm's queue" in again and not set(left) & set(cluster.queue())
+        assert "left jobs in Slurm's queue" in again and not set(left) & set(cluster.queue())
         assert int(re.search(r"^total +(\d+)$", again, re.M)[1]) < total - finished, "something was done twice"
     workflow.edit("config.yaml", "wind_components: 2", "wind_components: 3")
     assert workflow.jobs("all", *SMOKE)["evaluate_method"] == len(

@@ -320,7 +320,7 @@ def test_nothing_can_be_set_on_what_is_handed_out(state):
 def test_damaged_pickles_are_named():
     whole = python2_pickle(CONTENT["audio"])
     for data in (whole[:-20], b"", b"<html>", b"PK\x03\x04", whole[: len(whole) // 2]):
-        with pytest.raises(unpickle.UnpickleError, match=r"x\.pkl: is damaged or no pickle"):
+        with pytest.raises(unpickle.UnpickleError, match=r"x\.pkl: is damaged or not a pickle"):
             unpickle.load(io.BytesIO(data), "x.pkl")
     with pytest.raises(unpickle.UnpickleError, match="outside itself"):
         unpickle.load(io.BytesIO(b"\x80\x02U\x01aQ."), "x.pkl")

@@ -18,7 +18,7 @@ def test_credentials_come_from_the_environment_or_a_private_file(tmp_path):
     assert read_credentials(file, {}) == Credentials("someone", AWKWARD)
     for mode in (0o640, 0o604, 0o660):
         file.chmod(mode)
-        with pytest.raises(CredentialsError, match=f"others may read it.*chmod 600 {file}"):
+        with pytest.raises(CredentialsError, match=f"others can read it.*chmod 600 {file}"):
             read_credentials(file, {})
     file.chmod(0o600)
     file.write_text("only one line")
@@ -37,7 +37,7 @@ def test_missing_credentials_name_the_page_and_the_other_ways(tmp_path):
 def test_credentials_show_and_pickle_nothing():
     credentials = Credentials("me", AWKWARD)
     assert AWKWARD not in f"{credentials} {credentials!r} {[credentials]}"
-    with pytest.raises(TypeError, match="not written"):
+    with pytest.raises(TypeError, match="must not be written"):
         pickle.dumps(credentials)
 
 

@@ -144,7 +144,7 @@ def test_a_killed_download_goes_on_where_it_was(publisher, tmp_path):
 def test_a_server_that_does_not_resume_is_asked_for_all(publisher, tmp_path, capsys):
     publisher.faults = [{"cut": 1_000_000}, {"plain": True}]
     fetch(publisher, tmp_path)
-    assert (tmp_path / "data.bin").read_bytes() == CONTENT and "does not resume" in capsys.readouterr().out
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT and "cannot resume" in capsys.readouterr().out
 
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(publisher, tmp_path, monkeypatch):
@@ -233,7 +233,7 @@ def test_what_came_first_is_what_is_expected_later(publisher, tmp_path):
     fetch(publisher, tmp_path)
     (tmp_path / "data.bin").unlink()
     publisher.files["data.bin"] = b"another"
-    with pytest.raises(DownloadError, match="recorded when it was first here"):
+    with pytest.raises(DownloadError, match="recorded when it first arrived"):
         fetch(publisher, tmp_path)
 
 

@@ -42,7 +42,7 @@ def test_a_file_that_is_no_more_what_its_receipt_tells_is_not_used(received, con
 def test_a_file_that_is_gone_is_named_with_what_brings_it_back(received):
     file, receipt = received
     file.unlink()
-    with pytest.raises(ChangedFileError, match=f"{file} is not there.*remove {receipt} and run again"):
+    with pytest.raises(ChangedFileError, match=f"{file} is gone.*remove {receipt} and run again"):
         require_unchanged([receipt])
 
 

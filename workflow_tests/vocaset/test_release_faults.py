@@ -79,9 +79,9 @@ def test_speech_that_ends_before_the_first_frame_is_no_speech(tmp_path, speakers
     [
         ({-1: 0, 0: 1}, "begins with frame 0"),
         ({0: 0, 2_000_000: 1}, "longer than six digits"),
-        ({0: 0, 1: 0}, "several frames of it are the same row"),
-        ({0: 0, 1: 24}, "a row of it is not among the 24"),
-        ({0: -1, 1: 0}, "a row of it is not among the 24"),
+        ({0: 0, 1: 0}, "several of its frames are the same row"),
+        ({0: 0, 1: 24}, "one of its rows is not among the 24"),
+        ({0: -1, 1: 0}, "one of its rows is not among the 24"),
         ({0: 0, 2: 1}, "lacks 1 frames, the first of them 2"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_frame_with_one_vertex_more_is_named(tmp_path, speakers):
     mesh = tmp_path / "unposedcleaneddata/A/sentence01/sentence01.000004.ply"
     write_mesh(mesh, np.vstack([TEMPLATE, [[0.05, 0.05, 0.05]]]), FACES)
     [(sentence, check, detail)] = findings(tmp_path)
-    assert (sentence, check) == ("sentence01", "topology") and f"{mesh}: has 5 vertices, others have 4" in detail
+    assert (sentence, check) == ("sentence01", "topology") and f"{mesh}: has 5 vertices, but others have 4" in detail
 
 
 def test_files_of_macos_change_nothing(tmp_path, speakers):

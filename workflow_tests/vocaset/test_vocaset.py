@@ -187,7 +187,7 @@ def test_names_that_could_lead_outside_are_refused(tmp_path, speakers, table, na
         {name: named[SPEAKER], SPEAKER: named[SPEAKER]},
     ):
         (folder / table).write_bytes(python2_pickle(hostile))
-        with pytest.raises(archives.ArchiveError, match=rf"{table}: .* is no name of a speaker or a sentence"):
+        with pytest.raises(archives.ArchiveError, match=rf"{table}: .* cannot be the name of a speaker or a sentence"):
             audit.inspect(vocaset.open_release(tmp_path, FACES), SPEAKER, 3, 1.0)
 
 

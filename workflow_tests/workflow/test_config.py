@@ -97,7 +97,7 @@ def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
         ({"said": {"learning_rate": "1e-5"}}, ["said.learning_rate", "text to YAML"]),
         ({"variants": {"../x": {}}}, ["variants['../x']", "not a usable name"]),
         ({"variants": {"ground_truth": {}}}, ["variants.ground_truth", "not a usable name", "methods already"]),
-        ({"scales": {"Big": {}}}, ["scales.Big", "not a usable name", "small letter"]),
+        ({"scales": {"Big": {}}}, ["scales.Big", "not a usable name", "lower-case letter"]),
         ({"variants": {True: {}}}, ["variants: the key True is not text", "in quotes"]),
         ({"said": {5: 1}}, ["said: the key 5 is not text"]),
         ({"scale": "paper", "extractor": {"warmup_epochs": 9999999}}, ["extractor.warmup_epochs"]),

@@ -32,8 +32,8 @@ def test_such_a_folder_is_refused_before_anything_is_installed_or_run(tmp_path):
     workflow = copy_workflow(tmp_path / "price: 5 $")
     (workflow.folder / "Makefile").write_text((ROOT / "Makefile").read_text())
     refused = workflow("-n", check=False)
-    assert refused.returncode == 1 and "the path holds ':'" in refused.stdout + refused.stderr
+    assert refused.returncode == 1 and "the path contains ':'" in refused.stdout + refused.stderr
     command = ["make", "environment", f"PYTHON={sys.executable}"]
     made = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
-    assert made.returncode == 2 and "the path holds ':'" in made.stderr
+    assert made.returncode == 2 and "the path contains ':'" in made.stderr
     assert not list(Path(workflow.folder).glob(".venv*"))

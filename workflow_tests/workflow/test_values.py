@@ -61,16 +61,16 @@ def test_no_number_is_one_that_cannot_be_computed_with(value):
     lines = str(caught.value).splitlines()[1:]
     assert len(lines) == len(NUMBERS) - sum(place[0] == "edits" for place in NUMBERS)
     for line in lines:
-        assert re.search("no number to compute with|does not fit in 64 bits", line), line
+        assert re.search("not a finite number|does not fit in 64 bits", line), line
 
 
 @pytest.mark.parametrize("place", [("seed",), ("vocaset", "length_tolerance"), ("said", "alignment_bias"), ("edits",)])
 def test_nan_is_named_where_it_stands(place):
     if place == ("edits",):
         refused = resolve(merge(CONFIG, {"edits": {"mine": {"speaker": 0, "strength": math.nan}}}), SCHEMA)
-        assert "edits.mine.strength: nan is no number" in refused["refused_edits"]["mine"][0]
+        assert "edits.mine.strength: nan is not a finite number" in refused["refused_edits"]["mine"][0]
         return
-    with pytest.raises(ConfigError, match=f"  {'.'.join(place)}: nan is no number to compute with"):
+    with pytest.raises(ConfigError, match=f"  {'.'.join(place)}: nan is not a finite number"):
         resolve(changed(place, math.nan), SCHEMA)
 
 
@@ -98,13 +98,13 @@ WHOLE_FLOAT_IS_TOO_LARGE = {"said": {"epochs": 3.0e200}}
 CLASHES = [
     ({"synthetic": {"split": {"train": ["regions"]}}}, ["synthetic.split: regions", "of its own"]),
     ({"vocaset": {"split": {"test": ["Quality"]}}}, ["vocaset.split: Quality", "'quality' of its own"]),
-    ({"synthetic": {"split": {"train": ["anna", "Anna"]}}}, ["Anna: one file with 'anna'"]),
-    ({"synthetic": {"split": {"train": ["Speaker09"]}}}, ["speaker09: one file with 'Speaker09'"]),
-    ({"synthetic": {"split": {"train": ["anna\n"]}}}, ["synthetic.split.train.0", "line end"]),
+    ({"synthetic": {"split": {"train": ["anna", "Anna"]}}}, ["Anna: the same file as 'anna'"]),
+    ({"synthetic": {"split": {"train": ["Speaker09"]}}}, ["speaker09: the same file as 'Speaker09'"]),
+    ({"synthetic": {"split": {"train": ["anna\n"]}}}, ["synthetic.split.train.0", "line break"]),
     ({"synthetic": {"split": {"train": ["a" * 101]}}}, ["synthetic.split.train.0"]),
-    ({"variants": {"Base": {}}}, ["variants.Base: one file with 'base'"]),
+    ({"variants": {"Base": {}}}, ["variants.Base: the same file as 'base'"]),
     ({"variants": {"base": {"seeds": [0, 1]}, "BASE_seed1": {}}}, ["variants.BASE_seed1", "'base_seed1'"]),
-    ({"variants": {"base\n": {}}}, ["variants['base\\n']", "line end"]),
+    ({"variants": {"base\n": {}}}, ["variants['base\\n']", "line break"]),
     ({"variants": {"truth": {}}}, ["variants.truth: not a usable name"]),
     ({"variants": {"Oracle": {}}}, ["variants.Oracle", "'oracle' of its own"]),
     ({"variants": {"b" * 101: {}}}, ["not a usable name"]),

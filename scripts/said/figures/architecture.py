@@ -1,5 +1,7 @@
 """The paper's figure 3: the model."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
@@ -8,12 +10,16 @@ from said.attention import alignment_mask
 from said.figures.style import BLUE, GREEN, ORANGE, PINK, RED, SKY, arrow, box, canvas
 from said.model import SAiD, parameter_count
 
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
-def architecture(model: SAiD, encoder: nn.Module, name: str) -> Figure:
+
+def architecture(model: SAiD, encoder: "Wav2Vec2Model", name: str) -> Figure:
     """Figure 3: the parts of the model and how many parameters each has.
 
     Args:
-        model: a variant of SAiD; encoder: its speech encoder, transformers' Wav2Vec2Model.
+        model: a variant of SAiD.
+        encoder: its speech encoder.
         name: of the variant.
     """
     figure = Figure(figsize=(12, 6.6))

@@ -19,17 +19,24 @@ GREY = "#B8B8B8"
 
 
 def construction(
-    source: trimesh.Trimesh, expressions: NDArray, template: trimesh.Trimesh, parts: Mapping[str, NDArray],
-    rig: Rig, recorded: NDArray, coefficients: NDArray,
-) -> Figure:  # fmt: skip
+    source: trimesh.Trimesh,
+    expressions: NDArray[np.floating],
+    template: trimesh.Trimesh,
+    parts: Mapping[str, NDArray[np.integer]],
+    rig: Rig,
+    recorded: NDArray[np.floating],
+    coefficients: NDArray[np.floating],
+) -> Figure:
     """Figure 2: how BlendVOCA is made, from the source face to the coefficients of a recording.
 
     Args:
-        source: the source face; expressions: (32, Vs, 3) its blendshapes.
-        template: a speaker's template, all of it.
+        source: the source face.
+        expressions: (32, Vs, 3) its blendshapes.
+        template: the whole template of a speaker.
         parts: vertex indices of head, face and eyeballs, as the clean-up found them.
-        rig: the speaker's.
-        recorded: (N, V, 3) a sequence of the speaker; coefficients: (N, 32) fitted to it.
+        rig: the speaker's rig.
+        recorded: (N, V, 3) a sequence of the speaker.
+        coefficients: (N, 32) fitted to it.
     """
     figure = Figure(figsize=(12, 12.2))
     columns = 1 + len(SHOWN_BLENDSHAPES)
@@ -45,7 +52,7 @@ def construction(
         title = "source face" if column == 0 else SHOWN_BLENDSHAPES[column - 1]
         show_picture(figure.add_subplot(grid[0, column]), draw(mesh), title)
 
-    cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # the neck stays away
+    cleaned = np.tile(to_rgb(ORANGE), (len(template.vertices), 1))  # what is left is the neck, which is removed
     for part, colour in (("head", GREY), ("face", SKY), ("eyeballs", "#F0E442")):
         cleaned[parts[part]] = to_rgb(colour)
     view = frame(np.concatenate([rig.template, *rig.blendshapes[chosen]]), 1.04)
@@ -72,7 +79,7 @@ def construction(
     figure.colorbar(image, cax=figure.add_axes((right.x1 + 0.008, right.y0, 0.012, right.height)))
     for moment in moments:
         heat.axvline(moment / FRAME_RATE, color="white", linewidth=0.8, linestyle=":")
-    steps = ("source and blendshapes", "deformation transfer", "recording", "quadratic programme")
+    steps = ("source and blendshapes", "deformation transfer", "recording", "quadratic program")
     for row, step in enumerate(steps):
         box = grid[row, 0].get_position(figure)
         figure.text(0.022, (box.y0 + box.y1) / 2, step, rotation=90, ha="center", va="center", fontsize=12, color=BLUE)

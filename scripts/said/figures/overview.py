@@ -10,13 +10,14 @@ from said.render import Renderer, frame
 from said.rig import Rig
 
 
-def overview(waveform: NDArray, rate: int, coefficients: NDArray, rig: Rig) -> Figure:
+def overview(waveform: NDArray[np.floating], rate: int, coefficients: NDArray[np.floating], rig: Rig) -> Figure:
     """Figure 1: speech and noise in, coefficients out, and the face that they move.
 
     Args:
-        waveform: (T,) in [-1, 1]; rate: Hz.
-        coefficients: (N, 32), a sample of the model for this speech.
-        rig: of the speaker who shows it.
+        waveform: (T,) in [-1, 1].
+        rate: its sample rate in Hz.
+        coefficients: (N, 32) in [0, 1], a sample of the model for this speech.
+        rig: the face that shows it.
     """
     figure = Figure(figsize=(12, 6.2))
     grid = figure.add_gridspec(

@@ -1,9 +1,14 @@
-"""A page on each speaker: how well the blendshapes explain the recorded frames."""
+"""A page for each speaker: how well the blendshapes explain the recorded frames."""
+
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axes._secondary_axes import SecondaryAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
@@ -11,21 +16,30 @@ from said.figures.style import PALETTE
 from said.quality import Residuals
 from said.render import Renderer, frame
 
-_HEAT = "YlOrRd"  # safe for any colour vision, and pale where all is well, so that shading does not hide it
+_HEAT = "YlOrRd"  # readable with any colour vision, and pale where errors are small, so that the shading stays visible
 
 
 def sheet(
-    speaker: str, residuals: Residuals, shares: NDArray, template: NDArray, faces: NDArray, frame_rate: int
+    speaker: str,
+    residuals: Residuals,
+    shares: NDArray[np.floating],
+    template: NDArray[np.floating],
+    faces: NDArray[np.integer],
+    frame_rate: int,
 ) -> Figure:
-    """A page on one speaker: error over time, error on the face, and how often each coefficient is at a limit.
+    """A page for one speaker: error over time, error on the face, and how often each coefficient is at a limit.
 
     Args:
-        residuals: of all sentences. shares: of `said.quality.limit_shares`. template: (V, 3) metres. faces: (F, 3).
+        speaker: name.
+        residuals: of all sentences.
+        shares: as `said.quality.limit_shares` returns them.
+        template: (V, 3) metres.
+        faces: (F, 3) vertex indices.
         frame_rate: frames per second.
     """
     figure = Figure(figsize=(13, 9), layout="constrained")
-    over_time, below = figure.subfigures(2, 1, height_ratios=(1, 2.2))
-    on_face, at_limits = below.subfigures(1, 2, width_ratios=(1.5, 1))
+    over_time, below = cast("Sequence[SubFigure]", figure.subfigures(2, 1, height_ratios=(1, 2.2)))
+    on_face, at_limits = cast("Sequence[SubFigure]", below.subfigures(1, 2, width_ratios=(1.5, 1)))
     overall = 1e3 * np.sqrt((residuals.frame_rms**2).mean())
     figure.suptitle(
         f"{speaker}: {len(residuals.sentences)} sentences, {residuals.frames.sum() / frame_rate:.0f} s, "
@@ -38,7 +52,7 @@ def sheet(
     return figure
 
 
-def _draw_time(axes, residuals, overall, frame_rate):
+def _draw_time(axes: Axes, residuals: Residuals, overall: float, frame_rate: int) -> None:
     ends = np.cumsum(residuals.frames) / frame_rate
     starts = ends - residuals.frames / frame_rate
     for index in range(0, len(starts), 2):
@@ -53,15 +67,17 @@ def _draw_time(axes, residuals, overall, frame_rate):
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _label_some(axis, places, names, most=10):
-    """Name at most so many places as find room."""
+def _label_some(axis: SecondaryAxis, places: NDArray[np.floating], names: NDArray[np.str_], most: int = 10) -> None:
+    """Label evenly chosen places, at most `most`, so that the names fit."""
     every = -(-len(places) // most)
     axis.set_xticks(places[::every], names[::every], fontsize=8)
     axis.tick_params(length=0)
     axis.spines["top"].set_visible(False)
 
 
-def _draw_face(figure, residuals, template, faces):
+def _draw_face(
+    figure: SubFigure, residuals: Residuals, template: NDArray[np.floating], faces: NDArray[np.integer]
+) -> None:
     error = 1e3 * residuals.vertex_rms
     colours = ScalarMappable(Normalize(0, np.quantile(error, 0.99)), _HEAT)
     painted = colours.to_rgba(error)[:, :3]
@@ -76,7 +92,7 @@ def _draw_face(figure, residuals, template, faces):
     bar.set_label(f"error of a vertex over all frames, mm rms (largest: {error.max():.2f})")
 
 
-def _draw_limits(axes, shares):
+def _draw_limits(axes: Axes, shares: NDArray[np.floating]) -> None:
     places = np.arange(len(SPEECH_BLENDSHAPES))
     left = np.zeros(len(places))
     for share, label, colour in zip(100 * shares, ("at 0", "at 1", "else at the step limit"), PALETTE, strict=False):

@@ -11,12 +11,15 @@ from said.files.meshes import read_colours
 from said.render import Renderer, frame
 
 
-def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str]) -> NDArray:
+def speakers(templates: Mapping[str, trimesh.Trimesh], roles: Mapping[str, str]) -> NDArray[np.uint8]:
     """All speakers, from the front and from the side, at one scale.
 
     Args:
-        templates: one per speaker.
-        roles: what each speaker is for, named in its caption.
+        templates: by speaker.
+        roles: by speaker: train, validation or test, named in the caption.
+
+    Returns:
+        an image (H, W, 3).
     """
     view = frame(np.concatenate([template.vertices for template in templates.values()]), margin=1.02)
     images = []

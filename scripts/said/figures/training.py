@@ -1,17 +1,20 @@
-"""Loss curves of every training."""
+"""The loss curves of all trainings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from said.figures.style import PALETTE
 
 
-def training(extractor: list[dict], variants: Mapping[str, list[dict]]) -> Figure:
+def training(extractor: Sequence[Mapping[str, Any]], variants: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Loss over steps of the extractor and of each variant: training as a line, validation as points.
 
     Args:
-        extractor, variants: histories as the training loop writes them, one record per validation.
+        extractor: its history, as the training loop writes it: a record per validation with step, loss and validation.
+        variants: by variant, its history.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -28,7 +31,7 @@ def training(extractor: list[dict], variants: Mapping[str, list[dict]]) -> Figur
     return figure
 
 
-def _curve(axes, history: list[dict], colour: str, label: str | None) -> None:
+def _curve(axes: Axes, history: Sequence[Mapping[str, Any]], colour: str, label: str | None) -> None:
     steps = [record["step"] for record in history]
     axes.plot(steps, [record["loss"] for record in history], color=colour, label=label, linewidth=1.2)
     axes.plot(steps, [record["validation"] for record in history], "o", color=colour, markersize=3)

@@ -1,4 +1,4 @@
-"""Videos that play in a browser: sequences side by side, H.264 and AAC in MP4, by PyAV."""
+"""Videos for the browser: sequences side by side, as H.264 and AAC in MP4, written by PyAV."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -16,23 +16,25 @@ from said.running.atomic import PathLike, atomic
 
 
 def side_by_side(
-    sequences: Sequence[NDArray],
+    sequences: Sequence[NDArray[np.floating]],
     captions: Sequence[str],
-    faces: NDArray,
-    colours: NDArray | None,
+    faces: NDArray[np.integer],
+    colours: NDArray[np.floating] | None,
     size: int,
     columns: int | None = None,
-) -> Iterator[NDArray]:
-    """Frames of a video that shows sequences of one topology beside each other.
+) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video that shows sequences of one topology side by side.
 
     Args:
-        sequences: (N, V, 3) each; the shortest decides the length.
-        captions: written above each.
-        size: pixels a side of each view, even.
-        columns: views per row; all in one row by default. Places left over in the last row are white.
+        sequences: (N, V, 3) metres each; the shortest determines the length.
+        captions: a text above each.
+        faces: (F, 3) vertex indices of all.
+        colours: (V, 3) sRGB in [0, 1] of all; None: clay.
+        size: pixels on a side of each view, even.
+        columns: views per row; by default all are in one row. Unused places in the last row are white.
 
     Yields:
-        images of one size, uint8, in rows of (size + strip, size * columns, 3).
+        images (H, W, 3) of one size, with a strip for the caption above each view.
     """
     columns = columns or len(sequences)
     seen = np.concatenate([np.asarray(sequence[::10]).reshape(-1, 3) for sequence in sequences])
@@ -51,33 +53,33 @@ def side_by_side(
 
 
 AUDIO_RATE = 48000
-"""Hz of the AAC track; every player takes it."""
-# x264's macroblock tree, by its assembly, depends on memory that nobody has written, and threads on their timing.
+"""Hz of the AAC track; every player supports it."""
+# The macroblock tree of x264's assembly depends on uninitialised memory, and threads depend on their timing.
 _H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
 
 
 def write(
     path: PathLike,
-    images: Iterable[NDArray],
+    images: Iterable[NDArray[np.uint8]],
     frame_rate: int,
-    waveform: NDArray,
+    waveform: NDArray[np.floating],
     sample_rate: int,
     provenance: Mapping[str, object] | None = None,
 ) -> None:
-    """An MP4 of images with sound. The same input gives the same bytes.
+    """Write an MP4 of images with sound. The same input gives the same bytes.
 
     Args:
-        path: the file; it has its name only when it is whole.
+        path: the file; it takes its name only when it is complete.
         images: (H, W, 3) uint8, one per frame, H and W even.
         frame_rate: frames per second.
         waveform: (T,) in [-1, 1].
         sample_rate: Hz.
-        provenance: what the file says that it is of, see `said.files.provenance`.
+        provenance: which run the file says it is from, see `said.files.provenance`.
 
     Raises:
-        ValueError: no image, or an odd size, which H.264 does not allow.
+        ValueError: there is no image, or its size is odd, which H.264 does not allow.
     """
-    # bitexact: no library version and no date in the file.
+    # bitexact: the file has no library version and no date.
     options = {"movflags": "faststart", "fflags": "bitexact"}
     with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
         if provenance is not None:

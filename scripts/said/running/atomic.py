@@ -1,4 +1,4 @@
-"""Files and folders that have their name only when they are whole, whatever happens to the process that writes them."""
+"""Atomic writes: a file or folder takes its name only when it is complete, whatever becomes of the writing process."""
 
 import contextlib
 import errno
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PARTIAL = ".partial"
-"""In the name of whatever is not whole; what a killed process leaves is known by it."""
+"""In the name of everything incomplete; it marks what a killed process leaves behind."""
 _TEMPORARY = re.compile(rf"(?<=/)\.([^/]+)-[^/-]{{8}}{re.escape(_PARTIAL)}(?=/)")
-"""A folder's temporary name in the path of a file, and in it the name that it will have."""
-_LITTLE = 2**18
-"""Bytes: an error while a disk has no more than these is for want of room, whatever its library says."""
+"""A folder's temporary name within the path of a file; the group is the name that the folder will have."""
+_NEARLY_FULL = 2**18
+"""Bytes: with no more than this free, any error is put down to the full disk, whatever the library says."""
 
 
 class DiskFullError(OSError):
-    """There is no room for a file; says for which, and what to do."""
+    """The disk is full; the message names the file and says what to do."""
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends without an exception.
 
     Raises:
-        DiskFullError: in the place of whatever the block raises for want of room.
+        DiskFullError: the disk is full; replaces whatever the block raised because of it.
     """
     path = Path(path)
     with contextlib.ExitStack() as stack, naming_full_disk(path):
@@ -36,7 +36,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary = Path(name)
         stack.callback(temporary.unlink, missing_ok=True)
         yield temporary
-        if not _room(path):  # not every library says so
+        if not _free_bytes(path):  # not every library reports it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         temporary.chmod(0o666 & ~_umask())
         _flush(temporary)
@@ -45,7 +45,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its name, and the place of what has it, when the block ends well."""
+    """A temporary folder beside `path` that replaces it when the block ends without an exception."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=_PARTIAL, dir=path.parent))
@@ -60,13 +60,13 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A block that writes `path`, by whatever library: an error for want of room names it, as a DiskFullError."""
+    """A block that writes `path` with any library: an error caused by a full disk becomes a DiskFullError naming it."""
     try:
         yield
     except DiskFullError:
         raise
     except Exception as error:
-        if not _wants_room(error) and _room(path) > _LITTLE:
+        if not _is_full_disk(error) and _free_bytes(path) > _NEARLY_FULL:
             raise
         named = Path(_TEMPORARY.sub(r"\1", str(path)))
         raise DiskFullError(
@@ -76,9 +76,9 @@ def naming_full_disk(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def remove_partial(folder: str | os.PathLike[str]) -> None:
-    """Remove from a folder and all below it what killed processes have left unfinished there.
+    """Remove what killed processes left unfinished in a folder, at any depth.
 
-    To be called when nobody writes there.
+    Call it only while nobody writes there.
     """
     for path in list(Path(folder).rglob(f"*{_PARTIAL}*")):
         if path.is_dir():
@@ -87,19 +87,19 @@ def remove_partial(folder: str | os.PathLike[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _room(path: str | os.PathLike[str]) -> int:
-    """Bytes that the disk of a file has left."""
+def _free_bytes(path: str | os.PathLike[str]) -> int:
+    """Free bytes on the disk of a file."""
     return shutil.disk_usage(Path(path).parent).free
 
 
-def _wants_room(error: BaseException) -> bool:
-    """Whether an error tells of a full disk or quota; some libraries keep its number, others its text alone."""
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether an error comes from a full disk or quota; some libraries keep its number, others only its text."""
     full = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in full or any(os.strerror(number) in str(error) for number in full)
 
 
 def _flush(path: Path) -> None:
-    """Wait until the file is on the disk: after a power cut, a name must not stand for less than the whole."""
+    """Wait until the file is on the disk, so that a power cut cannot leave its name on half of it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -108,7 +108,7 @@ def _flush(path: Path) -> None:
 
 
 def _umask() -> int:
-    """Temporary files and folders are private; results are as readable as any other file of the user."""
+    """The process's umask: temporary files are private, but results are as readable as the user's other files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

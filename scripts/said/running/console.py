@@ -1,4 +1,4 @@
-"""What a job prints: to the terminal and, line by line, to its log."""
+"""A job's output: on the terminal and, line by line, in its log."""
 
 import atexit
 import contextlib
@@ -8,29 +8,32 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 from said.running.integrity import remove_sums, verify, write_sums
 
+Item = TypeVar("Item")
 
-def nearest(name: str, names) -> str:
-    """What to append to a message about an unknown name."""
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The hint to append to a message about an unknown name: the nearest known one; empty where none is near."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class Tee:
-    """A text stream that writes to several."""
+    """A text stream that writes to several others."""
 
-    def __init__(self, *streams):
+    def __init__(self, *streams: TextIO):
         self.streams = streams
 
     def write(self, text: str) -> int:
         for stream in self.streams:
-            with contextlib.suppress(OSError):  # a full disk takes no log, and must not hide what there is to say
+            with contextlib.suppress(OSError):  # a full disk must not keep the text from the terminal
                 stream.write(text)
         return len(text)
 
@@ -42,7 +45,7 @@ class Tee:
     def isatty(self) -> bool:
         return False
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.streams[0], name)
 
 
@@ -51,17 +54,17 @@ def start(
     inputs: Iterable[str | os.PathLike[str]] = (),
     outputs: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
-    """Begin a job: send what is printed from here on, tracebacks included, to `log` as well as to the terminal.
+    """Begin a job: copy everything printed from here on, tracebacks included, to `log`.
 
-    The log begins with what to think if it ends without an error; what is raised for want of memory says what to do.
+    The log opens with what it means if it ends without an error; an error for lack of memory says what to do.
 
     Args:
         log: the file.
-        inputs: files and folders that must be what was written, see `said.running.integrity`.
-        outputs: files and folders whose sums are noted when the process ends without an error.
+        inputs: files and folders that must match their checksums, see `said.running.integrity`.
+        outputs: files and folders whose checksums are recorded when the process ends without an error.
 
     Raises:
-        ChangedError: an input is not what was written.
+        ChangedError: an input no longer matches its checksums.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     file = Path(log).open("w", encoding="utf-8", buffering=1)
@@ -78,12 +81,12 @@ def start(
 
 
 def _finish(outputs: list[str | os.PathLike[str]]) -> None:
-    """Note the sums of what a job has made; one that failed, or stopped to go on later, has made nothing."""
+    """Record the checksums of a job's outputs; a job that failed, or stopped to resume later, has none."""
     try:
         for output in outputs:
             if os.path.exists(output):
                 write_sums(output)
-    except BaseException as error:  # Python would end with status 0 all the same
+    except BaseException as error:  # otherwise Python would still exit with status 0
         _report(type(error), error, error.__traceback__)
         sys.stderr.flush()
         sys.stdout.flush()
@@ -91,12 +94,14 @@ def _finish(outputs: list[str | os.PathLike[str]]) -> None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """As Python reports what nobody caught, and what to do where no library says it."""
+    """Report an uncaught error as Python does, and say what to do where no library says it."""
     atexit.unregister(_finish)
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    if any(isinstance(one, MemoryError) or re.search("out of memory|can't allocate memory", str(one)) for one in chain):
+    if any(
+        isinstance(link, MemoryError) or re.search("out of memory|can't allocate memory", str(link)) for link in chain
+    ):
         error.add_note(_MEMORY)
     caches = [frame for frame, _ in walk_tb(trace) if frame.f_globals.get("__name__") == "numba.core.caching"]
     if caches:
@@ -106,41 +111,47 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 _MEMORY = (
-    "Memory ran out: run fewer jobs at once (-c1), on Slurm give the rule more mem_mb (set-resources in "
+    "Memory ran out: run fewer jobs at once (-c1), give the rule more mem_mb on Slurm (set-resources in "
     "slurm/config.yaml), or lower compute.window_cache_mb or sampling.memory_gb in config.yaml"
 )
 _OPENING = (
-    "Process {pid} on {host}. If nothing below tells of an error, it was killed: for want of memory, probably. Then "
-    "run fewer jobs at once (-c1), or on Slurm give the rule more mem_mb; run the same command again to go on\n"
+    "Process {pid} on {host}. If no error follows, it was killed, probably for lack of memory: run fewer jobs at once "
+    "(-c1), or give the rule more mem_mb on Slurm. Run the same command again to continue\n"
 )
 
 
 @contextlib.contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Say where it happened in the message of whatever is raised in the block, as a RuntimeError."""
+    """Re-raise any exception of the block as a RuntimeError whose message begins with `place`."""
     try:
         yield
     except Exception as error:
         raise RuntimeError(f"{place}: {error}") from error
 
 
-def progress(items: Iterable, unit: str, count: int | None = None, every: float = 5.0) -> Iterator:
-    """Iterate over `items`, printing a line every few seconds that reads well in a terminal and in a log.
+def progress(items: Iterable[Item], unit: str, count: int | None = None, every: float = 5.0) -> Iterator[Item]:
+    """Iterate over `items`, printing every few seconds a line that reads well on a terminal and in a log.
 
     Args:
         items: what to iterate over.
         unit: what the items are, in the plural.
-        count: how many there are, where `items` cannot tell.
+        count: how many there are; needed where `items` has no length.
         every: seconds between lines.
+
+    Raises:
+        TypeError: `items` has no length, and no count is given.
     """
-    count = len(items) if count is None else count
+    if count is None:
+        if not isinstance(items, Sized):
+            raise TypeError("items without a length need a count")
+        count = len(items)
     begin = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
         if now - last >= every or done == count:
-            left = (now - begin) / done * (count - done)
-            print(f"{done}/{count} {unit}, {duration(now - begin)}, {duration(left)} left", flush=True)
+            remaining = (now - begin) / done * (count - done)
+            print(f"{done}/{count} {unit}, {duration(now - begin)}, {duration(remaining)} left", flush=True)
             last = now
 
 

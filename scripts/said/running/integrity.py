@@ -1,8 +1,8 @@
-"""Results that are what was written: each has its sums beside it, and every job compares its inputs with theirs first.
+"""Checksums of results: recorded beside each one, and compared by every job with its inputs before it does anything.
 
-The sums of `folder/result`, a file or a folder, are `folder/.sums/result`: a line for each file, as sha256sum writes
-and reads it, with names that begin in `folder`. They hold nothing but contents, and so travel with every copy. What has
-no sums is not ours, or older than they are, and is taken as it is.
+The checksums of `folder/result`, a file or a folder, are in `folder/.sums/result`: a line per file, in the format of
+sha256sum, with paths relative to `folder`. They depend on the contents alone, so they hold for every copy. A file
+without them is not ours, or is older than this record, and is taken as it is.
 """
 
 import contextlib
@@ -16,15 +16,17 @@ from said.running.atomic import PathLike, atomic
 
 _SUMS = ".sums"
 _LATENCY = 60.0
-"""Seconds for which a shared file system may show a node what lay there before (NFS: acdirmax)."""
+"""Seconds for which a node may still see the old state of a shared file system (NFS: acdirmax)."""
 
 
 class ChangedError(ValueError):
-    """A result is not what was written: a bit has flipped, it was cut off, or somebody changed it.
+    """A result no longer matches its checksums: a bit flipped, it was cut off, or somebody changed it.
 
     Attributes:
-        path: the file.
-        made: the result that it is or is part of, file or folder: what a job makes anew.
+        path: the file that differs.
+        problem: what is wrong with it.
+        made: the result, file or folder, that it is or belongs to: what a job rebuilds.
+        sums: the record of its checksums.
     """
 
     def __init__(self, path: PathLike, problem: str, made: PathLike, sums: PathLike):
@@ -33,13 +35,13 @@ class ChangedError(ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.problem} since it was written. If that was not you: `rm -r {self.made}` and run "
-            f"again, and it is made anew. If it was, and is to be used as it is now: `rm {self.sums}` and run again"
+            f"{self.path}: {self.problem} since it was written. If you did not change it, `rm -r {self.made}` and run "
+            f"again to rebuild it. If you did, and want to use it as it is now, `rm {self.sums}` and run again"
         )
 
 
 class UnreadableError(ValueError):
-    """A file is not what its reader takes; it may be anybody's."""
+    """A file that cannot be read, whoever made it: the workflow or the user."""
 
     def __init__(self, path: PathLike, problem: object):
         super().__init__(path, problem)
@@ -53,17 +55,17 @@ class UnreadableError(ValueError):
 
 @contextlib.contextmanager
 def reading(path: PathLike) -> Iterator[None]:
-    """A block that reads `path`: what a library raises on its content names the file.
+    """A block that reads `path`: whatever a library raises about its content becomes an error that names the file.
 
     Raises:
-        ChangedError: the file is a result, and not what was written.
+        ChangedError: the file is a result that no longer matches its checksums.
         UnreadableError: in all other cases.
     """
     try:
         yield
     except (FileNotFoundError, PermissionError, IsADirectoryError, MemoryError, ChangedError, UnreadableError):
         raise
-    except Exception as error:  # each library has its own kinds
+    except Exception as error:  # each library raises its own
         verify([path])
         text = str(error).strip()
         raise UnreadableError(path, text.splitlines()[0] if text else type(error).__name__) from error
@@ -71,7 +73,7 @@ def reading(path: PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading_own() -> Iterator[None]:
-    """A block that reads a file of the user's: nobody but the user can mend it.
+    """A block that reads a user's own file, which only the user can repair.
 
     Raises:
         ValueError: in place of an UnreadableError.
@@ -83,7 +85,7 @@ def reading_own() -> Iterator[None]:
 
 
 def write_sums(path: PathLike) -> None:
-    """Note what a result, a file or a folder, is now."""
+    """Record the checksums of a result, a file or a folder."""
     path = Path(path)
     lines = [f"{_sha256(file)}  {file.relative_to(path.parent).as_posix()}\n" for file in _files(path)]
     with atomic(_sums_of(path)) as temporary:
@@ -91,25 +93,25 @@ def write_sums(path: PathLike) -> None:
 
 
 def remove_sums(path: PathLike) -> None:
-    """Forget what a result was: it is about to be made anew."""
+    """Forget the checksums of a result that is about to be rebuilt."""
     _sums_of(Path(path)).unlink(missing_ok=True)
 
 
 def has_sums(path: PathLike) -> bool:
-    """Whether it is known what a result, or the one that it is part of, was when it was written."""
+    """Whether checksums are recorded for a result, or for the result that it belongs to."""
     return _find_sums(Path(path)) is not None
 
 
 def verify(paths: Iterable[PathLike], latency: float | None = None) -> None:
-    """Compare files and folders with their sums, content by content; those without are passed over.
+    """Compare the contents of files and folders with their recorded checksums; those without any are skipped.
 
     Args:
         paths: results, or parts of them.
-        latency: seconds after its last change for which what differs is looked at again, as its sums, or itself, may
-            yet be to appear here. None: those of a shared file system in a job of Slurm, 0 elsewhere.
+        latency: seconds after its last change during which a result that differs is checked again, since the result
+            or its checksums may not be visible here yet. None: as for a shared file system in a Slurm job, else 0.
 
     Raises:
-        ChangedError: names the first that is not what was written.
+        ChangedError: names the first result that differs.
     """
     if latency is None:
         latency = _LATENCY if "SLURM_JOB_ID" in os.environ else 0.0
@@ -126,7 +128,7 @@ def verify(paths: Iterable[PathLike], latency: float | None = None) -> None:
 
 
 def changed_below(folder: PathLike) -> Iterator[ChangedError]:
-    """The results in a folder and all below it that are not what was written, those that are not there left out."""
+    """The results in a folder, at any depth, that no longer match their checksums; missing ones are left out."""
     for sums in sorted(Path(folder).rglob(f"{_SUMS}/*")):
         result = sums.parent.parent / sums.name
         if result.exists() and not sums.name.startswith("."):
@@ -137,10 +139,10 @@ def changed_below(folder: PathLike) -> Iterator[ChangedError]:
 
 
 def _compare(path: Path) -> None:
-    found = _find_sums(path)
-    if found is None:
+    record = _find_sums(path)
+    if record is None:
         return
-    made, sums = found
+    made, sums = record
     try:
         text = sums.read_text(encoding="utf-8")
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in text.splitlines())}
@@ -155,7 +157,7 @@ def _compare(path: Path) -> None:
         if key in missing:
             raise ChangedError(made.parent / key, "has vanished", made, sums)
         if key not in listed:
-            raise ChangedError(present[key], f"has come into {made}" if made != path else "has changed", made, sums)
+            raise ChangedError(present[key], f"was added to {made}" if made != path else "has changed", made, sums)
         if listed[key] != _sha256(present[key]):
             raise ChangedError(present[key], "has changed", made, sums)
 
@@ -165,7 +167,7 @@ def _sums_of(path: Path) -> Path:
 
 
 def _find_sums(path: Path) -> tuple[Path, Path] | None:
-    """The result that a path is, or is part of, and its sums; None without any."""
+    """The result that a path is or belongs to, and the record of its checksums; None where there is none."""
     for made in (path, *path.parents):
         if made.name and _sums_of(made).is_file():
             return made, _sums_of(made)
@@ -173,8 +175,7 @@ def _find_sums(path: Path) -> tuple[Path, Path] | None:
 
 
 def _files(path: Path) -> list[Path]:
-    """A file, or those in a folder and all below it, in order, but for hidden ones: NFS and macOS have some of their
-    own, and Snakemake's timestamp is one."""
+    """A file, or all in a folder at any depth, sorted; without hidden ones, as NFS, macOS and Snakemake leave them."""
     if not path.is_dir():
         return [path] if path.exists() else []
     visible = (file for file in path.rglob("[!.]*") if file.is_file())
@@ -182,7 +183,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _changed(error: ChangedError) -> float:
-    """When what differs, or its sums, last changed, in seconds of the epoch."""
+    """When the file that differs, or its checksums, last changed, in seconds since the epoch."""
     return max((os.stat(path).st_mtime for path in (error.path, error.sums) if os.path.exists(path)), default=0.0)
 
 

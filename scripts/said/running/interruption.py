@@ -1,22 +1,24 @@
-"""Stopping a training in time: before a batch system ends its job, or when it is asked to end."""
+"""Stops a training in time: before a batch system ends its job, or when it is asked to end."""
 
 import os
 import signal
 import threading
 import time
 from collections.abc import Mapping
+from types import FrameType
+from typing import Any
 
 EXIT_CODE = 75
-"""EX_TEMPFAIL of sysexits.h: not done, try again."""
+"""EX_TEMPFAIL of sysexits.h: unfinished, try again."""
 MARGIN = 300.0
-"""Seconds before the end of a job at which a training saves and ends; a tenth of the time left where that is less."""
+"""Seconds before the end of a job at which a training saves and ends; or a tenth of the remaining time, if less."""
 REPEAT = 1.0
-"""Seconds within which a second signal is the first one again: sent to a process and to its group, it arrives twice."""
+"""Seconds within which a second signal counts as the first: one sent to a process and to its group arrives twice."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(SystemExit):
-    """A training was stopped and its state saved; not caught, it ends the process with EXIT_CODE and no traceback."""
+    """A training was stopped and its state saved; uncaught, it ends the process with EXIT_CODE and no traceback."""
 
     def __init__(self, message: str):
         super().__init__(EXIT_CODE)
@@ -27,27 +29,27 @@ class Stopped(SystemExit):
 
 
 class Interruption:
-    """A block in which SIGTERM and SIGINT are noted instead of obeyed, once: another one later acts as ever.
+    """A block in which the first SIGTERM or SIGINT is noted instead of obeyed; a later one acts as usual.
 
     Slurm sends SIGTERM to the processes of a job at its time limit and when it is cancelled or preempted, and kills
     them half a minute later.
 
     Args:
-        deadline: in seconds of the epoch; None: no limit.
+        deadline: in seconds since the epoch; None: no limit.
     """
 
     def __init__(self, deadline: float | None = None):
         self.deadline = deadline
         self._received: str | None = None
         self._at = 0.0
-        self._handlers: dict = {}
+        self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
+        if threading.current_thread() is threading.main_thread():  # other threads cannot set handlers
             self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     @property
@@ -57,7 +59,7 @@ class Interruption:
             return "its time is up"
         return self._received
 
-    def _note(self, number, _frame) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         if self._received is None:
             self._received, self._at = f"it received {signal.Signals(number).name}", time.monotonic()
         elif time.monotonic() - self._at > REPEAT:
@@ -73,24 +75,26 @@ class Interruption:
 def job_deadline(
     runtime: float | None, environment: Mapping[str, str] = os.environ, now: float | None = None
 ) -> float | None:
-    """When a training in a job of a batch system should save and end.
+    """When a training in a batch job should save and end.
 
-    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), and follows from `runtime` where it is not.
-    Outside of Slurm there is none: nothing ends a local job, for which `runtime` is an estimate.
+    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), or else follows from `runtime`. Outside Slurm
+    there is no deadline: nothing ends a local job, whose `runtime` is an estimate.
 
     Args:
         runtime: minutes that the rule asks for (`resources.runtime`).
+        environment: variables of the process.
+        now: in seconds since the epoch; None: the current time.
 
     Returns:
-        seconds of the epoch; None: no limit.
+        seconds since the epoch; None: no limit.
     """
     now = time.time() if now is None else now
     if "SLURM_JOB_ID" not in environment:
         return None
     if end := environment.get("SLURM_JOB_END_TIME"):
-        left = float(end) - now
+        remaining = float(end) - now
     elif runtime:
-        left = 60.0 * runtime
+        remaining = 60.0 * runtime
     else:
         return None
-    return now + left - min(MARGIN, 0.1 * left)
+    return now + remaining - min(MARGIN, 0.1 * remaining)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,14 @@ SMOOTH_NOISE, WHITE_NOISE = 1.2e-4, 4e-5
 
 @dataclass(frozen=True)
 class Actor:
-    """One speaker's ways: the one at place `index` of `count`, who moves in his own `style`."""
+    """One speaker of the corpus.
+
+    Attributes:
+        index: number of the speaker, from 0.
+        count: number of all speakers.
+        seed: of the corpus.
+        style: how the speaker moves.
+    """
 
     index: int
     count: int
@@ -35,19 +43,19 @@ class Take:
 
     Attributes:
         utterance: the speech with its phones.
-        coefficients: (N, 32) truth in [0, 1].
+        coefficients: (N, 32) the true ones, in [0, 1].
         frames: (N, V, 3) float32 metres.
     """
 
     utterance: speech.Utterance
-    coefficients: NDArray
-    frames: NDArray
+    coefficients: NDArray[np.float64]
+    frames: NDArray[np.float32]
 
 
 def cast(index: int, count: int, seed: int) -> Actor:
-    """The speaker at place `index` of `count`: always the same voice and style for a seed.
+    """Speaker number `index`, from 0, of `count`; a seed always gives it the same voice and style.
 
-    Speakers and their voices are drawn together, so that no two are alike.
+    All voices are drawn together, so that no two are alike.
     """
     style = trajectories.sample_style(np.random.default_rng(derive_seed(seed, "style", index)))
     return Actor(index, count, seed, style)
@@ -57,8 +65,15 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
     """Speak a sentence and move the face to it.
 
     Args:
+        actor: the speaker.
+        face: the speaker's face.
+        text: the sentence.
         voice: "formant" or "espeak", the synthesiser.
-        noise: share of motion outside the blendshapes, see `perform`.
+        noise: scale of the motion outside the blendshapes, see `perform`; 1 is about 0.15 mm rms.
+
+    Raises:
+        ValueError: the formant synthesiser does not know a word.
+        ModuleNotFoundError: espeak-ng is not installed.
     """
     if voice == "espeak":
         utterance = espeak.speak(text, espeak.sample_voices(actor.count, actor.seed)[actor.index])
@@ -68,8 +83,10 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
     return Take(utterance, *act(actor, face, utterance.phones, take=0, noise=noise))
 
 
-def act(actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: float) -> tuple[NDArray, NDArray]:
-    """The actor saying the phones; another `take` is as true as the recorded one, take 0.
+def act(
+    actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: float
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The actor saying the phones. Every `take` is as valid as the recorded one, take 0.
 
     Returns:
         (N, 32) coefficients in [0, 1] and (N, V, 3) float32 metres.
@@ -81,13 +98,13 @@ def act(actor: Actor, face: Face, phones: Sequence[Phone], *, take: int, noise: 
     return coefficients, perform(face, coefficients, _rng(actor, "noise", spoken, take), **amounts)
 
 
-def face_arrays(face: Face) -> dict[str, NDArray]:
-    """A face as named arrays, to be kept in a file."""
+def face_arrays(face: Face) -> dict[str, NDArray[Any]]:
+    """A face as named arrays, as a file can hold them."""
     arrays = {name: value for name, value in vars(face).items() if name != "lips"}
     return arrays | {f"lips_{name}": value for name, value in vars(face.lips).items()}
 
 
-def face_of(arrays: Mapping[str, NDArray]) -> Face:
+def face_of(arrays: Mapping[str, NDArray[Any]]) -> Face:
     """The inverse of `face_arrays`."""
     lips = {name.removeprefix("lips_"): value for name, value in arrays.items() if name.startswith("lips_")}
     return Face(lips=LipContact(**lips), **{name: arrays[name] for name in arrays if not name.startswith("lips_")})

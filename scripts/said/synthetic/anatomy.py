@@ -5,6 +5,7 @@ y up, z forward, the origin between the eyes inside the head. The surface is sym
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 CENTIMETRE = 0.01
 """Metres per canonical unit."""
@@ -23,16 +24,16 @@ EAR_CENTRE = np.array([-1.3, -1.3])
 """(y, z) of the ears."""
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Vectors (..., 3) scaled to length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def _length(vectors):
+def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
 
 
-def _ellipsoid(points, centre, radii):
+def _ellipsoid(points: NDArray[np.float64], centre: ArrayLike, radii: ArrayLike) -> NDArray[np.float64]:
     offset = points - np.asarray(centre, float)
     radii = np.asarray(radii, float)
     first = _length(offset / radii)
@@ -40,24 +41,26 @@ def _ellipsoid(points, centre, radii):
     return first * (first - 1) / second
 
 
-def _capsule(points, start, end, start_radius, end_radius):
+def _capsule(
+    points: NDArray[np.float64], start: ArrayLike, end: ArrayLike, start_radius: float, end_radius: float
+) -> NDArray[np.float64]:
     start, axis = np.asarray(start, float), np.asarray(end, float) - np.asarray(start, float)
     along = np.clip((points - start) @ axis / (axis @ axis), 0, 1)
     return _length(points - start - along[..., None] * axis) - (start_radius + along * (end_radius - start_radius))
 
 
-def _union(first, second, blend):
+def _union(first: NDArray[np.float64], second: NDArray[np.float64], blend: float) -> NDArray[np.float64]:
     """Smooth union of two signed distances, rounded over `blend` centimetres."""
     overlap = np.maximum(blend - np.abs(first - second), 0) / blend
     return np.minimum(first, second) - overlap**3 * blend / 6
 
 
-def _carve(first, second, blend):
+def _carve(first: NDArray[np.float64], second: NDArray[np.float64], blend: float) -> NDArray[np.float64]:
     """Smooth removal of the second shape from the first."""
     return -_union(-first, second, blend)
 
 
-def signed_distance(points: np.ndarray) -> np.ndarray:
+def signed_distance(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Approximate signed distance (...,) in cm from `points` (..., 3) to the skin, negative inside."""
     points = points.copy()
     points[..., 0] = np.abs(points[..., 0])
@@ -87,7 +90,7 @@ def signed_distance(points: np.ndarray) -> np.ndarray:
     return _union(d, _ellipsoid(points, (0, -10.4, 2.8), (2.4, 1.0, 3.0)), 2.0)  # floor of the mouth
 
 
-def surface_distance(directions: np.ndarray) -> np.ndarray:
+def surface_distance(directions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance (R,) from `RAY_ORIGIN` to the skin along unit `directions` (R, 3), by sphere tracing inwards."""
     distance = np.full(len(directions), 17.0)
     tracing = np.arange(len(directions))
@@ -100,12 +103,12 @@ def surface_distance(directions: np.ndarray) -> np.ndarray:
     return distance
 
 
-def surface_points(directions: np.ndarray) -> np.ndarray:
+def surface_points(directions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (R, 3) where the rays along unit `directions` (R, 3) meet the skin."""
     return RAY_ORIGIN + surface_distance(directions)[:, None] * directions
 
 
-def frontal_directions(positions: np.ndarray, depth: float = 8.5) -> np.ndarray:
+def frontal_directions(positions: NDArray[np.float64], depth: float = 8.5) -> NDArray[np.float64]:
     """Rays (R, 3) that meet the front of the head at the given (R, 2) x and y; `depth` is a first guess of z."""
     depths = np.full(len(positions), depth)
     for _ in range(8):
@@ -114,19 +117,19 @@ def frontal_directions(positions: np.ndarray, depth: float = 8.5) -> np.ndarray:
     return directions
 
 
-def lip_line(x: np.ndarray) -> np.ndarray:
+def lip_line(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """y of the line between the lips at `x`: a cupid's bow that droops a little at the corners."""
     across = np.minimum(np.abs(x), MOUTH_HALF_WIDTH)
     bow = -0.04 * np.exp(-((across / 0.7) ** 2)) + 0.03 * np.exp(-(((across - 1.3) / 0.7) ** 2))
     return MOUTH_HEIGHT + bow - 0.10 * (across / MOUTH_HALF_WIDTH) ** 3
 
 
-def lip_arch(x: np.ndarray) -> np.ndarray:
+def lip_arch(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 in the middle of the mouth, falling as an ellipse to 0 at its corners and beyond."""
     return np.sqrt(np.clip(1 - (x / MOUTH_HALF_WIDTH) ** 2, 0, 1))
 
 
-def lip_heights(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lip_heights(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Heights in cm of the red of the upper and the lower lip at `x`."""
     across, arch = np.abs(x), lip_arch(x)
     upper = 0.74 * arch**1.3 - 0.10 * np.exp(-((across / 0.28) ** 2))
@@ -134,7 +137,7 @@ def lip_heights(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(upper, 0), 0.95 * arch**1.1 - 0.06 * np.exp(-((across / 0.7) ** 2))
 
 
-def mouth_ring(level: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+def mouth_ring(level: float, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One closed curve around the mouth, by frontal position (count, 2) and angle (count,).
 
     Level 0 is the line between the lips, 1 the border of the red, more lies on the skin around it. The angle is 0
@@ -158,7 +161,7 @@ def mouth_ring(level: float, count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.c_[x, y], angle
 
 
-def eye_ring(level: float, count: int) -> np.ndarray:
+def eye_ring(level: float, count: int) -> NDArray[np.float64]:
     """Closed curve (count, 2) around the left eye: level 0 is the edge of the lids, 2.8 the rim of the orbit.
 
     Begins at the inner corner and runs below the eye to the outer one.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.anatomy import CENTIMETRE, lip_line
 from said.synthetic.head import Head
@@ -13,16 +14,23 @@ REACH = 0.7
 
 @dataclass(frozen=True)
 class LipContact:
-    """pairs (C, 2) int, (upper, lower); least_gaps (C,) metres; spread (L, C), how far the vertices `around` (L,) go
-    along with each pair, positive upwards (the upper lip and the skin above it), negative downwards."""
+    """Where the lips of a face meet.
 
-    pairs: np.ndarray
-    least_gaps: np.ndarray
-    around: np.ndarray
-    spread: np.ndarray
+    Attributes:
+        pairs: (C, 2) int, vertices (upper, lower) that meet.
+        least_gaps: (C,) metres, the least distance of each pair.
+        around: (L,) int, the vertices that give way.
+        spread: (L, C) how far each of them follows each pair: positive upwards (the upper lip and the skin above it),
+            negative downwards.
+    """
+
+    pairs: NDArray[np.integer]
+    least_gaps: NDArray[np.float64]
+    around: NDArray[np.integer]
+    spread: NDArray[np.float64]
 
 
-def lip_contact(head: Head, template: np.ndarray) -> LipContact:
+def lip_contact(head: Head, template: NDArray[np.float64]) -> LipContact:
     """Contact of the lips of `template` (V, 3) metres, which has the topology of `head`."""
     pairs = head.lip_contacts
     points = head.vertices[head.anchors] / CENTIMETRE
@@ -38,7 +46,7 @@ def lip_contact(head: Head, template: np.ndarray) -> LipContact:
     falloff = np.exp(-((height / REACH) ** 2)) * (points[:, 2] > 4)
     soft = np.isin(head.regions, ["skin", "lip", "mouth"])
     spread = columns * (falloff * soft * np.sign(height))[:, None]
-    for which, sign in ((0, 1.0), (1, -1.0)):  # those in contact, and what hangs on them, obey exactly
+    for which, sign in ((0, 1.0), (1, -1.0)):  # vertices in contact, and those anchored to them, follow exactly
         rows = np.flatnonzero(np.isin(head.anchors, pairs[:, which]))
         spread[rows] = sign * (head.anchors[rows, None] == pairs[None, :, which])
     around = np.flatnonzero(np.abs(spread).max(1) > 1e-3)
@@ -46,13 +54,13 @@ def lip_contact(head: Head, template: np.ndarray) -> LipContact:
     return LipContact(pairs, 0.5 * np.maximum(gaps, 0), around, spread[around] / 2)
 
 
-def separate_lips(frames: np.ndarray, lips: LipContact) -> None:
+def separate_lips(frames: NDArray[np.float32], lips: LipContact) -> None:
     """Push the lips apart, in place, wherever `frames` (N, V, 3) metres have one below the other."""
     upper, lower = lips.pairs.T
     missing = np.maximum(lips.least_gaps - (frames[:, upper, 1] - frames[:, lower, 1]), 0)
     if not missing.any():
         return
-    # neighbours yield as well, by less the further they are, so that no crease forms
+    # neighbours give way as well, less with distance, so that no crease forms
     apart = np.abs(np.subtract.outer(np.arange(len(upper)), np.arange(len(upper))))
     missing = (missing[:, None, :] * np.exp(-((apart / 2.5) ** 2))[None]).max(2)
     frames[:, lips.around, 1] += (missing @ lips.spread.T).astype(frames.dtype)

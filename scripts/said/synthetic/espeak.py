@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class EspeakVoice:
 
 
 def is_installed() -> bool:
-    """Whether the optional package is there; it is looked up, not imported."""
+    """Whether the optional package is installed; it is looked up, not imported."""
     return importlib.util.find_spec("espeakng_loader") is not None
 
 
@@ -77,11 +78,11 @@ def sample_voices(count: int, seed: int) -> list[EspeakVoice]:
     ]
 
 
-def phones_from_events(events: list, samples: int, sample_rate: int) -> list[Phone]:
+def phones_from_events(events: Sequence[tuple[int, str]], samples: int, sample_rate: int) -> list[Phone]:
     """Turn espeak-ng's phoneme events into contiguous ARPAbet phones.
 
     Args:
-        events: ``[sample, mnemonic]`` in order of time.
+        events: ``(sample, mnemonic)`` in order of time.
         samples: length of the waveform.
         sample_rate: Hz.
 
@@ -154,7 +155,7 @@ def speak(text: str, voice: EspeakVoice, timeout: float = 60.0) -> Utterance:
         raise RuntimeError(f"espeak-ng's worker sent {len(samples)} of {header['samples']} samples")
     silence = round(_LEADING_SILENCE * source_rate)
     samples = np.concatenate([np.zeros(silence), samples / 32768])
-    events = [[sample + silence, name] for sample, name in header["events"]]
+    events = [(sample + silence, name) for sample, name in header["events"]]
     divisor = np.gcd(SAMPLE_RATE, source_rate)
     waveform = resample_poly(samples, SAMPLE_RATE // divisor, source_rate // divisor)
     waveform = np.clip(waveform, -1, 1).astype(np.float32)

@@ -10,9 +10,11 @@ import ctypes
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import espeakng_loader
 import numpy as np
+from numpy.typing import NDArray
 
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _PHONEME_EVENTS, _DONT_EXIT = 0x0001, 0x8000
@@ -38,25 +40,27 @@ class _Event(ctypes.Structure):
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-def synthesise(text: str, variant: str, rate: int, pitch: int, range: int) -> tuple[int, np.ndarray, list]:
-    """Sample rate, (T,) int16 samples and the phoneme events ``[sample, mnemonic]`` of one utterance."""
+def synthesise(
+    text: str, variant: str, rate: int, pitch: int, range: int
+) -> tuple[int, NDArray[np.int16], list[tuple[int, str]]]:
+    """Sample rate, (T,) int16 samples and the phoneme events ``(sample, mnemonic)`` of one utterance."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     sample_rate = library.espeak_Initialize(
         _AUDIO_OUTPUT_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), _PHONEME_EVENTS | _DONT_EXIT
     )
     if sample_rate <= 0:
         raise RuntimeError("espeak-ng could not be initialised")
-    chunks: list[np.ndarray] = []
-    events: list[list] = []
+    chunks: list[NDArray[np.int16]] = []
+    events: list[tuple[int, str]] = []
 
-    def receive(samples, count, event):
+    def receive(samples: Any, count: int, event: Any) -> int:
         if count > 0 and samples:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
         while event[index].type != _EVENT_END:
             if event[index].type == _EVENT_PHONEME:
                 mnemonic = bytes(event[index].id.string).split(b"\0")[0].decode("ascii", errors="replace")
-                events.append([event[index].sample, mnemonic])
+                events.append((event[index].sample, mnemonic))
             index += 1
         return 0
 

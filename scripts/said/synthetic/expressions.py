@@ -4,7 +4,10 @@ Each expression adds up a few regions of influence, each a smooth weight over th
 percent of the face's width; the jaw turns about the temporomandibular joint. Amplitudes follow ARKit's own shapes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.anatomy import EYE_CENTRE, FACE_WIDTH, MOUTH_HALF_WIDTH, lip_arch, lip_heights, lip_line
 
@@ -14,8 +17,10 @@ JAW_OPENING = 0.37
 CORNER_SHARE = 0.45
 """How much of the jaw's motion the corners of the mouth follow."""
 
+_Weights = Mapping[str, NDArray[np.float64]]
+_Terms = tuple[tuple[str, tuple[float, float, float]], ...]
 # region, displacement in percent of the face width; x points away from the middle where the shape has a side
-_SIDED = {
+_SIDED: dict[str, _Terms] = {
     "mouthSmile": (
         ("corner", (4.2, 4.6, -2.2)), ("around_corner", (2.0, 2.8, -5.2)), ("cheek", (0.6, 1.6, 0.6)),
         ("below_eye", (0, 1.6, 0.4)), ("lips_half", (0, 0.5, -0.8)),
@@ -51,7 +56,7 @@ _SIDED = {
     "browDown": (("brow", (-0.4, -3.6, 0.8)),),
     "browOuterUp": (("outer_brow", (0, 5.0, 0)),),
 }  # fmt: skip
-_CENTRAL = {
+_CENTRAL: dict[str, _Terms] = {
     "jawForward": (("jaw", (0, -0.3, 5.0)), ("lower", (0, 1.2, 0.8)), ("throat", (0, 1.2, 2.8))),
     "mouthFunnel": (
         ("lips_outwards", (-6.4, 0, 0)), ("corners", (0, -0.8, 2.4)), ("lips", (0, -0.2, 3.8)),
@@ -77,16 +82,16 @@ _CENTRAL = {
 }  # fmt: skip
 
 
-def _step(values):
+def _step(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Smooth step from 0 to 1 around 0."""
     return 1 / (1 + np.exp(-np.clip(values, -40, 40)))
 
 
-def _bump(values):
+def _bump(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(-(values**2))
 
 
-def regions_of_influence(points: np.ndarray) -> dict[str, np.ndarray]:
+def regions_of_influence(points: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Weights (V,) over canonical `points` (V, 3), by name; for those with a side, by name and "Left" or "Right"."""
     x, y, z = points.T
     away = np.abs(x)
@@ -134,7 +139,9 @@ def regions_of_influence(points: np.ndarray) -> dict[str, np.ndarray]:
     for name, side in (("Left", 1), ("Right", -1)):
         along = side * x
 
-        def spot(across, up, width, tall, along=along):
+        def spot(
+            across: float, up: float, width: float, tall: float, along: NDArray[np.float64] = along
+        ) -> NDArray[np.float64]:
             return _bump((along - across) / width) * _bump((y - up) / tall) * front
 
         soft_half = _step(along / 0.55)
@@ -172,7 +179,9 @@ def regions_of_influence(points: np.ndarray) -> dict[str, np.ndarray]:
     return weights
 
 
-def _turned(points, angles, centre, axis):
+def _turned(
+    points: NDArray[np.float64], angles: NDArray[np.float64], centre: NDArray[np.float64], axis: int
+) -> NDArray[np.float64]:
     """Displacement (V, 3) of `points` turned by `angles` (V,) about `centre`; axis 0 nods, axis 1 shakes."""
     offset = points - centre
     cosine, sine = np.cos(angles), np.sin(angles)
@@ -183,7 +192,7 @@ def _turned(points, angles, centre, axis):
     return moved - offset
 
 
-def _weighted(weights, terms, side=""):
+def _weighted(weights: _Weights, terms: _Terms, side: str = "") -> NDArray[np.float64]:
     percent = FACE_WIDTH / 100
     total = np.zeros((len(weights["front"]), 3))
     for region, displacement in terms:
@@ -194,7 +203,7 @@ def _weighted(weights, terms, side=""):
     return total
 
 
-def _jaw_open(points, weights, share=1.0):
+def _jaw_open(points: NDArray[np.float64], weights: _Weights, share: float = 1.0) -> NDArray[np.float64]:
     turned = _turned(points, weights["jaw"] * JAW_OPENING * share, JAW_JOINT, 0)
     terms = (
         ("lower", (0, -1.6, -0.2)),
@@ -205,7 +214,7 @@ def _jaw_open(points, weights, share=1.0):
     return turned + share * _weighted(weights, terms)
 
 
-def _jaw_sideways(points, weights, side):
+def _jaw_sideways(points: NDArray[np.float64], weights: _Weights, side: int) -> NDArray[np.float64]:
     turned = _turned(points, weights["jaw"] * side * 0.070, np.array([0, -2.0, -2.0]), 1)
     leading, trailing = ("Left", "Right") if side > 0 else ("Right", "Left")
     # the skin bulges where the jaw goes and is drawn thin where it comes from
@@ -214,7 +223,7 @@ def _jaw_sideways(points, weights, side):
     return turned + bulge + strain + _weighted(weights, (("jaw", (side * 0.4, 0.3, 2.0)),))
 
 
-def _mouth_close(points, weights):
+def _mouth_close(points: NDArray[np.float64], weights: _Weights) -> NDArray[np.float64]:
     """Brings the lips together over an open jaw, the lower lip two thirds of the way."""
     lip = np.array([[0.0, lip_line(np.zeros(1))[0] - 0.01, 8.7]])
     drop = _jaw_open(lip, regions_of_influence(lip))[0]
@@ -222,7 +231,7 @@ def _mouth_close(points, weights):
     return -(0.64 * weights["lower"] - 0.36 * weights["upper"] + 0.25 * around * weights["chin"])[:, None] * drop
 
 
-def _mouth_sideways(weights, side):
+def _mouth_sideways(weights: _Weights, side: int) -> NDArray[np.float64]:
     name = "Left" if side > 0 else "Right"
     other = "Right" if side > 0 else "Left"
     shift = _weighted(weights, (("lips", (side * 7.4, 0.3, 1.0)),))
@@ -235,7 +244,7 @@ def _mouth_sideways(weights, side):
     return shift + around + bunched + hollow + _weighted(weights, (("lips_outwards", (-2.2, 0, 0)),))
 
 
-def _eye_blink(points, weights, name, side):
+def _eye_blink(points: NDArray[np.float64], weights: _Weights, name: str, side: int) -> NDArray[np.float64]:
     above = points[:, 1] - EYE_CENTRE[1]
     lid = weights["upper_lid" + name] * _bump(np.maximum(above - 0.6, 0) / 0.6)
     turned = _turned(points, 0.78 * lid, EYE_CENTRE * [side, 1, 1], 0)
@@ -244,13 +253,13 @@ def _eye_blink(points, weights, name, side):
 
 
 def displacements(
-    points: np.ndarray,
+    points: NDArray[np.float64],
     names: tuple[str, ...],
-    anchors: np.ndarray | None = None,
-    still: np.ndarray | None = None,
+    anchors: NDArray[np.integer] | None = None,
+    still: NDArray[np.bool_] | None = None,
     *,
     jaw_share: float = 1.0,
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """Displacements (K, V, 3) cm of canonical `points` (V, 3) in the named ARKit expressions at coefficient 1.
 
     anchors: (V,) indices of the vertices whose place decides (those inside the mouth follow the lips), by default

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.phonetics import AFFRICATES, NASALS, STOPS, VOICELESS, VOWELS, Phone
 
@@ -65,16 +66,16 @@ class Source:
 class Controls:
     """Control tracks, one value per 5 ms frame; n frames."""
 
-    formants: np.ndarray  # (n, 3) Hz
-    bandwidths: np.ndarray  # (n, 3) Hz
-    voicing: np.ndarray  # (n,) amplitude
-    aspiration: np.ndarray  # (n,) amplitude
-    frication: np.ndarray  # (n,) amplitude
-    frication_centre: np.ndarray  # (n,) Hz
-    frication_bandwidth: np.ndarray  # (n,) Hz
+    formants: NDArray[np.float64]  # (n, 3) Hz
+    bandwidths: NDArray[np.float64]  # (n, 3) Hz
+    voicing: NDArray[np.float64]  # (n,) amplitude
+    aspiration: NDArray[np.float64]  # (n,) amplitude
+    frication: NDArray[np.float64]  # (n,) amplitude
+    frication_centre: NDArray[np.float64]  # (n,) Hz
+    frication_bandwidth: NDArray[np.float64]  # (n,) Hz
 
 
-def _vowel_targets(phone: Phone, progress: np.ndarray) -> np.ndarray:
+def _vowel_targets(phone: Phone, progress: NDArray[np.float64]) -> NDArray[np.float64]:
     """(m, 3) formants in Hz at relative times 0 to 1 of a vowel."""
     if phone.symbol in DIPHTHONG_FORMANTS:
         start, end = np.array(DIPHTHONG_FORMANTS[phone.symbol], dtype=float)
@@ -84,13 +85,14 @@ def _vowel_targets(phone: Phone, progress: np.ndarray) -> np.ndarray:
     return np.repeat(np.array([VOWEL_FORMANTS[key]], dtype=float), len(progress), axis=0)
 
 
-def _smooth(track: np.ndarray, width: int) -> np.ndarray:
+def _smooth(track: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Convolve along the first axis with a Hann window of `width` frames (odd)."""
     window = np.hanning(width + 2)[1:-1]
     window /= window.sum()
     half = width // 2
     padded = np.pad(track, [(half, half)] + [(0, 0)] * (track.ndim - 1), mode="edge")
-    return sum(weight * padded[k : k + len(track)] for k, weight in enumerate(window))
+    shifted = (weight * padded[k : k + len(track)] for k, weight in enumerate(window))
+    return sum(shifted, start=np.zeros(track.shape))
 
 
 def controls(phones: Sequence[Phone], duration: float) -> Controls:
@@ -141,7 +143,7 @@ def controls(phones: Sequence[Phone], duration: float) -> Controls:
     )  # fmt: skip
 
 
-def _resonator(frequency: np.ndarray, bandwidth: np.ndarray) -> np.ndarray:
+def _resonator(frequency: NDArray[np.float64], bandwidth: NDArray[np.float64]) -> NDArray[np.float64]:
     """Coefficients (..., 3) of y[n] = a x[n] + b y[n-1] + c y[n-2], unit gain at 0 Hz (Klatt 1980, Eq. 2)."""
     c = -np.exp(-2 * np.pi * bandwidth / SAMPLE_RATE)
     b = 2 * np.exp(-np.pi * bandwidth / SAMPLE_RATE) * np.cos(2 * np.pi * frequency / SAMPLE_RATE)
@@ -149,7 +151,17 @@ def _resonator(frequency: np.ndarray, bandwidth: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _filter(cascade, frication, amplitudes, pitch, noise, open_quotient, breathiness, hop, sample_rate):
+def _filter(
+    cascade: NDArray[np.float64],
+    frication: NDArray[np.float64],
+    amplitudes: NDArray[np.float64],
+    pitch: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    open_quotient: float,
+    breathiness: float,
+    hop: int,
+    sample_rate: float,
+) -> NDArray[np.float64]:
     """Run source and filters; cascade (n,K,3), frication (n,3), amplitudes (n,3), pitch (n,), noise (n*hop,2)."""
     frames, stages = cascade.shape[0], cascade.shape[1]
     output = np.zeros(frames * hop)
@@ -193,12 +205,12 @@ def _filter(cascade, frication, amplitudes, pitch, noise, open_quotient, breathi
 
 
 def synthesise(
-    phones: Sequence[Phone], pitch: np.ndarray, duration: float, source: Source, rng: np.random.Generator
-) -> np.ndarray:
+    phones: Sequence[Phone], pitch: NDArray[np.float64], duration: float, source: Source, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Speak timed phones.
 
     Args:
-        phones: in order; gaps are silent.
+        phones: in order of time; gaps are silent.
         pitch: (n,) Hz, one per 5 ms control frame, n = ceil(200 duration) + 1.
         duration: seconds.
         source: constants of the voice.

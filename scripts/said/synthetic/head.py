@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.anatomy import CENTIMETRE, EYE_CENTRE
 from said.synthetic.landmarks import landmarks
@@ -36,16 +37,16 @@ class Head:
     right; anchors (V,) int, the lip vertex that each vertex inside the mouth follows, the vertex itself elsewhere.
     """
 
-    vertices: np.ndarray
-    faces: np.ndarray
-    regions: np.ndarray
-    colours: np.ndarray
-    landmarks: np.ndarray
-    lip_contacts: np.ndarray
-    anchors: np.ndarray
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    regions: NDArray[np.str_]
+    colours: NDArray[np.float64]
+    landmarks: NDArray[np.integer]
+    lip_contacts: NDArray[np.integer]
+    anchors: NDArray[np.integer]
 
 
-def paint(sculpture: Sculpture) -> np.ndarray:
+def paint(sculpture: Sculpture) -> NDArray[np.float64]:
     """(V, 3) sRGB colours: skin, lips, brows, hair, lashes, and eyes with iris and pupil."""
     vertices, regions = sculpture.vertices, sculpture.regions
     colours = np.tile(SKIN, (len(vertices), 1))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.synthetic import contact
@@ -12,8 +13,8 @@ from said.synthetic.head import BROW, IRIS, SKIN, Head
 
 # name, centre and reach of a Gaussian in cm, kind of change, amount at one standard deviation. "move" translates and
 # "scale" scales about the centre, both also on the right in mirror image; "skew" moves both sides the same way.
-# Mouths differ less than the rest, as what an expression looks like on one and on another has to be told apart from
-# how well it was carried over.
+# Mouths differ less than the rest, so that what deformation transfer changes in an expression is not hidden by how
+# differently it looks on another mouth.
 _MODES = (
     ("head width", (0, 2, -1), (20, 20, 20), "scale", (0.045, 0, 0)),
     ("head height", (0, 2, -1), (20, 20, 20), "scale", (0, 0.04, 0)),
@@ -60,8 +61,8 @@ _INTERACTIONS = (
 )
 _NOISE_MODES = 24
 VARIETY = 0.65
-"""How much identities differ. At 1 the most extreme look carved, and what deformation transfer makes of an expression
-strays so far from theirs that the speakers' coefficients have little in common."""
+"""How much identities differ. At 1 the most extreme ones look carved, and deformation transfer alters expressions so
+much that the coefficients of different speakers have little in common."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +76,24 @@ class Face:
     contact of the lips spreads; colours (V, 3) sRGB in [0, 1].
     """
 
-    template: np.ndarray
-    blendshapes: np.ndarray
-    correctives: np.ndarray
-    corrective_pairs: np.ndarray
-    noise_modes: np.ndarray
-    still: np.ndarray
+    template: NDArray[np.float64]
+    blendshapes: NDArray[np.float64]
+    correctives: NDArray[np.float64]
+    corrective_pairs: NDArray[np.integer]
+    noise_modes: NDArray[np.float64]
+    still: NDArray[np.bool_]
     lips: contact.LipContact
-    colours: np.ndarray
+    colours: NDArray[np.float64]
 
 
-def sample_identities(count: int, seed: int) -> np.ndarray:
+def sample_identities(count: int, seed: int) -> NDArray[np.float64]:
     """(count, `IDENTITY_SIZE`) identities: normal entries of deviation `VARIETY`, cut at two deviations."""
     if count < 1:
         raise ValueError(f"{count} identities were asked for; ask for at least one")
     return VARIETY * np.clip(np.random.default_rng(seed).normal(size=(count, IDENTITY_SIZE)), -2, 2)
 
 
-def warp(points: np.ndarray, identity: np.ndarray) -> np.ndarray:
+def warp(points: NDArray[np.float64], identity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Canonical `points` (..., 3) cm of the mean head moved to where `identity` (D,) has them."""
     identity = np.asarray(identity, float)
     if identity.shape != (IDENTITY_SIZE,):
@@ -110,13 +111,15 @@ def warp(points: np.ndarray, identity: np.ndarray) -> np.ndarray:
     return moved
 
 
-def warped_expressions(points, identity, moves):
+def warped_expressions(
+    points: NDArray[np.float64], identity: NDArray[np.float64], moves: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Displacements (K, V, 3) of the warped mesh for those (K, V, 3) of the mean one, in the same units."""
     neutral = warp(points, identity)
     return np.stack([warp(points + move, identity) - neutral for move in moves])
 
 
-def _tint(head: Head, identity: np.ndarray) -> np.ndarray:
+def _tint(head: Head, identity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours of the mean head with the identity's skin, hair and irises."""
     tone, warmth, iris, hair = np.tanh(identity[len(_MODES) :])
     skin = np.array([np.interp(tone, _TONE_STEPS, channel) for channel in np.array(_SKIN_TONES).T])
@@ -135,7 +138,9 @@ def _tint(head: Head, identity: np.ndarray) -> np.ndarray:
     return np.clip(colours, 0, 1)
 
 
-def _noise_modes(points, front, still):
+def _noise_modes(
+    points: NDArray[np.float64], front: NDArray[np.float64], still: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """(M, V, 3) smooth bumps at fixed places of the face, in random directions."""
     generator = np.random.default_rng(7)
     centres = points[generator.integers(len(points), size=_NOISE_MODES)]
@@ -145,7 +150,7 @@ def _noise_modes(points, front, still):
     return bumps[:, :, None] * generator.normal(size=(_NOISE_MODES, 1, 3))
 
 
-def make_face(head: Head, identity: np.ndarray) -> Face:
+def make_face(head: Head, identity: NDArray[np.float64]) -> Face:
     """The speaker `identity` (D,): template, the 32 blendshapes of speech and all that `performance` needs."""
     points = head.vertices / CENTIMETRE
     still = head.regions == "eyeball"
@@ -156,7 +161,7 @@ def make_face(head: Head, identity: np.ndarray) -> Face:
     index = {name: number for number, name in enumerate(SPEECH_BLENDSHAPES)}
     weights = regions_of_influence(points[head.anchors])
     half_open = displacements(points, ("jawOpen",), head.anchors, still, jaw_share=0.5)
-    # Half of the arc that a rigid jaw describes: the lips and cheeks that hang between the jaws take a shorter way.
+    # Half of the arc that a rigid jaw describes: the lips and cheeks between the jaws take a shorter way.
     bend = 0.5 * 4 * (warped_expressions(points, identity, half_open)[0] - 0.5 * shapes[index["jawOpen"]])
     correctives, pairs = [bend], [(index["jawOpen"],) * 2]
     for first, second in _INTERACTIONS:

@@ -1,6 +1,7 @@
-"""Blendshape coefficients to moving meshes, with what real scans have and a linear blendshape model has not."""
+"""Turns blendshape coefficients into moving meshes, with what a linear blendshape model lacks of real scans."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from said.arkit import SPEECH_BLENDSHAPES
@@ -13,12 +14,12 @@ MEMORY = 0.95
 
 def perform(
     face: Face,
-    coefficients: np.ndarray,
+    coefficients: NDArray[np.float64],
     rng: np.random.Generator | None = None,
     *,
     smooth_noise: float = 1.2e-4,
     white_noise: float = 4e-5,
-) -> np.ndarray:
+) -> NDArray[np.float32]:
     """Meshes (N, V, 3) float32 in metres of `face` with `coefficients` (N, 32) in the order of `SPEECH_BLENDSHAPES`.
 
     Linear blendshapes, correctives for pairs of them, smooth motion that no blendshape explains (`smooth_noise`,
@@ -41,8 +42,8 @@ def perform(
     if rng is not None:
         steps = rng.normal(size=(len(coefficients), len(face.noise_modes)))
         if len(steps):
-            steps[1:] *= np.sqrt(1 - MEMORY**2)  # the first frame already has the variance of all others
-        amounts.append(smooth_noise * lfilter([1.0], [1.0, -MEMORY], steps, axis=0))
+            steps[1:] *= np.sqrt(1 - MEMORY**2)  # the first frame has the same variance as all others
+        amounts.append(smooth_noise * np.asarray(lfilter([1.0], [1.0, -MEMORY], steps, axis=0)))
         shapes.append(face.noise_modes)
     amounts = np.concatenate(amounts, axis=1).astype(np.float32)
     shapes = np.concatenate(shapes).reshape(amounts.shape[1], -1).astype(np.float32)

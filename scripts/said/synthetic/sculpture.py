@@ -1,9 +1,11 @@
 """Builds a head mesh from the sculpture: the triangulated skin, rings of lips, lids and ears, and the eyeballs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from said.synthetic.anatomy import (
     EAR_CENTRE,
@@ -43,31 +45,39 @@ class Sculpture:
     that close the lids towards the eyeballs.
     """
 
-    vertices: np.ndarray
-    faces: np.ndarray
-    regions: np.ndarray
-    anchors: np.ndarray
-    border: np.ndarray
-    slit: np.ndarray
-    left_eye: np.ndarray
-    right_eye: np.ndarray
-    rims: np.ndarray
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.integer]
+    regions: NDArray[np.str_]
+    anchors: NDArray[np.integer]
+    border: NDArray[np.integer]
+    slit: NDArray[np.integer]
+    left_eye: NDArray[np.integer]
+    right_eye: NDArray[np.integer]
+    rims: NDArray[np.integer]
 
 
 class _Mesh:
     """Vertices, faces and regions while they are being put together."""
 
-    def __init__(self, vertices, faces, regions):
+    def __init__(self, vertices: NDArray[np.float64], faces: NDArray[np.integer], regions: NDArray[np.str_]):
         self.vertices, self.faces, self.regions = [vertices], [faces], [regions]
         self.count = len(vertices)
 
-    def add(self, vertices, region):
+    def add(self, vertices: NDArray[np.float64], region: str) -> NDArray[np.integer]:
         self.vertices.append(vertices)
         self.regions.append(np.full(len(vertices), region))
         self.count += len(vertices)
         return np.arange(self.count - len(vertices), self.count)
 
-    def loft(self, loop, rings, region, *, flip=False, split=None):
+    def loft(
+        self,
+        loop: NDArray[np.integer],
+        rings: Sequence[NDArray[np.float64]],
+        region: str,
+        *,
+        flip: bool = False,
+        split: NDArray[np.bool_] | None = None,
+    ) -> list[NDArray[np.integer]]:
         """Join `loop` to successive `rings` by bands of triangles; `split` (M,) bool picks each quad's diagonal."""
         indices = [loop]
         split = np.ones(len(loop), bool) if split is None else split
@@ -82,7 +92,7 @@ class _Mesh:
         return indices[1:]
 
 
-def _lip_relief(points, level, angle):
+def _lip_relief(points: NDArray[np.float64], level: float, angle: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give a ring of lip points the roundness of lips, and tuck in the corners of the mouth."""
     x, arch = points[:, 0], lip_arch(points[:, 0])
     rise = np.sin(angle)
@@ -104,8 +114,8 @@ def _lip_relief(points, level, angle):
     return points
 
 
-def _mouth_rings(count):
-    """Rings of the skin around the mouth and of the lips, and those behind the lips."""
+def _mouth_rings(count: int) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Rings of the skin around the mouth and of the lips, and rings behind the lips."""
     rings = []
     for level in MOUTH_LEVELS:
         positions, angle = mouth_ring(level, count)
@@ -121,7 +131,7 @@ def _mouth_rings(count):
     return rings, inner
 
 
-def _eye_rings(count):
+def _eye_rings(count: int) -> list[NDArray[np.float64]]:
     """Rings of the left eye's lids, fitted to the eyeball, and the rim that turns inwards."""
     rings = []
     for level in EYE_LEVELS:
@@ -133,7 +143,7 @@ def _eye_rings(count):
     return rings
 
 
-def _ear_rings(count):
+def _ear_rings(count: int) -> list[NDArray[np.float64]]:
     angle = 2 * np.pi * np.arange(count) / count
     up, forward = np.cos(angle), np.sin(angle)
     rings = []
@@ -149,7 +159,7 @@ def _ear_rings(count):
     return rings
 
 
-def _eyeball():
+def _eyeball() -> tuple[NDArray[np.float64], NDArray[np.integer]]:
     """Vertices and faces of a sphere whose pole looks forward, its rings at the borders of pupil and iris."""
     polar = np.radians(EYEBALL_POLAR_DEGREES)[:, None]
     azimuth = 2 * np.pi * np.arange(EYEBALL_AZIMUTHS)[None] / EYEBALL_AZIMUTHS
@@ -166,7 +176,9 @@ def _eyeball():
     return vertices + EYE_CENTRE, np.concatenate([front, bands, back])
 
 
-def _smooth(vertices, faces, free, steps):
+def _smooth(
+    vertices: NDArray[np.float64], faces: NDArray[np.integer], free: NDArray[np.integer], steps: Sequence[float]
+) -> None:
     """Laplacian smoothing of the `free` vertices; alternating signs keep the volume (Taubin 1995)."""
     start = np.r_[faces[:, 0], faces[:, 1], faces[:, 2]]
     end = np.r_[faces[:, 1], faces[:, 2], faces[:, 0]]

@@ -48,7 +48,7 @@ MAX_WORDS = 11
 
 
 def _sentence(rng: np.random.Generator) -> str:
-    """One sentence: a template whose slots are filled without using a content word twice."""
+    """One sentence: a template whose slots are filled, no content word twice."""
     template = _TEMPLATES[rng.integers(len(_TEMPLATES))]
     words: list[str] = []
     for part in template.replace("}", "{").split("{"):

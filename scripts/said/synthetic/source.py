@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -11,7 +12,7 @@ from said.synthetic.anatomy import CENTIMETRE
 from said.synthetic.expressions import displacements
 from said.synthetic.identities import sample_identities, warp, warped_expressions
 from said.synthetic.landmarks import landmarks
-from said.synthetic.sculpture import sculpt
+from said.synthetic.sculpture import Sculpture, sculpt
 
 _IDENTITY_STREAM = 991
 """Keeps the source's identity apart from those of the speakers, whose seeds are small."""
@@ -25,28 +26,28 @@ class SourceFace:
     `said.arkit.BLENDSHAPES`; landmarks (68,) int in iBUG order.
     """
 
-    neutral: np.ndarray
-    faces: np.ndarray
-    expressions: np.ndarray
-    landmarks: np.ndarray
+    neutral: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    expressions: NDArray[np.float64]
+    landmarks: NDArray[np.integer]
 
 
-def _boundary_edges(faces):
+def _boundary_edges(faces: NDArray[np.integer]) -> NDArray[np.integer]:
     """(E, 2) directed edges that belong to one face only."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     _, first, counts = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
     return edges[first[counts == 1]]
 
 
-def _largest_component(faces):
+def _largest_component(faces: NDArray[np.integer]) -> NDArray[np.integer]:
     count = faces.max() + 1
     links = coo_matrix((np.ones(len(faces) * 2), (faces[:, [0, 0]].ravel(), faces[:, [1, 2]].ravel())), (count, count))
     _, component = connected_components(links, directed=False)
     return faces[component[faces[:, 0]] == np.bincount(component[faces[:, 0]]).argmax()]
 
 
-def _crop(sculpture):
-    """Faces of the mask; its rim is freed of teeth: faces that hang on it by one edge."""
+def _crop(sculpture: Sculpture) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+    """Faces of the mask, without those that stick out of its rim; and (V,) bool, the vertices of eyes and mouth."""
     vertices = sculpture.vertices
     keep = np.isin(sculpture.regions, ["skin", "lip", "lid", "mouth"])
     keep &= vertices[:, 1] < 6.4 - 0.03 * vertices[:, 0] ** 2

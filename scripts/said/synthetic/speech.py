@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.synthetic.durations import schedule
 from said.synthetic.formants import HOP, SAMPLE_RATE, Source, synthesise
@@ -24,7 +25,7 @@ class Utterance:
     """
 
     text: str
-    waveform: np.ndarray
+    waveform: NDArray[np.float32]
     sample_rate: int
     phones: tuple[Phone, ...]
 
@@ -90,7 +91,7 @@ def sample_voices(count: int, seed: int) -> list[Voice]:
 
 def _intonation(
     phones: Sequence[Phone], duration: float, voice: Voice, question: bool, rng: np.random.Generator
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """(n,) Hz per 5 ms frame: declination, an accent on each stressed vowel, a final fall or rise, and drift."""
     frames = int(np.ceil(duration * SAMPLE_RATE / HOP)) + 1
     times = (np.arange(frames) + 0.5) * HOP / SAMPLE_RATE

@@ -1,14 +1,15 @@
 """Coefficient trajectories from timed phones: dominance coarticulation, speaker style and natural variation.
 
 Each gesture has a dominance function that decays on both sides of its phone, and a coefficient is the mean of
-the gestures' targets weighted by their dominances (Cohen & Massaro 1993). To this come a speaker's habits, the
-variation between takes, lips that truly close on bilabials, and a limit to the speed.
+the gestures' targets weighted by their dominances (Cohen & Massaro 1993). Added to this are a speaker's habits,
+the variation between takes, lips that really close on bilabials, and a limit on the speed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
@@ -31,15 +32,15 @@ class SpeakerStyle:
 
     Attributes:
         gain: (32,) scale of each blendshape.
-        base: (32,) what the face holds at rest, at least 0.
-        rate: scale of the dominances' decay: above 1 articulates more crisply.
+        base: (32,) coefficients of the face at rest, at least 0.
+        rate: scale of the decay of dominance: above 1, articulation is crisper.
         lead: seconds by which the motion anticipates the sound.
         smile: offset of both mouthSmile coefficients.
         side: offset of the jaw to the left (positive) or right.
     """
 
-    gain: np.ndarray = field(default_factory=lambda: np.ones(_COUNT))
-    base: np.ndarray = field(default_factory=lambda: np.zeros(_COUNT))
+    gain: NDArray[np.float64] = field(default_factory=lambda: np.ones(_COUNT))
+    base: NDArray[np.float64] = field(default_factory=lambda: np.zeros(_COUNT))
     rate: float = 1.0
     lead: float = 0.045
     smile: float = 0.05
@@ -92,8 +93,12 @@ def _gestures(phones: Sequence[Phone]) -> list[_Gesture]:
 
 
 def _coarticulate(
-    gestures: Sequence[_Gesture], times: np.ndarray, style: SpeakerStyle, rng: np.random.Generator, variation: float
-) -> np.ndarray:
+    gestures: Sequence[_Gesture],
+    times: NDArray[np.float64],
+    style: SpeakerStyle,
+    rng: np.random.Generator,
+    variation: float,
+) -> NDArray[np.float64]:
     """(N, 32) mean of the gestures' targets weighted by their dominances."""
     count = len(gestures)
     targets = np.stack([VISEMES[gesture.name].target for gesture in gestures])  # (G, 32)
@@ -116,8 +121,8 @@ def _coarticulate(
 
 
 def _envelope(
-    gestures: Sequence[_Gesture], names: set[str], times: np.ndarray, lead: float, ramp: float, least: float
-) -> np.ndarray:
+    gestures: Sequence[_Gesture], names: set[str], times: NDArray[np.float64], lead: float, ramp: float, least: float
+) -> NDArray[np.float64]:
     """(N,) 1 within the named gestures, falling smoothly to 0 over `ramp` seconds on both sides."""
     envelope = np.zeros(len(times))
     for gesture in gestures:
@@ -128,18 +133,20 @@ def _envelope(
     return envelope**2 * (3 - 2 * envelope)
 
 
-def _smooth_noise(rng: np.random.Generator, frames: int, channels: int, memory: float, fps: float) -> np.ndarray:
+def _smooth_noise(
+    rng: np.random.Generator, frames: int, channels: int, memory: float, fps: float
+) -> NDArray[np.float64]:
     """(frames, channels) stationary Gaussian noise of unit scale, correlated over `memory` seconds, no jitter."""
     warm_up = int(2 * fps)
     decay = np.exp(-1 / (memory * fps))
     white = rng.normal(size=(frames + warm_up, channels))
     slow = lfilter([np.sqrt(1 - decay**2)], [1, -decay], white, axis=0)
-    return lfilter([0.28], [1, -0.72], slow, axis=0)[warm_up:]
+    return np.asarray(lfilter([0.28], [1, -0.72], slow, axis=0))[warm_up:]
 
 
 def _add_variation(
-    u: np.ndarray, style: SpeakerStyle, rng: np.random.Generator, variation: float, fps: float
-) -> np.ndarray:
+    u: NDArray[np.float64], style: SpeakerStyle, rng: np.random.Generator, variation: float, fps: float
+) -> NDArray[np.float64]:
     """Fast and slow noise, and expressions that have nothing to do with the words."""
     frames = len(u)
     amplitude = np.full(_COUNT, 0.008)
@@ -156,7 +163,7 @@ def _add_variation(
     return u + style.base
 
 
-def limit_rate(u: np.ndarray, max_step: float = MAX_STEP) -> np.ndarray:
+def limit_rate(u: NDArray[np.float64], max_step: float = MAX_STEP) -> NDArray[np.float64]:
     """The nearest trajectory whose steps are at most `max_step`, without opening closed lips.
 
     The largest function below a signal and the smallest above it with a given Lipschitz constant are
@@ -198,7 +205,7 @@ def coefficients(
     rng: np.random.Generator,
     fps: float = 60,
     variation: float = 1.0,
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """One take of a sentence by one speaker; another `rng` gives another take of the same.
 
     Frame n is the face at (n + 1/2) / fps seconds of the audio. The motion anticipates the sound by
@@ -206,7 +213,7 @@ def coefficients(
 
     Args:
         phones: timed phones, in order.
-        duration: of the audio in seconds.
+        duration: length of the audio in seconds.
         style: the speaker's habits.
         rng: draws what differs between takes.
         fps: frames per second.
@@ -221,7 +228,7 @@ def coefficients(
     """
     check_phones(phones)
     frames = _frame_count(duration, fps)
-    times = (np.arange(frames) + 0.5) / fps
+    times = (np.arange(frames, dtype=np.float64) + 0.5) / fps
     gestures = _gestures(phones)
     u = _coarticulate(gestures, times, style, rng, variation) * style.gain
     # The size of the articulation differs between takes and drifts within one.
@@ -229,7 +236,8 @@ def coefficients(
     u *= np.exp(variation * (0.08 * rng.normal() + 0.10 * drift))
     window = np.array([0.25, 0.75, 1.0, 0.75, 0.25])  # a Hann window: 80 ms, no corners
     padded = np.pad(u, ((2, 2), (0, 0)), mode="edge")
-    u = sum(weight * padded[k : k + frames] for k, weight in enumerate(window / window.sum()))
+    shifted = (weight * padded[k : k + frames] for k, weight in enumerate(window / window.sum()))
+    u = sum(shifted, start=np.zeros(u.shape))
     u = np.where(u > 0.8, 0.8 + 0.2 * np.tanh((u - 0.8) / 0.2), u)  # approach 1 softly
     u = np.clip(_add_variation(u, style, rng, variation, fps), 0, 1)
 
@@ -243,7 +251,7 @@ def coefficients(
     return limit_rate(u)
 
 
-def frame_phones(phones: Sequence[Phone], frames: int, fps: float = 60) -> np.ndarray:
+def frame_phones(phones: Sequence[Phone], frames: int, fps: float = 60) -> NDArray[np.int64]:
     """(frames,) int labels, the index in PHONES of what is spoken at (n + 1/2) / fps; silence outside."""
     check_phones(phones)
     times = (np.arange(frames) + 0.5) / fps

@@ -1,6 +1,6 @@
 """Transcribed speech to train the stand-in speech encoder on: what LibriSpeech is to wav2vec 2.0.
 
-Its voices are none of the corpus's speakers, and nothing of the corpus or its truth is used.
+None of its voices is a speaker of the corpus, and nothing of the corpus or its truth is used.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from said.synthetic.trajectories import frame_phones
 VOICES = 48
 
 
-def transcribed_speech(count: int, seed: int) -> Iterator[tuple[NDArray, int, NDArray]]:
+def transcribed_speech(count: int, seed: int) -> Iterator[tuple[NDArray[np.float32], int, NDArray[np.int64]]]:
     """Spoken sentences with the phone of each frame.
 
     Args:

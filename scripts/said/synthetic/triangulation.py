@@ -3,11 +3,13 @@
 The mouth, the eyes, the ears and the base of the neck are left open; `said.synthetic.head` fills them with rings.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.path import Path
-from scipy.spatial import ConvexHull, cKDTree
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, KDTree
 
 from said.synthetic.anatomy import (
     EAR_CENTRE,
@@ -35,21 +37,21 @@ OUTER_EAR_LEVEL = 1.22
 class SkinTriangulation:
     """Directions (D, 3) from the ray origin, faces (F, 3) into them, and the open loops' indices in order."""
 
-    directions: np.ndarray
-    faces: np.ndarray
-    mouth: np.ndarray
-    left_eye: np.ndarray
-    right_eye: np.ndarray
-    left_ear: np.ndarray
-    right_ear: np.ndarray
-    neck: np.ndarray
+    directions: NDArray[np.float64]
+    faces: NDArray[np.integer]
+    mouth: NDArray[np.integer]
+    left_eye: NDArray[np.integer]
+    right_eye: NDArray[np.integer]
+    left_ear: NDArray[np.integer]
+    right_ear: NDArray[np.integer]
+    neck: NDArray[np.integer]
 
 
-def edge_length(points: np.ndarray, coarseness: float) -> np.ndarray:
+def edge_length(points: NDArray[np.float64], coarseness: float) -> NDArray[np.float64]:
     """Wanted edge length (P,) in cm: fine at the mouth, nose and eyes, coarse at the back of the head."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
 
-    def near(cx, cy, cz, radius):
+    def near(cx: float, cy: float, cz: float, radius: float) -> NDArray[np.float64]:
         return np.exp(-((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) / radius**2)
 
     front = 1 / (1 + np.exp(2.5 - z))
@@ -59,7 +61,7 @@ def edge_length(points: np.ndarray, coarseness: float) -> np.ndarray:
     return np.clip(length - 0.35 * near(7.4, -1.3, -1.3, 3.6), 0.27, 2) * coarseness
 
 
-def _neck_loop(count: int) -> np.ndarray:
+def _neck_loop(count: int) -> NDArray[np.float64]:
     """Directions (count, 3) of the horizontal cut through the neck."""
     axis, steps, loop = np.array([0, NECK_HEIGHT, -2.4]), np.linspace(0, 9, 900), []
     for angle in 2 * np.pi * np.arange(count) / count:
@@ -71,13 +73,13 @@ def _neck_loop(count: int) -> np.ndarray:
     return unit(loop - RAY_ORIGIN)
 
 
-def _seam(loops: np.ndarray, mouth: np.ndarray, coarseness: float) -> np.ndarray:
+def _seam(loops: NDArray[np.float64], mouth: NDArray[np.float64], coarseness: float) -> NDArray[np.float64]:
     """Points (S, 3) in the plane of symmetry, spaced by the wanted edge length."""
     angle = np.linspace(-np.pi, np.pi, 6000, endpoint=False)
     points = surface_points(np.c_[0 * angle, np.sin(angle), np.cos(angle)])
     length = edge_length(points, coarseness)
     in_mouth = (points[:, 2] > 5) & (np.abs(points[:, 1] - mouth[:, 1].mean()) < np.ptp(mouth[:, 1]) / 2 + 0.1)
-    accepted: list[np.ndarray] = []
+    accepted: list[NDArray[np.float64]] = []
     for index in np.flatnonzero((points[:, 1] > NECK_HEIGHT + 0.35 * length) & ~in_mouth):
         others = np.array([*loops, *accepted[:1], *accepted[-1:]])
         limits = np.r_[np.full(len(loops), 0.6), np.full(len(others) - len(loops), 0.75)] * length[index]
@@ -86,12 +88,14 @@ def _seam(loops: np.ndarray, mouth: np.ndarray, coarseness: float) -> np.ndarray
     return np.array(accepted)
 
 
-def _poisson_points(candidates, lengths, taken):
-    """Greedy dart throwing: the candidates (P, 3) that keep their distance from `taken` and one another."""
+def _poisson_points(
+    candidates: NDArray[np.float64], lengths: NDArray[np.float64], taken: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Greedy dart throwing: the candidates (P, 3) that keep their distance from `taken` points and from each other."""
     cell = 0.8
-    grid: dict[tuple[int, ...], list[np.ndarray]] = {}
+    grid: dict[tuple[int, ...], list[NDArray[np.float64]]] = {}
 
-    def key(point):
+    def key(point: NDArray[np.float64]) -> tuple[int, ...]:
         return tuple(np.floor(point / cell).astype(int).tolist())
 
     for point in taken:
@@ -108,7 +112,7 @@ def _poisson_points(candidates, lengths, taken):
     return np.array(accepted)
 
 
-def _hull_faces(directions: np.ndarray) -> np.ndarray:
+def _hull_faces(directions: NDArray[np.float64]) -> NDArray[np.integer]:
     """Spherical Delaunay triangulation: faces of the convex hull, oriented outwards."""
     faces = ConvexHull(directions).simplices
     a, b, c = (directions[faces[:, k]] for k in range(3))
@@ -117,7 +121,9 @@ def _hull_faces(directions: np.ndarray) -> np.ndarray:
     return faces
 
 
-def _seam_crossings(directions, faces, loop_of):
+def _seam_crossings(
+    directions: NDArray[np.float64], faces: NDArray[np.integer], loop_of: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """Directions (C, 3) in the plane of symmetry where edges between left and right cross it, outside the loops."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = np.unique(np.sort(edges, axis=1), axis=0)
@@ -136,7 +142,7 @@ def _seam_crossings(directions, faces, loop_of):
     return np.array(accepted).reshape(-1, 3)
 
 
-def _neighbour_means(directions, faces):
+def _neighbour_means(directions: NDArray[np.float64], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     """Mean (D, 3) of each point's neighbours."""
     start = np.r_[faces[:, 0], faces[:, 1], faces[:, 2]]
     end = np.r_[faces[:, 1], faces[:, 2], faces[:, 0]]
@@ -171,7 +177,7 @@ def triangulate(seed: int, coarseness: float, mouth_count: int, eye_count: int, 
     middle = np.array([0, MOUTH_HEIGHT])
     in_mouth = front & Path(middle + 1.05 * (mouth - middle)).contains_points(points[:, :2])
     in_ear = (points[:, 0] > 4) & Path(EAR_CENTRE + 1.05 * (ear - EAR_CENTRE)).contains_points(points[:, 1:])
-    # the seam's own edges stay in the triangulation as long as nothing comes nearer to it than half an edge
+    # the edges of the seam stay in the triangulation if no other point is within half an edge of it
     free = (points[:, 1] > NECK_HEIGHT + 0.5 * lengths) & (points[:, 0] > 0.5 * lengths)
     free &= ~(in_eye | in_mouth | in_ear)
     points = _poisson_points(points[free], lengths[free], [*on_loops[on_loops[:, 0] > -0.5], *seam])
@@ -204,9 +210,9 @@ def triangulate(seed: int, coarseness: float, mouth_count: int, eye_count: int, 
     return SkinTriangulation(directions, faces[~spans_loop], *indices)
 
 
-def mirrored_indices(points: np.ndarray) -> np.ndarray:
+def mirrored_indices(points: NDArray[np.float64]) -> NDArray[np.integer]:
     """(P,) int: index of each point's mirror image in x; ValueError where the points are not symmetric."""
-    distances, indices = cKDTree(points).query(points * MIRROR_X)
+    distances, indices = map(np.asarray, KDTree(points).query(points * MIRROR_X))
     if distances.max() > 1e-6 or (indices[indices] != np.arange(len(points))).any():
         raise ValueError(f"points are not symmetric in x: one has no mirror image within {distances.max():.2e}")
     return indices

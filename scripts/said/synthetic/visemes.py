@@ -7,6 +7,7 @@ that the coefficients vary about as much as the published ones of BlendVOCA (coe
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.synthetic.phonetics import PHONES
@@ -27,7 +28,7 @@ class Viseme:
         decay: how fast dominance falls outside the phone, theta, per second.
     """
 
-    target: np.ndarray
+    target: NDArray[np.float64]
     strength: float
     decay: float
 
@@ -134,7 +135,7 @@ def visemes_of(symbol: str, stress: int = 1) -> tuple[str, ...]:
     return _OF_PHONE[symbol]
 
 
-def lip_aperture(coefficients: np.ndarray) -> np.ndarray:
+def lip_aperture(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far the lips stand apart, in units of jawOpen; 0 when shut.
 
     A linear estimate: the weights are the blendshapes' effects on the distance between the inner lips relative

@@ -1,1 +1,1 @@
-"""The licensed data: download, archives, reading, audit."""
+"""The licensed data: download, archives, reading and audit."""

@@ -1,4 +1,4 @@
-"""Addresses of files: what they say beside the place, and how they are shown without it."""
+"""Addresses of files: the login in them, and how to show them without their secrets."""
 
 import re
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
@@ -6,15 +6,15 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
 _SECRET = re.compile(
     r"auth|code|cred|jwt|key|login|pass|policy|pwd|se?cret|session|sig|token|user|^(ak|sk|sv|st|se|sp)$", re.IGNORECASE
 )
-"""Parameters of an address that may let others in: tokens, signatures, keys."""
+"""Names of parameters of an address that may grant access: tokens, signatures, keys."""
 _UNREADABLE = "an address that cannot be read"
 
 
 def split_login(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
-    """An address without the name and password in it, and those.
+    """An address without its name and password, and these two; None where it has none.
 
     Raises:
-        ValueError: it is no address.
+        ValueError: it is not an address.
     """
     parts = urlsplit(url)
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2])
@@ -24,7 +24,7 @@ def split_login(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
 
 
 def shown(url: str) -> str:
-    """An address as messages, logs and receipts have it: without name, password, or the values of secrets."""
+    """An address as messages, logs and receipts show it: without name and password, secrets replaced by ***."""
     try:
         place, _ = split_login(url)
         parts = urlsplit(place)
@@ -42,17 +42,17 @@ def shown(url: str) -> str:
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Whether what is sent to an address does not leave the machine, if no proxy takes it."""
+    """Whether what is sent to an address stays on this machine, unless a proxy takes it."""
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody can read on the way what is sent to an address: over TLS, or to this very machine."""
+    """Whether nobody on the way can read what is sent to an address: over TLS, or to this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and is_on_this_machine(url))
 
 
 def origin(url: str) -> tuple[str, str]:
-    """Scheme, and host with its port: what a password belongs to."""
+    """Scheme, and host with port: what a password belongs to."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.rpartition("@")[2].lower()

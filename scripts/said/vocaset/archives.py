@@ -1,8 +1,8 @@
-"""Folders and zip archives that others made: read in place, as trees of files, and checked before they are trusted.
+"""Folders and zip archives made by others: read in place, as trees of files, and checked before they are trusted.
 
-Nothing is ever unpacked to disk. An archive is refused whole if a member could not be meant honestly: a path that leads
-outside, a link, a size out of proportion. Archives beyond 4 GiB are read whether or not they have the Zip64 records
-that they should have, see `said.vocaset.zip64`.
+Nothing is ever unpacked to disk. A whole archive is refused if one member looks malicious: a path that leads outside, a
+link, a size out of proportion. Archives beyond 4 GiB are read with or without the Zip64 records that they should have,
+see `said.vocaset.zip64`.
 """
 
 import contextlib
@@ -13,67 +13,77 @@ import posixpath
 import stat
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, NoReturn, Protocol
 
 from said.running.atomic import PathLike
 from said.running.console import progress
 from said.vocaset import zip64
 
 LARGEST_RATIO = 100
-"""Unpacked over packed size of a member; meshes and speech stay under 10, zip bombs begin near 1000."""
+"""Largest ratio of a member's unpacked to its packed size; meshes and speech stay below 10, zip bombs reach 1000."""
 DEFAULT_LIMIT = 2**30
-"""Bytes that an archive may unpack to where nothing else is said."""
-_SMALL = 2**20  # bytes; a member that unpacks to less harms nobody, whatever its ratio
+"""Bytes that an archive may unpack to by default."""
+_SMALL = 2**20  # bytes; a member that unpacks to less is harmless, whatever its ratio
 _CHUNK = 2**20
 _DEEPEST = 100  # folders in a path; the release has four
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
-"""What packers and file servers add; also whatever begins with a dot, as macOS's `._name` beside each file."""
+"""What packers and file servers add, besides names that begin with a dot, as macOS's `._name` beside each file."""
 
 
 class ArchiveError(ValueError):
-    """The archive is damaged or must not be trusted; the message names it, the member and the remedy."""
+    """An archive is damaged or cannot be trusted; the message names it, the member and the remedy."""
 
 
 class LimitError(RuntimeError):
-    """The archive unpacks to more than is allowed here. It may be genuine: nobody deletes it for that."""
+    """An archive unpacks to more than is allowed here; it may well be genuine, and is never to be deleted for that."""
 
 
 class Tree(Protocol):
-    """Files below a folder or in an archive, by relative paths with `/`."""
+    """The files in a folder or an archive, by relative paths with `/`.
+
+    Attributes:
+        root: the folder or archive.
+    """
 
     root: Path
 
     def files(self, folder: str = "") -> list[str]:
-        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        """Names of the files directly in a folder, sorted; empty if there is no such folder."""
+        ...
 
     def folders(self, folder: str = "") -> list[str]:
-        """Names of the folders directly in a folder, sorted; empty where there is no such folder."""
+        """Names of the folders directly in a folder, sorted; empty if there is no such folder."""
+        ...
 
     def open(self, path: str) -> BinaryIO:
         """The file, for reading and for seeking from its beginning.
 
-        Raises FileNotFoundError where there is none, and, when it is read, ArchiveError where the archive is damaged.
+        Raises:
+            FileNotFoundError: there is no such file.
+            ArchiveError: while it is read: the archive is damaged.
         """
+        ...
 
     def where(self, path: str) -> str:
-        """The path as messages name it."""
+        """The name of a path in messages."""
+        ...
 
 
 def open_tree(root: PathLike, limit: int = DEFAULT_LIMIT) -> Tree:
     """A folder or a zip archive as a tree.
 
-    In a folder, the archive `x.zip` stands for the folder `x` where there is none. In an archive, a folder of the
-    archive's own name around everything is left out, since some archives have it and some do not.
+    In a folder, the archive `x.zip` stands in for a missing folder `x`. In an archive, a folder around everything that
+    has the archive's own name is left out of the paths, since some archives have it and some do not.
 
     Args:
         root: the folder or archive.
         limit: bytes that an archive may unpack to.
 
     Raises:
-        FileNotFoundError: there is neither.
+        FileNotFoundError: there is neither at this path.
         ArchiveError, LimitError: see `check_members`.
     """
     root = Path(root)
@@ -85,13 +95,13 @@ def open_tree(root: PathLike, limit: int = DEFAULT_LIMIT) -> Tree:
 
 
 def find(tree: Tree, name: str) -> str | None:
-    """The path of the file of this name, at the tree's top or one folder below it; None where there is none."""
+    """The path of the file with a name, at the top of a tree or one folder down; None if there is none."""
     folders = ["", *tree.folders()]
     return next((posixpath.join(folder, name) for folder in folders if name in tree.files(folder)), None)
 
 
 def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
-    """Read a whole archive once: its list of members, their honesty and their checksums.
+    """Check an archive by reading it once: its list of members, whether they can be trusted, and their checksums.
 
     Raises:
         ArchiveError: it is cut short or damaged.
@@ -109,21 +119,26 @@ def check(path: PathLike, limit: int = DEFAULT_LIMIT) -> None:
 
 
 def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[zipfile.ZipInfo]:
-    """The files in an archive, by its own list, if all of them may be trusted.
+    """The files in an archive, according to its own list, if all of them can be trusted.
+
+    Args:
+        archive: opened for reading.
+        path: the archive, for messages.
+        limit: bytes that it may unpack to.
 
     Raises:
-        ArchiveError: a path is absolute or leads outside, a member is a link or no plain file, is encrypted, packed by
-            a method that is not read, or listed twice, or unpacks to more than `LARGEST_RATIO` times its size.
-        LimitError: all unpack to more than `limit` bytes.
+        ArchiveError: a path is absolute or leads outside; or a member is a link or no plain file, is encrypted, packed
+            by a method that is not supported, or listed twice, or unpacks to more than `LARGEST_RATIO` times its size.
+        LimitError: the members together unpack to more than `limit` bytes.
     """
 
-    def refuse(member, reason):
+    def refuse(member: str, reason: str) -> NoReturn:
         raise ArchiveError(f"{path}: member {member!r} {reason}; this archive is not what was published, do not use it")
 
     members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     for info in archive.infolist():
         name = info.orig_filename
-        for given in (name, info.filename):  # which may come from another field
+        for given in (name, info.filename):  # the two may come from different fields
             parts = given.split("/")
             if "\\" in given or "\0" in given or given.startswith("/") or ":" in parts[0] or ".." in parts:
                 refuse(name, "leads outside")
@@ -142,7 +157,7 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
             refuse(name, f"unpacks from {info.compress_size} to {info.file_size} bytes, a zip bomb")
         if info.compress_type not in _METHODS:
             raise ArchiveError(
-                f"{path}: member {name!r} is packed by the method {info.compress_type}, which is not read here; unpack "
+                f"{path}: member {name!r} is packed by the method {info.compress_type}, which is not supported; unpack "
                 "the archive beside it, or pack its content again with the method deflate"
             )
     name, count = max(Counter(_plain(info) for info in members).items(), key=lambda item: item[1], default=("", 0))
@@ -152,16 +167,16 @@ def check_members(archive: zipfile.ZipFile, path: PathLike, limit: int) -> list[
     return members
 
 
-def _require_limit(path: Path, total: int, limit: int) -> None:
+def _require_limit(path: PathLike, total: int, limit: int) -> None:
     if total > limit:
         raise LimitError(
-            f"{path}: unpacks to {total / 1e9:.1f} GB, {limit / 1e9:.1f} GB are allowed; if it is what was published, "
+            f"{path}: unpacks to {total / 1e9:.1f} GB, but only {limit / 1e9:.1f} GB are allowed; if it is genuine, "
             "raise vocaset.unpacked_gigabytes in config.yaml and run again"
         )
 
 
 def _plain(info: zipfile.ZipInfo) -> str:
-    """A member's path without the `./` that some packers begin it with."""
+    """The path of a member without the leading `./` of some packers."""
     return posixpath.normpath(info.filename)
 
 
@@ -193,14 +208,14 @@ class _Folder:
         tree, path = self._part(path)
         return tree.where(path) if tree is not self else str(self.root / path)
 
-    def _names(self, folder: str, kind) -> list[str]:
+    def _names(self, folder: str, kind: Callable[[os.DirEntry[str]], bool]) -> list[str]:
         if not (self.root / folder).is_dir():
             return []
         with os.scandir(self.root / folder) as entries:
             return sorted(entry.name for entry in entries if kind(entry) and not _is_junk(entry.name))
 
     def _part(self, path: str) -> tuple[Tree, str]:
-        """The archive that stands for the path's first folder and the path in it, or this folder and the path."""
+        """The archive that stands in for the first folder, and the path in it; else this tree and the path."""
         first, _, rest = path.partition("/")
         if first in self._archives:
             return self._archives[first], rest
@@ -248,9 +263,9 @@ class _Zip:
 
 
 class _Member(io.RawIOBase):
-    """A member of an archive as a file; whatever goes wrong in it names both."""
+    """A member of an archive as a file; every error in it names both."""
 
-    def __init__(self, file: BinaryIO, path: Path, info: zipfile.ZipInfo):
+    def __init__(self, file: IO[bytes], path: Path, info: zipfile.ZipInfo):
         self._file, self._names = file, (path, info)
 
     def readable(self) -> bool:
@@ -259,7 +274,7 @@ class _Member(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: memoryview) -> int:
         with _naming(*self._names):
             content = self._file.read(len(buffer))
         buffer[: len(content)] = content
@@ -283,7 +298,7 @@ class _Member(io.RawIOBase):
 
 @contextlib.contextmanager
 def _naming(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
-    """A block that reads a member: what any decoder raises on its content becomes an ArchiveError that names it."""
+    """A block that reads a member: whatever a decoder raises about its content becomes an ArchiveError naming it."""
     try:
         yield
     except MemoryError:
@@ -293,20 +308,20 @@ def _naming(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
             raise
         raise ArchiveError(
             f"{path}: {info.filename} is damaged ({error or type(error).__name__}): this copy of the archive is not "
-            "whole, use another"
+            "intact, use another"
         ) from None
 
 
 def _is_of_the_disk(error: Exception) -> bool:
-    """Whether it is not the content's fault; to look for a place that cannot be in a file is."""
+    """Whether an error comes from the disk; EINVAL does not: it comes from seeking to an impossible place."""
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
 
 def _open(path: Path) -> zipfile.ZipFile:
-    """An archive, with every place and size as it is, whatever the archive says of those beyond 4 GiB.
+    """An archive with the true place and size of every member, even where it is wrong about those beyond 4 GiB.
 
     Raises:
-        ArchiveError: it is cut short, damaged or none.
+        ArchiveError: it is cut short, damaged or not a zip archive.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -1,13 +1,14 @@
-"""What is wrong with a corpus before anything is computed from it.
+"""The audit: finds what is wrong with a corpus before anything is computed from it.
 
-Every sentence that is expected is looked at: whether it is there, whether its meshes and its speech can be used, and
-whether they belong together. What is found is known of the release, or accepted in the configuration, or refused.
+Every expected sentence is checked: whether it is there, whether its meshes and its speech can be used, and whether they
+belong together. Each fault is known of the release, or accepted in the configuration, or refused.
 """
 
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,11 @@ from said.vocaset.release import Release
 SAMPLE_RATE = 22000
 """Hz, of all speech in the release."""
 CHECKS = {
-    "missing": "meshes or speech are not there",
+    "missing": "meshes or speech are missing",
     "unreadable": "a file is damaged",
     "frames": "frames are missing within the sentence",
     "topology": "the triangles are not the template's",
-    "unit": "the size is not that of a head in metres, or a frame's not the template's",
+    "unit": "the size is not that of a head in metres, or that of a frame not the template's",
     "not_finite": "a coordinate is not finite",
     "empty": "the speech has no samples",
     "first_frames": "frames are missing at the beginning; the speech before them is cut off",
@@ -37,32 +38,39 @@ CHECKS = {
     "clipped": "the speech is clipped",
     "unexpected": "no such sentence is known",
 }
-"""What is looked for, from the gravest to the lightest."""
+"""The checks and what they find, gravest first."""
 UNUSABLE = ("missing", "unreadable", "frames", "topology", "unit", "not_finite", "empty")
-"""Checks after which a sentence, once accepted, is left out; after the others it is used as it is."""
+"""Checks whose faults, when accepted, leave the sentence out; with other accepted faults it is used as it is."""
 KNOWN = (
     "FaceTalk_170811_03274_TA/sentence24/missing",
     "FaceTalk_170809_00138_TA/sentence32/missing",
     "FaceTalk_170809_00138_TA/sentence26/first_frames",
 )
 """Gaps of VOCASET as it was released."""
-_HEAD = (0.05, 5.0)  # metres across, by far: a head in millimetres, centimetres or inches lies beyond
+_HEAD = (0.05, 5.0)  # metres across, generously: a head in millimetres, centimetres or inches is beyond
 _USUAL = 0.4  # metres, from corner to corner
-_OTHER_HEAD = 3.0  # times the template's size or a third of it: another unit, since no face moves like that
+_OTHER_HEAD = 3.0  # times the template's size, or its inverse: another unit, since no face changes so much
 _UNITS = {1000.0: "millimetres", 100.0: "centimetres", 39.37: "inches", 1.0: "metres"}
-_RATE_TOLERANCE = 0.1  # of 60 frames per second; beyond it the rate is wrong, not the length
+_RATE_TOLERANCE = 0.1  # share of 60 frames per second beyond which the rate is wrong, not the length
 _SILENCE = 33  # root mean square, of 32768: -60 dB
 _CLIPPED_SHARE = 1e-3  # of all samples at full scale
 _FULL_SCALE = 2**15 - 1
 
 
 class AuditError(RuntimeError):
-    """The corpus has faults that are neither known nor accepted; the message names each."""
+    """The corpus has faults that are neither known nor accepted; the message names each of them."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: whose, in which sentence ("template" for that), which check of `CHECKS`, and what was seen."""
+    """One fault.
+
+    Attributes:
+        speaker: whose it is.
+        sentence: where it is; "template" for the speaker's template.
+        check: the check of `CHECKS` that failed.
+        detail: what was seen.
+    """
 
     speaker: str
     sentence: str
@@ -71,36 +79,46 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """How `vocaset.accept` lists it."""
+        """Its name in `vocaset.accept`."""
         return f"{self.speaker}/{self.sentence}/{self.check}"
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a speaker has: measurements of each readable sentence, and the findings."""
+    """The inspection of a speaker.
+
+    Attributes:
+        speaker: name.
+        sentences: by name, for each readable one: frames, seconds of speech, and its loudness (rms of 32768).
+        findings: the faults.
+    """
 
     speaker: str
-    sentences: dict[str, dict]
+    sentences: dict[str, dict[str, float]]
     findings: list[Finding]
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts and lists."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping) -> "Inspection":
+    def from_json(cls, value: Mapping[str, Any]) -> "Inspection":
+        """The inverse of `to_json`."""
         return cls(value["speaker"], value["sentences"], [Finding(**finding) for finding in value["findings"]])
 
 
 def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> Inspection:
-    """Look at everything a speaker has, one sentence in memory at a time.
+    """Check everything that a speaker has, with one sentence in memory at a time.
 
     Args:
-        expected: sentences it should have: sentence01 to this.
+        release: the corpus.
+        speaker: name.
+        expected: number of sentences that the speaker should have, from sentence01 on.
         tolerance: frames by which motion and speech may differ in length.
     """
     inspection = Inspection(speaker, {}, [])
 
-    def found(sentence, check, detail):
+    def add(sentence: str, check: str, detail: str) -> None:
         inspection.findings.append(Finding(speaker, sentence, check, detail))
 
     size = None
@@ -110,42 +128,42 @@ def inspect(release: Release, speaker: str, expected: int, tolerance: float) -> 
         size = float(_sizes(template[None])[0])
         _require_head(size, f"template of {speaker}")
     except DefectError as error:
-        found("template", error.check, str(error))
+        add("template", error.check, str(error))
     numbers, spoken = release.frame_numbers(speaker), release.spoken(speaker)
     names = [f"sentence{index + 1:02d}" for index in range(expected)]
     there = [*numbers, *sorted({*spoken, *names} - {*numbers})]
     for sentence in progress(there, "sentences"):
         if sentence not in names:
-            found(sentence, "unexpected", f"{expected} sentences are expected")
+            add(sentence, "unexpected", f"{expected} sentences are expected")
         halves = {"meshes": sentence in numbers, "speech": sentence in spoken}
         if not all(halves.values()):
-            found(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
+            add(sentence, "missing", "no " + " and no ".join(half for half, has in halves.items() if not has))
             continue
         try:
             inspection.sentences[sentence], remarks = _look(
                 release, speaker, sentence, numbers[sentence], tolerance, size
             )
         except DefectError as error:
-            found(sentence, error.check, str(error))
+            add(sentence, error.check, str(error))
         else:
             for check, detail in remarks:
-                found(sentence, check, detail)
+                add(sentence, check, detail)
     return inspection
 
 
-def _sizes(frames: NDArray) -> NDArray[np.float64]:
-    """(N,) how far (N, V, 3) vertices reach, from corner to corner."""
+def _sizes(frames: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N,) diagonals of the bounding boxes of (N, V, 3) vertices."""
     return np.linalg.norm(np.ptp(np.asarray(frames, dtype=np.float64), axis=1), axis=1)
 
 
 def _require_head(size: float, name: str) -> None:
-    """Raise DefectError where a size is not that of a head in metres."""
+    """Raise DefectError if a size is not that of a head in metres."""
     if not _HEAD[0] <= size <= _HEAD[1]:
         raise DefectError("unit", f"{name}: is {size:.4g} m across; are these {_unit(size / _USUAL)}?")
 
 
-def _require_same_size(frames: NDArray, size: float | None, name: str) -> None:
-    """Raise DefectError where a frame of (N, V, 3) is not about as large as the template or, without one, a head."""
+def _require_same_size(frames: NDArray[np.floating], size: float | None, name: str) -> None:
+    """Raise DefectError if a frame of (N, V, 3) is not about as large as the template or, without one, as a head."""
     sizes = _sizes(frames)
     if size is None or size == 0:
         odd = int(np.argmax(np.abs(np.log(np.maximum(sizes, 1e-300)))))
@@ -163,14 +181,16 @@ def _require_same_size(frames: NDArray, size: float | None, name: str) -> None:
 
 
 def _unit(times: float) -> str:
-    """The unit of which a metre has about that many."""
+    """The unit of which a metre has about this many."""
     return _UNITS[min(_UNITS, key=lambda count: abs(np.log(times / count)))]
 
 
-def _look(release: Release, speaker: str, sentence: str, numbers: NDArray, tolerance: float, size: float | None):
-    """Measurements of a sentence, and (check, detail) of what is wrong with it but does not prevent reading it.
+def _look(
+    release: Release, speaker: str, sentence: str, numbers: NDArray[np.int64], tolerance: float, size: float | None
+) -> tuple[dict[str, float], list[tuple[str, str]]]:
+    """Measurements of a sentence, and (check, detail) of each fault that does not prevent reading it.
 
-    `size` is the template's, in metres, where there is one.
+    `size` is that of the template in metres, if there is one.
     """
     findings = []
     require_counted(numbers, f"{speaker}/{sentence}")
@@ -207,10 +227,11 @@ def judge(inspections: Sequence[Inspection], accept: Sequence[str]) -> pd.DataFr
     """All findings, each with its verdict: known, accepted or refused.
 
     Args:
-        accept: patterns of `Finding.name`, as a shell's (`*/*/clipped`).
+        inspections: of all speakers.
+        accept: shell patterns for `Finding.name`, as `*/*/clipped`.
 
     Returns:
-        a table of speaker, sentence, check, detail, verdict and consequence (used, or left out).
+        a table of speaker, sentence, check, detail, verdict and consequence ("used" or "left out").
     """
     rows = []
     for finding in (finding for inspection in inspections for finding in inspection.findings):
@@ -223,7 +244,7 @@ def judge(inspections: Sequence[Inspection], accept: Sequence[str]) -> pd.DataFr
 
 
 def usable(inspection: Inspection, judged: pd.DataFrame) -> list[str]:
-    """A speaker's sentences that go into the corpus, sorted."""
+    """The sentences of a speaker that go into the corpus, sorted."""
     left_out = judged[(judged["speaker"] == inspection.speaker) & (judged["consequence"] == "left out")]
     return sorted({*inspection.sentences} - {*left_out["sentence"]})
 
@@ -232,26 +253,28 @@ def require_accepted(judged: pd.DataFrame, page: str) -> None:
     """Refuse a corpus with a fault that is neither known nor accepted.
 
     Raises:
-        AuditError: naming each fault as `vocaset.accept` would list it.
+        AuditError: names each fault as `vocaset.accept` would.
     """
     refused = judged[judged["verdict"] == "refused"]
     if len(refused):
-        lines = [f"  {row.speaker}/{row.sentence}/{row.check}: {row.detail}" for row in refused.itertuples()]
+        columns = (refused[name] for name in ("speaker", "sentence", "check", "detail"))
+        rows = zip(*columns, strict=True)
+        lines = [f"  {speaker}/{sentence}/{check}: {detail}" for speaker, sentence, check, detail in rows]
         raise AuditError(
             "\n".join(
                 [
                     f"the corpus has {len(refused)} faults that are neither known of the release nor accepted; {page}",
                     *lines,
-                    "Repair the copy. Or list them under vocaset.accept in config.yaml, with * for any part: sentences "
-                    f"are then left out ({', '.join(UNUSABLE)}) or used as they are (the other checks). A template "
-                    "cannot be accepted.",
+                    "Repair the copy. Or list them under vocaset.accept in config.yaml, with * for any part: their "
+                    f"sentences are then left out ({', '.join(UNUSABLE)}) or used as they are (other checks). A "
+                    "template cannot be accepted.",
                 ]
             )
         )
 
 
 def render(inspections: Sequence[Inspection], judged: pd.DataFrame, accept: Sequence[str]) -> str:
-    """The audit as an HTML page: what each speaker has, then what was found."""
+    """The audit as an HTML page: what each speaker has, then all findings."""
     speakers = pd.DataFrame(
         [
             {
@@ -264,8 +287,8 @@ def render(inspections: Sequence[Inspection], judged: pd.DataFrame, accept: Sequ
         ]
     )
     names = judged["speaker"] + "/" + judged["sentence"] + "/" + judged["check"]
-    idle = [pattern for pattern in accept if not any(fnmatchcase(name, pattern) for name in names)]
-    notes = [f"{name} in vocaset.accept matches nothing." for name in idle]
+    unused = [pattern for pattern in accept if not any(fnmatchcase(name, pattern) for name in names)]
+    notes = [f"{name} in vocaset.accept matches nothing." for name in unused]
     counts = judged["verdict"].value_counts()
     summary = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("known", "accepted", "refused"))
     meanings = pd.DataFrame({"check": list(CHECKS), "meaning": list(CHECKS.values())})

@@ -1,10 +1,10 @@
-"""What makes a part of VOCASET's release unusable."""
+"""Defects that make part of VOCASET's release unusable."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 NUMBERS_END = 1_000_000
-"""The first number that six digits cannot write; a sentence has 300 frames."""
+"""The first number with more than six digits; a sentence has about 300 frames."""
 
 
 class DefectError(ValueError):
@@ -20,12 +20,14 @@ class DefectError(ValueError):
 
 
 def require_counted(numbers: NDArray[np.int64], name: str) -> None:
-    """Raise DefectError where frames are not counted as in the release, from 1 and without a gap between the first
-    and the last.
+    """Check that frames are counted as in the release: from 1, and without gaps between the first and the last.
 
     Args:
         numbers: (N,) from 0, ascending, as `Release.frame_numbers` gives them.
-        name: what messages call the sentence.
+        name: of the sentence, for messages.
+
+    Raises:
+        DefectError: they are not.
     """
     steps = np.diff(numbers)
     if numbers[0] < 0:
@@ -42,8 +44,8 @@ def require_counted(numbers: NDArray[np.int64], name: str) -> None:
     raise DefectError("frames", f"{name}: {problem}")
 
 
-def require_finite(vertices: NDArray, name: str) -> None:
-    """Raise DefectError, naming the frame and the vertex, where a coordinate of (N, V, 3) is not finite."""
+def require_finite(vertices: NDArray[np.floating], name: str) -> None:
+    """Raise DefectError, naming frame and vertex, if a coordinate of (N, V, 3) vertices is not finite."""
     if not np.isfinite(vertices).all():
         frame, vertex, _ = np.argwhere(~np.isfinite(vertices))[0]
         raise DefectError("not_finite", f"{name}: vertex {vertex} of frame {frame + 1} is not finite")

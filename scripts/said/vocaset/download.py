@@ -1,7 +1,7 @@
-"""Files from the network: whole and verified, or not there.
+"""Files from the network: complete and verified, or not there at all.
 
-The sha256 of a file is written beside it, as sha256sum does, and compared each time that it is asked for again. A file
-that was put in its place by hand is taken as it is and recorded likewise.
+The sha256 of a file is written beside it, in the format of sha256sum, and compared every time the file is asked for. A
+file that was put there by hand is taken as it is and recorded in the same way.
 """
 
 import contextlib
@@ -32,25 +32,28 @@ def fetch(
     check: Callable[[Path], None] | None = None,
     pause: float = 1.0,
 ) -> Receipt:
-    """Bring a published file to a path, once, whoever else tries the same at the same time.
+    """Download a published file to a path, once, even if several processes want it at the same time.
 
     Args:
-        url: its address. A name and a password in it, as mirrors may want them, are sent as HTTP has it, over TLS or to
-            this machine alone, and shown nowhere.
-        path: its place here. A file that is there already is verified, and the network left alone.
-        sha256: its checksum, where known; else the one recorded here before; else it is recorded now.
-        size: bytes, where roughly known, to see before the transfer that the disk has room; more than twice as many
-            are not taken.
-        credentials: gives what is sent as a form (POST), over TLS or to this machine alone; asked only if needed.
-        check: raises ValueError if the content is not what it should be; asked before a file is first recorded. Of
-            anything else that it raises, what has arrived is kept.
-        pause: seconds before the third try in a row; doubled before each further one. The second comes at once.
+        url: its address. A name and a password in it, as mirrors may want them, are sent by HTTP authentication, only
+            over TLS or to this machine, and are never shown.
+        path: its place here. If the file is already there, it is verified, and the network is not used.
+        sha256: its checksum, if known; else the one recorded here earlier; else it is recorded now.
+        size: rough size in bytes, if known: to check before the transfer that the disk has room. More than twice as
+            many are not accepted.
+        credentials: returns what is sent as a form (POST), only over TLS or to this machine; called only if needed.
+        check: raises ValueError if the content is not what it should be; called before a file is first recorded. If it
+            raises anything else, what has arrived is kept.
+        pause: seconds before the third attempt in a row, doubled before each further one; the second is immediate.
+
+    Returns:
+        the receipt of the file.
 
     Raises:
-        DownloadError: the login is refused, a page arrives in place of the file, the checksum is another, the check
-            fails, also that of a file put there by hand, the disk is full, the certificate is not valid, or the
-            connection fails time after time.
-        CredentialsError: there are none, or they would be sent in the clear.
+        DownloadError: the login is refused, a web page arrives instead of the file, the checksum differs, the check
+            fails (of a file put there by hand, too), the disk is full, the certificate is not valid, or the connection
+            fails again and again.
+        CredentialsError: there are none, or they would be sent unencrypted.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +68,8 @@ def fetch(
         source = Source(address, login, None if credentials is None else credentials(), size, bool(sha256 or check))
         digest, resumed = transfer(source, part, pause)
         problem = _objection(part.path, digest, sha256, _recorded(path), check)
-        if problem and resumed:  # it may be halves of two files
-            print(f"{shown(url)}: what arrived in pieces {problem}; beginning anew", flush=True)
+        if problem and resumed:  # the pieces may be of two different files
+            print(f"{shown(url)}: what arrived in pieces {problem}; starting over", flush=True)
             part.discard()
             digest, _ = transfer(source, part, pause)
             problem = _objection(part.path, digest, sha256, _recorded(path), check)
@@ -81,33 +84,40 @@ def fetch(
     return describe(path, shown(url), digest)
 
 
-def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable | None = None) -> Receipt:
-    """A file that is already here, compared with its published and its recorded checksum, or checked and recorded.
+def verify(path: PathLike, url: str, sha256: str | None = None, check: Callable[[Path], None] | None = None) -> Receipt:
+    """Compare a file that is already here with its published and its recorded checksum; without a record, check it.
+
+    Args: as of `fetch`.
+
+    Returns:
+        the receipt of the file.
 
     Raises:
-        DownloadError: a checksum is another, or the check fails.
+        DownloadError: a checksum differs, or the check fails.
     """
     path = Path(path)
-    found, recorded = describe(path, shown(url)), _recorded(path)
-    problem = _objection(path, found.sha256, sha256, recorded, None if recorded else check)
+    receipt, recorded = describe(path, shown(url)), _recorded(path)
+    problem = _objection(path, receipt.sha256, sha256, recorded, None if recorded else check)
     if problem:
         remedy = (
-            "If it is yours, put another in its place, or move it elsewhere to have it fetched"
+            "If it is yours, replace it, or move it elsewhere to have it fetched"
             if recorded is None
             else f"Delete the file to have it fetched again; if you replaced it on purpose, delete {_sidecar(path)}"
         )
         raise DownloadError(f"{path}: {problem}. {remedy}")
     if recorded is None:
-        _record(path, found.sha256)
-    return found
+        _record(path, receipt.sha256)
+    return receipt
 
 
-def _objection(path: Path, digest: str, published: str | None, recorded: str | None, check) -> str | None:
-    """Why a file is not the one it should be."""
+def _objection(
+    path: Path, digest: str, published: str | None, recorded: str | None, check: Callable[[Path], None] | None
+) -> str | None:
+    """Why a file is not the one it should be; None if it is."""
     if published and digest != published.lower():
         return f"has the sha256 {digest}, published is {published}"
     if recorded and digest != recorded:
-        return f"has the sha256 {digest}, recorded when it was first here is {recorded}"
+        return f"has the sha256 {digest}, but {recorded} was recorded when it first arrived"
     if check is not None:
         try:
             check(path)
@@ -118,7 +128,7 @@ def _objection(path: Path, digest: str, published: str | None, recorded: str | N
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes that want the same file waiting."""
+    """A block that other processes wanting the same file wait for."""
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -142,14 +152,16 @@ def _recorded(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     if not words or not re.fullmatch(r"[0-9a-f]{64}", words[0], re.ASCII | re.IGNORECASE):
-        raise DownloadError(f"{sidecar}: holds no sha256; remove it, and what lies beside it is recorded anew")
+        raise DownloadError(
+            f"{sidecar}: holds no sha256; remove it, and the checksum of the file beside it is recorded again"
+        )
     return words[0].lower()
 
 
 def _split(url: str) -> tuple[str, tuple[bytes, bytes] | None]:
     try:
         return split_login(url)
-    except ValueError:  # it holds the address, and whatever is in that
+    except ValueError:  # its text has the address, secrets included
         failure = DownloadError(f"{shown(url)}: correct it in config.yaml")
     raise failure
 

@@ -1,6 +1,6 @@
-"""Receipts of files that others published or the user brought: what they were when they were checked.
+"""Receipts for files that others published or the user supplied: what they were when they were checked.
 
-The rules that use such a file compare it with its receipt first, so that it cannot change unnoticed.
+Rules that use such a file compare it with its receipt first, so that it cannot change unnoticed.
 """
 
 import hashlib
@@ -13,16 +13,24 @@ from said.running.atomic import PathLike
 from said.running.integrity import reading
 
 LARGE = 100_000_000
-"""Bytes from which on a file is read again only if its size or its date changed: many jobs use the same archive."""
+"""Bytes from which a file is read again only if its size or date has changed: many jobs use the same archive."""
 
 
 class ChangedFileError(RuntimeError):
-    """A file is not there any more, or is another than the one that was checked; the message says what to remove."""
+    """A file has vanished or changed since it was checked; the message says what to remove."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What lies at a path: its size in bytes, its date (nanoseconds), its sha256 and, where known, its address."""
+    """A file as it was.
+
+    Attributes:
+        path: where it is.
+        bytes: its size.
+        modified: its date, in nanoseconds since the epoch.
+        sha256: its checksum, in hexadecimal.
+        url: where it came from, if known.
+    """
 
     path: str
     bytes: int
@@ -32,14 +40,14 @@ class Receipt:
 
 
 def describe(path: PathLike, url: str | None = None, sha256: str | None = None) -> Receipt:
-    """What lies at a path; it is read, unless its `sha256` is known."""
+    """The receipt for a file as it is now; it is read only if its `sha256` is not given."""
     status = Path(path).stat()
     digest = sha256 or digest_of(Path(path)).hexdigest()
     return Receipt(str(path), status.st_size, status.st_mtime_ns, digest, url)
 
 
 def write_receipts(path: PathLike, receipts: Iterable[Receipt]) -> None:
-    """A JSON list, one object per file."""
+    """Write receipts as a JSON list, with one object per file."""
     write_json(path, [asdict(receipt) for receipt in receipts])
 
 
@@ -47,30 +55,30 @@ def require_unchanged(paths: Iterable[PathLike]) -> None:
     """Check that every file still matches its receipt.
 
     Args:
-        paths: of what `write_receipts` wrote.
+        paths: files that `write_receipts` wrote.
 
     Raises:
-        ChangedFileError: a file is missing, or its content is another.
-        DamagedError: a receipt cannot be read.
+        ChangedFileError: a file is missing, or its content has changed.
+        ChangedError, UnreadableError: a receipt cannot be read, see `said.running.integrity`.
     """
     for path in paths:
         with reading(path):
             receipts = [Receipt(**receipt) for receipt in list.copy(read_json(path))]
-        for then in receipts:
-            file = Path(then.path)
+        for receipt in receipts:
+            file = Path(receipt.path)
             if not file.exists():
-                raise ChangedFileError(f"{file} is not there, though {path} tells of it: remove {path} and run again")
+                raise ChangedFileError(f"{file} is gone, though {path} is its receipt: remove {path} and run again")
             status = file.stat()
-            touched = (status.st_size, status.st_mtime_ns) != (then.bytes, then.modified)
-            if (touched or then.bytes < LARGE) and digest_of(file).hexdigest() != then.sha256:
-                fetched = "" if then.url is None else f"{file} and "
+            touched = (status.st_size, status.st_mtime_ns) != (receipt.bytes, receipt.modified)
+            if (touched or receipt.bytes < LARGE) and digest_of(file).hexdigest() != receipt.sha256:
+                fetched = "" if receipt.url is None else f"{file} and "
                 raise ChangedFileError(
-                    f"{file} is not the file that {path} tells of: its sha256 is not {then.sha256}. Remove "
+                    f"{file} no longer matches its receipt {path}: its sha256 is not {receipt.sha256}. Remove "
                     f"{fetched}{path} and run again"
                 )
 
 
-def digest_of(path: Path):
-    """SHA-256 of a file, to read or to go on from."""
+def digest_of(path: Path) -> "hashlib._Hash":
+    """SHA-256 of a file, as an object of hashlib that more bytes can be added to."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256")

@@ -1,12 +1,12 @@
-"""VOCASET's release as the corpus contract, in both forms in which it is distributed.
+"""VOCASET's release, in both of the forms in which it is distributed, read into the corpus.
 
 - The PLY tree: `unposedcleaneddata/<speaker>/sentenceNN/sentenceNN.000001.ply`, one file per frame,
   `audio/<speaker>/sentenceNN.wav`, `templates/<speaker>.ply`.
-- The training archive: `data_verts.npy` with the vertices of all frames, and Python 2's pickles `subj_seq_to_idx.pkl`
+- The training archive: `data_verts.npy` with the vertices of all frames, and the Python 2 pickles `subj_seq_to_idx.pkl`
   (speaker -> sentence -> frame -> row of data_verts), `raw_audio_fixed.pkl`, `templates.pkl`.
 
-Either may be a folder or lie in the publisher's zip archives, which are read in place. What is held in memory is a
-sentence at a time.
+Either may be a folder or the publisher's zip archives, which are read in place. One sentence at a time is held in
+memory.
 """
 
 import io as bytesio
@@ -14,7 +14,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import trimesh
@@ -34,30 +34,39 @@ _TRAINING_FOLDERS = ("", "trainingdata")
 
 
 class Release(Protocol):
-    """What both forms offer; `faces` (F, 3) are the triangles of all meshes."""
+    """What both forms offer.
 
-    faces: NDArray
+    Attributes:
+        faces: (F, 3) triangles of all meshes.
+    """
+
+    faces: NDArray[np.integer]
 
     def frame_numbers(self, speaker: str) -> dict[str, NDArray[np.int64]]:
-        """By sentence, the numbers from 0 of the frames that are there, ascending; in the order of storage.
+        """By sentence, (N,) ascending numbers, from 0, of the frames that exist; sentences are in order of storage.
 
-        Where frames are counted from 0, which `require_counted` refuses, they begin with -1.
+        If the files count from 0 instead of 1, which `require_counted` refuses, the numbers begin with -1.
         """
+        ...
 
     def spoken(self, speaker: str) -> set[str]:
         """The sentences that have speech."""
+        ...
 
     def template(self, speaker: str) -> NDArray[np.float32]:
-        """(V, 3) metres. Raises DefectError where it is missing, or its triangles are not `faces`."""
+        """(V, 3) metres. Raises DefectError if it is missing, or if its triangles are not `faces`."""
+        ...
 
     def motion(self, speaker: str, sentence: str) -> NDArray[np.float32]:
-        """(N, V, 3) metres, the frames of `frame_numbers`. Raises DefectError where triangles are not `faces`."""
+        """(N, V, 3) metres, the frames of `frame_numbers`. Raises DefectError if they cannot be used."""
+        ...
 
     def speech(self, speaker: str, sentence: str) -> tuple[NDArray[np.int16], int]:
-        """(T,) samples and their rate in Hz. Raises DefectError where they cannot be read."""
+        """(T,) samples and their rate in Hz. Raises DefectError if they cannot be read."""
+        ...
 
 
-def open_release(path: PathLike, faces: NDArray, limit: int = archives.DEFAULT_LIMIT) -> Release:
+def open_release(path: PathLike, faces: NDArray[np.integer], limit: int = archives.DEFAULT_LIMIT) -> Release:
     """The release at a path, whichever form it has.
 
     Args:
@@ -66,9 +75,9 @@ def open_release(path: PathLike, faces: NDArray, limit: int = archives.DEFAULT_L
         limit: bytes that an archive may unpack to.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        ValueError: it holds neither form, or both.
-        ArchiveError: an archive is damaged or must not be trusted.
+        FileNotFoundError: the path does not exist, or holds neither form.
+        ValueError: it holds both forms, or a file of theirs is damaged.
+        ArchiveError: an archive is damaged or cannot be trusted.
     """
     path = require(path)
     tree = archives.open_tree(path, limit)
@@ -84,7 +93,7 @@ def open_release(path: PathLike, faces: NDArray, limit: int = archives.DEFAULT_L
 
 
 def packed(path: PathLike) -> list[Path]:
-    """The zip archives that a release at a path consists of, none where it is unpacked."""
+    """The zip archives that make up the release at a path; none if it is unpacked."""
     path = Path(path)
     if path.is_file():
         return [path]
@@ -93,14 +102,14 @@ def packed(path: PathLike) -> list[Path]:
 
 
 def read_faces(path: PathLike) -> NDArray[np.int64]:
-    """(F, 3) triangles of the mesh that all meshes of the release share their topology with."""
+    """(F, 3) triangles of a mesh file: the topology that all meshes of the release share."""
     return np.asarray(read_mesh(path).faces)
 
 
 def read_arkit(path: PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[tuple[str, trimesh.Trimesh]]:
-    """The ARKit face: Neutral and its expressions, from a folder or an archive.
+    """The ARKit face, Neutral and its expressions, from a folder or an archive.
 
-    The authors' archive has no tongueOut; only the paper's 32 expressions must be there.
+    The authors' archive has no tongueOut; only the 32 expressions of the paper are required.
 
     Args:
         path: the folder or archive.
@@ -111,35 +120,36 @@ def read_arkit(path: PathLike, limit: int = archives.DEFAULT_LIMIT) -> Iterator[
 
     Raises:
         FileNotFoundError: Neutral or one of the 32 is missing.
+        ArchiveError: the archive is damaged or cannot be trusted.
     """
     tree = archives.open_tree(path, limit)
     neutral = archives.find(tree, "Neutral.obj")
     if neutral is None:
         raise FileNotFoundError(f"{path}: holds no Neutral.obj")
     folder = posixpath.dirname(neutral)
-    there = {posixpath.splitext(name)[0] for name in tree.files(folder)}
-    for name in ("Neutral", *SPEECH_BLENDSHAPES, *(name for name in OTHER_BLENDSHAPES if name in there)):
+    present = {posixpath.splitext(name)[0] for name in tree.files(folder)}
+    for name in ("Neutral", *SPEECH_BLENDSHAPES, *(name for name in OTHER_BLENDSHAPES if name in present)):
         file_name = posixpath.join(folder, f"{name}.obj")
         with tree.open(file_name) as file:
             yield name, parse_mesh(file.read(), tree.where(file_name))
 
 
 def require(path: PathLike) -> Path:
-    """The path of a release, if it is there.
+    """The path of a release, if it exists.
 
     Raises:
-        FileNotFoundError: naming the path and how to get the release.
+        FileNotFoundError: names the path and says how to get the release.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there; {REMEDY}")
+        raise FileNotFoundError(f"{path} does not exist; {REMEDY}")
     return path
 
 
 def convert(release: Release, speaker: str, sentence: str, folder: PathLike) -> int:
-    """Write one sentence as the corpus contract has it.
+    """Write one sentence in the format of the corpus: <sentence>.npy and <sentence>.wav in a folder.
 
-    Where first frames are missing, the speech begins later by as much, so that both stay aligned.
+    If the first frames are missing, as much of the speech is cut off, so that both stay aligned.
 
     Returns:
         the number of frames.
@@ -162,7 +172,7 @@ def convert(release: Release, speaker: str, sentence: str, folder: PathLike) -> 
 class PlyTree:
     """The tree of PLY files, one per frame."""
 
-    def __init__(self, tree: archives.Tree, faces: NDArray):
+    def __init__(self, tree: archives.Tree, faces: NDArray[np.integer]):
         self.faces = np.asarray(faces)
         self._tree = tree
         self._meshes = _MeshReader(self.faces)
@@ -214,16 +224,18 @@ class PlyTree:
 class _MeshReader:
     """Vertices of PLY files that share their triangles.
 
-    The first file is read by trimesh. Those after it that have the same header and the same bytes after the vertices,
-    which in the release is all of them, need no parsing: only their coordinates differ.
+    The first file is read by trimesh. Files with the same header and the same bytes after the vertices, in the release
+    all of them, need no more parsing: only their coordinates differ.
     """
 
-    def __init__(self, faces: NDArray):
+    def __init__(self, faces: NDArray[np.integer]):
         self._faces = faces
-        self._count = self._header = self._tail = None
+        self._count: int | None = None
+        self._header: bytes | None = None
+        self._size, self._tail = 0, b""
 
     def vertices(self, content: bytes, name: str) -> NDArray[np.float32]:
-        """(V, 3). Raises DefectError where the triangles are others or the file is damaged."""
+        """(V, 3). Raises DefectError if the triangles differ or the file is damaged."""
         if self._header is not None and content.startswith(self._header) and content.endswith(self._tail):
             if len(content) == len(self._header) + self._size + len(self._tail):
                 return self._coordinates(content, len(self._header), self._size)
@@ -239,13 +251,13 @@ class _MeshReader:
             )
         vertices = np.asarray(mesh.vertices, dtype=np.float32)
         if len(vertices) != (self._count or len(vertices)):
-            raise DefectError("topology", f"{name}: has {len(vertices)} vertices, others have {self._count}")
+            raise DefectError("topology", f"{name}: has {len(vertices)} vertices, but others have {self._count}")
         self._count = len(vertices)
         self._learn(content, vertices)
         return vertices
 
-    def _learn(self, content: bytes, vertices: NDArray) -> None:
-        """Remember the layout, if the file is the header, the bare coordinates and the triangles."""
+    def _learn(self, content: bytes, vertices: NDArray[np.float32]) -> None:
+        """Remember the layout of a file, if it is a header, plain coordinates and the triangles."""
         start = content.find(b"end_header\n") + len(b"end_header\n")
         if np.array_equal(self._coordinates(content, start, vertices.nbytes), vertices):
             self._header, self._size, self._tail = content[:start], vertices.nbytes, content[start + vertices.nbytes :]
@@ -256,13 +268,13 @@ class _MeshReader:
 
 
 class TrainingArchive:
-    """The training archive. A file of its own holds each kind of data; vertices are read where they lie."""
+    """The training archive, with one file for each kind of data; vertices are read where they are, frame by frame."""
 
-    def __init__(self, tree: archives.Tree, folder: str, faces: NDArray):
+    def __init__(self, tree: archives.Tree, folder: str, faces: NDArray[np.integer]):
         self.faces = np.asarray(faces)
         self._tree, self._folder = tree, folder
-        self._rows = self._load(tables.rows, "subj_seq_to_idx.pkl")
-        self._audio = None
+        self._rows: dict[str, dict[str, dict[int, int]]] = self._load(tables.rows, "subj_seq_to_idx.pkl")
+        self._audio: dict[str, dict[str, dict[str, Any]]] | None = None
         self._file = tree.open(self._path("data_verts.npy"))
         self._dtype, self._shape, self._start = self._header()
 
@@ -290,9 +302,9 @@ class TrainingArchive:
         require_counted(np.array(sorted(rows), dtype=np.int64), f"{speaker}/{sentence}")
         rows = [rows[number] for number in sorted(rows)]
         if min(rows) < 0 or max(rows) >= self._shape[0]:
-            raise DefectError("frames", f"{speaker}/{sentence}: a row of it is not among the {self._shape[0]}")
+            raise DefectError("frames", f"{speaker}/{sentence}: one of its rows is not among the {self._shape[0]}")
         if len(set(rows)) < len(rows):
-            raise DefectError("frames", f"{speaker}/{sentence}: several frames of it are the same row")
+            raise DefectError("frames", f"{speaker}/{sentence}: several of its frames are the same row")
         rows = np.array(rows, dtype=np.int64)
         frames = np.empty((len(rows), *self._shape[1:]), dtype=np.float32)
         for begin, end in _runs(rows):
@@ -309,7 +321,7 @@ class TrainingArchive:
             )  # fmt: skip
         return samples, rate
 
-    def _header(self) -> tuple[np.dtype, tuple[int, ...], int]:
+    def _header(self) -> tuple[np.dtype[Any], tuple[int, ...], int]:
         name = self._where("data_verts.npy")
         try:
             major = np.lib.format.read_magic(self._file)[0]
@@ -318,16 +330,16 @@ class TrainingArchive:
         except (archives.ArchiveError, OSError):
             raise
         except Exception as error:  # a damaged header may raise anything
-            raise ValueError(f"{name}: is damaged or no array: {error}") from None
+            raise ValueError(f"{name}: is damaged or not an array: {error}") from None
         if dtype.kind != "f" or fortran or len(shape) != 3 or shape[2] != 3:
             raise ValueError(f"{name}: holds {dtype} {shape}, expected vertices (F, V, 3)")
         expected = self.faces.max() + 1
-        if not expected <= shape[1] <= 2 * expected:  # some may be in no triangle, but not most
+        if not expected <= shape[1] <= 2 * expected:  # a few may belong to no triangle, but not most
             raise ValueError(f"{name}: frames have {shape[1]} vertices, vocaset.topology has {expected}")
         return dtype, shape, self._file.tell()
 
-    def _read(self, row: int, count: int) -> NDArray:
-        """`count` consecutive frames. Read, not mapped: the pages of a map count as the job's memory."""
+    def _read(self, row: int, count: int) -> NDArray[np.floating]:
+        """`count` consecutive frames. Read, not mapped: mapped pages would count as memory of the job."""
         frame = self._dtype.itemsize * self._shape[1] * 3
         self._file.seek(self._start + int(row) * frame)
         content = self._file.read(count * frame)
@@ -335,12 +347,12 @@ class TrainingArchive:
             raise DefectError("frames", f"{self._where('data_verts.npy')}: ends within row {row + count - 1}")
         return np.frombuffer(content, dtype=self._dtype).reshape(count, *self._shape[1:])
 
-    def _speeches(self) -> dict:
+    def _speeches(self) -> dict[str, dict[str, dict[str, Any]]]:
         if self._audio is None:
             self._audio = self._load(tables.speech, "raw_audio_fixed.pkl")
         return self._audio
 
-    def _load(self, read: Callable[[BinaryIO, str], dict], name: str) -> dict:
+    def _load(self, read: Callable[[BinaryIO, str], dict[str, Any]], name: str) -> dict[str, Any]:
         try:
             with self._tree.open(self._path(name)) as file:
                 return read(file, self._where(name))
@@ -354,7 +366,7 @@ class TrainingArchive:
         return self._tree.where(self._path(name))
 
 
-def _runs(rows: NDArray) -> Iterator[tuple[int, int]]:
-    """Begin and end of each stretch of consecutive numbers."""
-    edges = np.flatnonzero(np.diff(rows) != 1) + 1
+def _runs(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Start and end of each run of consecutive numbers."""
+    edges = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
     yield from zip([0, *edges], [*edges, len(rows)], strict=True)

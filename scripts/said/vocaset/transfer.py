@@ -1,7 +1,7 @@
-"""One file over HTTP, from where a broken connection left it.
+"""Transfers one file over HTTP, resuming where a broken connection stopped.
 
-What has arrived lies as a hidden `.part` beside the file's place, with what the server said of the whole beside it. It
-is gone on with only where the server shows that the file is still the same, or where the whole can be proved.
+What has arrived is kept in a hidden `.part` beside the file's place, with what the server said about the whole. It is
+resumed only if the server shows that the file is still the same, or if the whole can be verified.
 """
 
 import contextlib
@@ -13,10 +13,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.auth import HTTPBasicAuth
 from tqdm import tqdm
 
 from said.vocaset.addresses import is_on_this_machine, origin, shown
@@ -25,27 +27,27 @@ from said.vocaset.part import Part
 from said.vocaset.receipts import digest_of
 
 ATTEMPTS = 6
-"""Tries in a row that may fail without a byte gained."""
+"""Attempts in a row that may fail without a byte gained."""
 TIMEOUT = (30, 120)
-"""Seconds to wait for a connection and for each piece of an answer."""
+"""Seconds to wait for a connection, and for each piece of an answer."""
 _CHUNK = 2**20
-_LONGEST_WAIT = 120.0  # seconds
+_LONGEST_WAIT = 120  # seconds
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = 5
 _SNIFFED = 2**16  # bytes of a page that are searched for a login
-_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"  # and what marks the encoding of a text
-_MOST_BLANKS = 2**24  # bytes after which what has only blanks is no file
-_MOST_UNANNOUNCED = 2**31  # bytes that are taken of what nobody has said the size of
+_BLANKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\f\v"  # white space and byte order marks
+_MOST_BLANKS = 2**24  # bytes of nothing but blanks after which an answer is not a file
+_MOST_UNANNOUNCED = 2**31  # bytes that are accepted of a file of unknown size
 _PAGE = re.compile(rb"(\s|<\?xml.*?\?>|<!--.*?-->)*<(!doctype\s+html|(html|head|body|title|meta|script)\b)", re.DOTALL)
-_NO_PROXY = {"http": None, "https": None, "all": None}
+_NO_PROXY: dict[str, Any] = {"http": None, "https": None, "all": None}
 
 
 class DownloadError(RuntimeError):
-    """The file cannot be had; the message names the address, the reason and the remedy, never a credential."""
+    """A file cannot be downloaded; the message names the address, the reason and the remedy, but no credential."""
 
 
 class _TransientError(Exception):
-    """Worth another try, when the `answer` says, where there is one."""
+    """Worth another attempt; `answer`, if there is one, may say when."""
 
     def __init__(self, message: str, answer: requests.Response | None = None):
         super().__init__(message)
@@ -58,10 +60,10 @@ class Source:
 
     Attributes:
         url: its address, without name and password.
-        login: those of the address, for HTTP's own way; None without.
-        credentials: what is sent as a form; None without.
-        size: bytes, where roughly known.
-        provable: whether what arrives can be told from halves of two files.
+        login: the name and password of the address, for HTTP authentication; None: none.
+        credentials: what is sent as a form; None: nothing.
+        size: rough size in bytes, if known.
+        provable: whether the whole can be verified, so that pieces of two different files would be noticed.
     """
 
     url: str
@@ -79,13 +81,27 @@ class _EndlessError(Exception):
 
 
 def transfer(source: Source, part: Part, pause: float) -> tuple[str, bool]:
-    """Let the part grow until it is whole, through broken connections; its sha256, and whether it came in pieces."""
+    """Complete a part, in spite of broken connections.
+
+    Args:
+        source: where the file comes from.
+        part: what has arrived so far.
+        pause: seconds before the third attempt in a row, doubled before each further one.
+
+    Returns:
+        the sha256 of the whole, and whether it came in pieces.
+
+    Raises:
+        DownloadError: it cannot be completed.
+    """
     fresh = retries = urllib3.Retry(
         ATTEMPTS - 1, backoff_factor=pause / 2, backoff_max=_LONGEST_WAIT, retry_after_max=_LONGEST_WAIT
     )
     furthest, pieces = part.size, bool(part.size)
     with requests.Session() as session:
-        session.auth = lambda request: request  # else it would send what ~/.netrc has for the host, over plain http too
+        session.auth = lambda request: (
+            request
+        )  # else requests would send what ~/.netrc has for the host, even over plain http
         while True:
             try:
                 return _attempt(session, source, part), pieces
@@ -97,22 +113,22 @@ def transfer(source: Source, part: Part, pause: float) -> tuple[str, bool]:
             if not retries.total:
                 raise DownloadError(
                     f"{source}: {problem}; gave up after {ATTEMPTS} tries without a byte gained. The {part.size} bytes "
-                    f"that arrived are kept: run again to go on from there, or put the file at {part.target} by hand"
+                    f"that arrived are kept: run again to resume, or put the file at {part.target} by hand"
                 )
             retries = retries.increment()
             print(f"{source}: {problem}; trying again", flush=True)
             try:
                 retries.sleep(answer)
-            except urllib3.exceptions.InvalidHeader:  # it says when, but not so that anybody understands it
+            except urllib3.exceptions.InvalidHeader:  # its Retry-After cannot be understood
                 retries.sleep()
 
 
 def _attempt(session: requests.Session, source: Source, part: Part) -> str:
-    """One request, from where the part ends.
+    """Make one request, from where the part ends; the sha256 of the whole.
 
     Raises:
         _TransientError: the connection or the server failed in a way that may pass.
-        DownloadError: it will not pass.
+        DownloadError: it failed in a way that will not pass.
     """
     facts = part.facts()
     if facts and facts["total"] == part.size:  # all had arrived
@@ -124,11 +140,11 @@ def _attempt(session: requests.Session, source: Source, part: Part) -> str:
         if facts["validator"]:
             headers["If-Range"] = facts["validator"]
     elif facts:
-        print(f"{source}: cannot show that the file is still the same; beginning anew", flush=True)
+        print(f"{source}: the server cannot show that the file is still the same; starting over", flush=True)
     with contextlib.closing(_ask(session, source, headers)) as response:
-        if response.status_code == 416 and offset:  # the file is shorter now, or never was what arrived
+        if response.status_code == 416 and offset:  # the file is shorter now, or never was the one that arrived
             part.discard()
-            raise _TransientError(f"{offset} bytes had arrived, which the server does not know of")
+            raise _TransientError(f"{offset} bytes had arrived, more than the server has")
         _require_data(response, source)
         chunks, total = _chunks(response), _total(response, offset)
         if response.status_code == 206:
@@ -142,12 +158,12 @@ def _attempt(session: requests.Session, source: Source, part: Part) -> str:
             first = _beginning(chunks)
             _require_no_page(response, first, chunks, source)
             if offset:
-                print(f"{source}: the server does not resume; beginning anew", flush=True)
+                print(f"{source}: the server cannot resume; starting over", flush=True)
         if not first:
             raise _TransientError("an empty answer arrived")
         if source.size and total and total > 2 * source.size:
             raise DownloadError(
-                f"{source}: announces {total} bytes, where about {source.size} are expected; if it is the right file, "
+                f"{source}: announces {total} bytes, but about {source.size} are expected; if it is the right file, "
                 "correct gigabytes in config.yaml"
             )
         require_space(part, total or source.size)
@@ -156,14 +172,14 @@ def _attempt(session: requests.Session, source: Source, part: Part) -> str:
         return _append(part, first, chunks, total, source)
 
 
-def _goes_on(response: requests.Response, offset: int, facts: dict) -> bool:
-    """Whether a partial answer is the rest of the file whose beginning is here."""
+def _goes_on(response: requests.Response, offset: int, facts: dict[str, Any]) -> bool:
+    """Whether a partial answer continues the file whose beginning is here."""
     same = facts["validator"] is None or _validator(response) == facts["validator"]
     return same and _start(response) == offset and _total(response, offset) in (facts["total"], None)
 
 
 def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None, source: Source) -> str:
-    """Write what arrives, and say every few seconds how far it is; the sha256 of the whole."""
+    """Write what arrives and print the progress every few seconds; the sha256 of the whole."""
     digest = digest_of(part.path)
     begin = last = time.monotonic()
     offset = done = part.size
@@ -184,8 +200,10 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
             os.fsync(file.fileno())
     except _EndlessError:
         part.discard()
-        expected = "were announced" if total else "are expected" if source.size else "are taken of what announces none"
-        reason = f"does not end after {done} bytes, where at most {most} {expected}; what arrived was deleted"
+        expected = (
+            "were announced" if total else "are expected" if source.size else "are accepted without an announcement"
+        )
+        reason = f"does not end after {done} bytes, though at most {most} {expected}; what arrived was deleted"
         raise DownloadError(f"{source}: {reason}. Put the file at {part.target} by hand, or use a mirror") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -203,23 +221,25 @@ def _append(part: Part, first: bytes, chunks: Iterator[bytes], total: int | None
     return digest.hexdigest()
 
 
-def _ask(session: requests.Session, source: Source, headers: dict) -> requests.Response:
-    """The answer to a request, its body still to come; redirections are followed, but never with a password.
+def _ask(session: requests.Session, source: Source, headers: dict[str, str]) -> requests.Response:
+    """The answer to a request, its body still to come. Redirections are followed, but never with a password.
 
-    An exception of `requests` holds the request and its body: none is let out, or chained to what is raised. Nor are
-    their texts shown, which hold the address as it is.
+    An exception of `requests` holds the request and its body, and its text the whole address: none of them is let out,
+    shown, or chained to what is raised.
     """
     form = None if source.credentials is None else source.credentials.form()
     url = source.url
     for _ in range(_REDIRECTS):
-        known = source.login is not None and origin(url) == origin(source.url)
+        auth = None
+        if source.login is not None and origin(url) == origin(source.url):
+            auth = HTTPBasicAuth(*source.login)
         try:
             response = session.request(
                 "GET" if form is None else "POST",
                 url,
                 data=form,
                 headers=headers,
-                auth=source.login if known else None,
+                auth=auth,
                 proxies=_NO_PROXY if is_on_this_machine(url) else None,
                 stream=True,
                 allow_redirects=False,
@@ -229,7 +249,7 @@ def _ask(session: requests.Session, source: Source, headers: dict) -> requests.R
             reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
             failure = DownloadError(f"{shown(url)}: the certificate is not valid: {reason}")
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-            failure = DownloadError(f"{shown(url)}: no usable address; correct it in config.yaml")
+            failure = DownloadError(f"{shown(url)}: not a usable address; correct it in config.yaml")
         except requests.exceptions.RequestException as error:
             failure = _TransientError(f"no connection: {type(error).__name__}")
         else:
@@ -242,11 +262,11 @@ def _ask(session: requests.Session, source: Source, headers: dict) -> requests.R
         try:
             target = urljoin(url, response.headers["Location"])
         except ValueError:
-            raise DownloadError(f"{shown(url)}: leads to what is no address") from None
+            raise DownloadError(f"{shown(url)}: redirects to something that is not an address") from None
         if response.status_code in (307, 308) and form is not None and origin(target) != origin(url):
-            raise DownloadError(f"{shown(url)}: wants the password sent on to {origin(target)[1]}; it was not")
+            raise DownloadError(f"{shown(url)}: wants the password sent on to {origin(target)[1]}; it was not sent")
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-            raise DownloadError(f"{shown(url)}: leads to {shown(target)}, which is not encrypted")
+            raise DownloadError(f"{shown(url)}: redirects to {shown(target)}, which is not encrypted")
         if response.status_code not in (307, 308):
             form = None
         url = target
@@ -254,7 +274,7 @@ def _ask(session: requests.Session, source: Source, headers: dict) -> requests.R
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes in, so that a broken connection, which is transient, loses none of it."""
+    """The body, piece by piece as it comes in, so that nothing is lost when the connection breaks."""
     while True:
         try:
             piece = response.raw.read1(_CHUNK)
@@ -270,7 +290,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _require_data(response: requests.Response, source: Source) -> None:
-    """Refuse answers that are no file, by their status."""
+    """Refuse, by its status, an answer that is not a file."""
     status = response.status_code
     if status in _TRANSIENT:
         raise _TransientError(f"the server answered {status}", response)
@@ -285,24 +305,24 @@ def _require_data(response: requests.Response, source: Source) -> None:
     coding = response.headers.get("Content-Encoding", "identity")
     if coding != "identity":
         raise DownloadError(
-            f"{source}: arrived in the coding {coding}, though it was asked for as it is: a proxy's doing?"
+            f"{source}: arrived with the encoding {coding}, though none was asked for; a proxy may have done it"
         )
 
 
 def _beginning(chunks: Iterator[bytes]) -> bytes:
-    """What arrives up to the first thing in it that is not blank; empty where there is none."""
-    found = bytearray()
+    """What arrives, up to the first chunk with something other than blanks; empty if there is none."""
+    beginning = bytearray()
     for chunk in chunks:
-        found += chunk
+        beginning += chunk
         if chunk.strip(_BLANKS):
-            return bytes(found)
-        if len(found) > _MOST_BLANKS:
+            return bytes(beginning)
+        if len(beginning) > _MOST_BLANKS:
             break
     return b""
 
 
 def _require_no_page(response: requests.Response, first: bytes, chunks: Iterator[bytes], source: Source) -> None:
-    """Refuse a page for people in place of a file, whatever status it came with."""
+    """Refuse a web page that came instead of a file, whatever its status."""
     head = first.lstrip(_BLANKS)[:_SNIFFED].replace(b"\0", b"").lower()  # as in UTF-16
     kind = response.headers.get("Content-Type", "").lower()
     begins = response.status_code == 206 or _PAGE.match(head) is None
@@ -321,7 +341,7 @@ def _require_no_page(response: requests.Response, first: bytes, chunks: Iterator
 
 
 def require_space(part: Part, total: int | None) -> None:
-    """Refuse to begin what the disk has no room for; a part there is goes on, or makes room for the whole."""
+    """Raise DownloadError if the disk has no room for the rest of a file of `total` bytes."""
     folder = part.target.parent
     free, needed = shutil.disk_usage(folder).free, (total or 0) - part.size
     if needed > free:
@@ -332,7 +352,7 @@ def require_space(part: Part, total: int | None) -> None:
 
 
 def _total(response: requests.Response, offset: int) -> int | None:
-    """Bytes of the whole file, by Content-Range or Content-Length; None where neither tells."""
+    """Bytes of the whole file, from Content-Range or Content-Length; None if neither says."""
     length = response.headers.get("Content-Length", "")
     announced = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
     if response.status_code != 206:
@@ -344,13 +364,13 @@ def _total(response: requests.Response, offset: int) -> int | None:
 
 
 def _start(response: requests.Response) -> int | None:
-    """First byte of a partial answer."""
+    """Place in the file of the first byte of a partial answer; None if it does not say."""
     begin = re.match("bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
     return int(begin[1]) if begin else None
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What shows a later request that the file is the same byte for byte: a strong ETag, no weak one and no date."""
+    """What can show later that the file is still the same, byte for byte: a strong ETag, not a weak one or a date."""
     tag = response.headers.get("ETag", "")
     return tag if re.fullmatch('"[^"]+"', tag) else None
 
@@ -361,5 +381,11 @@ def _meter(done: int, total: int | None, elapsed: float, initial: int) -> str:
         "{percentage:.0f}%, {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left" if total else "{n_fmt}, {rate_fmt}"
     )
     return tqdm.format_meter(
-        done, total, max(elapsed, 1e-3), unit="B", unit_scale=True, initial=initial, bar_format=layout
+        done,
+        total,  # pyright: ignore[reportArgumentType], tqdm takes None
+        max(elapsed, 1e-3),
+        unit="B",
+        unit_scale=True,
+        initial=initial,
+        bar_format=layout,
     )

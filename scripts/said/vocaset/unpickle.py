@@ -1,56 +1,58 @@
-"""Pickles that others published, read without running anything that is in them.
+"""Reads pickles that others published without running anything in them.
 
-A pickle is a program: it may name any function of any module and have it called. This reader lets it name what
-arrays, scalars and plain containers are made of, and nothing else; NumPy's own constructors are replaced by checked
-ones. Before any of it is run, the program is walked through once, so that a few bytes cannot claim gigabytes or hours.
-It reads Python 2's pickles (protocol 2, byte strings) as well as today's.
+A pickle is a program: it can name any function of any module and have it called. This reader lets it name only what
+arrays, scalars and plain containers are made of, and replaces NumPy's own constructors by checked ones. Before anything
+runs, the whole program is followed once, so that a few bytes cannot claim gigabytes or hours. Pickles of Python 2
+(protocol 2, byte strings) are read as well as today's.
 """
 
 import io
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 _NUMERIC = frozenset("biufcSU")
-"""Kinds of dtype that hold values in their own bytes: no objects, no structures."""
+"""Kinds of dtype whose values are plain bytes: no objects, no structures."""
 _CONTAINERS = {
-    ("collections", "OrderedDict"): dict,  # nothing can be set on a plain one
+    ("collections", "OrderedDict"): dict,  # on a plain dict no attribute can be set
     **{(module, name): kind for module in ("builtins", "__builtin__")
        for name, kind in {"set": set, "frozenset": frozenset, "complex": complex}.items()},
 }  # fmt: skip
+_OPERATIONS = {operation.code: operation for operation in pickletools.opcodes}
 _DEEPEST = 100
-"""Containers within containers; data has a handful, and from some 10,000 on comparing them overruns Python's stack."""
+"""Depth of nested containers; data needs a handful, and beyond some 10,000 comparing them overflows Python's stack."""
 _SHARED = 100
-"""How often, on average, an object may occur in others: a dozen tuples that hold each other twice take for ever to
-hash once they are hundreds."""
+"""How often, on average, an object may occur in others: hundreds of tuples that hold each other twice take for ever to
+hash."""
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
     pickletools.TAKEN_FROM_ARGUMENT4: 4,
     pickletools.TAKEN_FROM_ARGUMENT4U: 4,
     pickletools.TAKEN_FROM_ARGUMENT8U: 8,
 }
-"""Bytes of the count that goes before an argument of any length."""
+"""Bytes of the count before an argument of variable length."""
 
 
 class UnpickleError(ValueError):
-    """The pickle names something other than arrays, scalars and plain containers, or is damaged."""
+    """A pickle is damaged, or names something other than arrays, scalars and plain containers."""
 
 
-def load(file: BinaryIO, name: str):
+def load(file: BinaryIO, name: str) -> Any:
     """The content of a pickle of arrays, scalars and plain containers.
 
     Args:
         file: opened for reading in binary.
-        name: what messages call it.
+        name: its name in messages.
 
     Returns:
-        its content; Python 2's byte strings as text of the same code points (latin1), an OrderedDict as a dict.
+        its content; byte strings of Python 2 as text of the same code points (latin1), an OrderedDict as a dict.
 
     Raises:
-        UnpickleError: it names anything else, which is then not called, keeps data outside itself, ends early, or
+        UnpickleError: it names anything else (which is not called), refers to data outside itself, ends early, or
             claims more memory or time than its size explains.
     """
     try:
@@ -62,19 +64,19 @@ def load(file: BinaryIO, name: str):
     except (OSError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle may raise anything
-        raise UnpickleError(f"{name}: is damaged or no pickle: {type(error).__name__}: {error}") from None
+        raise UnpickleError(f"{name}: is damaged or not a pickle: {type(error).__name__}: {error}") from None
 
 
 def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]]:
-    """The operations of a pickle up to its end, each with its argument as it is written, or at least its last line."""
+    """The operations of a pickle up to its end, each with at most the first 32 bytes of its argument."""
     place, frame = 0, None
     while True:
-        operation = pickletools.code2op.get(content[place : place + 1].decode("latin1"))
+        operation = _OPERATIONS.get(content[place : place + 1].decode("latin1"))
         if operation is None:
             raise ValueError(f"no operation at byte {place} of {len(content)}")
         begin, place = place + 1, place + 1
         size = operation.arg.n if operation.arg else 0
-        if size == pickletools.UP_TO_NEWLINE:
+        if operation.arg and size == pickletools.UP_TO_NEWLINE:
             for _ in range(1 + operation.arg.name.endswith("_pair")):
                 place = content.find(b"\n", place) + 1 or len(content) + 1
             size = place - begin
@@ -84,9 +86,9 @@ def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]
         place = begin + size
         if place > len(content):
             raise ValueError(f"{operation.name} goes on for {size} bytes at byte {begin} of {len(content)}")
-        # Python itself takes the rest of an operation that goes over the end of its frame for memory that ran out.
+        # Python itself raises MemoryError for an operation that goes beyond the end of its frame.
         if frame is not None and place > frame:
-            raise ValueError(f"{operation.name} at byte {begin - 1} goes over the end of its frame at byte {frame}")
+            raise ValueError(f"{operation.name} at byte {begin - 1} goes beyond the end of its frame at byte {frame}")
         if operation.name == "FRAME":
             frame = place + int.from_bytes(content[begin:place], "little")
         elif place == frame:
@@ -97,14 +99,14 @@ def _operations(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, bytes]
 
 
 def _require_modest(content: bytes) -> None:
-    """Refuse a pickle that would take more memory or time than its size explains; it is followed, but not run.
+    """Refuse a pickle that would take more memory or time than its size explains; it is followed, not run.
 
     Raises:
-        UnpickleError: it numbers its memory far beyond what is in it, nests or repeats objects beyond any use, or keeps
-            data elsewhere.
-        ValueError: it is none.
+        UnpickleError: it numbers its memory far beyond what is in it, nests or repeats objects beyond any need, or
+            refers to data outside itself.
+        ValueError: it is not a pickle.
     """
-    stack: list[tuple[int, int]] = []  # of each object, how many it holds with repetitions, and how deep
+    stack: list[tuple[int, int]] = []  # for each object: how many it holds, repetitions included, and how deep
     marks, memory = [0], {}
     for count, (operation, argument) in enumerate(_operations(content), start=1):
         name, before = operation.name, operation.stack_before
@@ -143,12 +145,12 @@ def _require_modest(content: bytes) -> None:
 
 
 def _number(name: str, argument: bytes) -> int:
-    """Of an object in a pickle's memory: in decimal on a line, or in bytes."""
+    """The number of an object in a pickle's memory, written in decimal or in bytes."""
     return int(argument) if name in ("GET", "PUT") else int.from_bytes(argument, "little")
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _CONTAINERS:
             return _Constructor(_CONTAINERS[module, name])
         if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array, before protocol 3
@@ -168,93 +170,98 @@ class _Unpickler(pickle.Unpickler):
                     return _Constructor(_scalar)
         if (module, name) == ("_codecs", "encode"):
             return _Constructor(_latin1_bytes)
-        raise UnpickleError(f"names {module}.{name}, which is no array and no plain container; it was not run")
+        raise UnpickleError(f"names {module}.{name}, which is neither an array nor a plain container; it was not run")
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> NoReturn:
         raise UnpickleError(f"refers to {pid!r} outside itself; it was not looked up")
 
 
 class _Constructor:
-    """What a pickle may call. Nothing can be set on it, as it could on a function or, through it, on a method."""
+    """What a pickle may call. Unlike on a function, no attribute can be set on it."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable):
+    def __init__(self, make: Callable[..., Any]):
         self._make = make
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self._make(*arguments)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> NoReturn:
         raise UnpickleError("sets attributes of a constructor; they were not set")
 
 
-def _empty_array(kind, *_) -> "_Array":
+def _empty_array(kind: Any, *_: Any) -> "_Array":
     if kind is not _NDARRAY:
         raise UnpickleError("asks for an array of a class of its own; it was not made")
     return np.empty(0, dtype=np.uint8).view(_Array)
 
 
-def _array_from_buffer(buffer, dtype, shape, order, axes=None) -> np.ndarray:
+def _array_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> NDArray[Any]:
     array = np.frombuffer(_bytes(buffer), dtype=_checked(dtype))
     return array.reshape(shape, order=order) if axes is None else array.reshape(shape).transpose(axes)
 
 
-def _scalar(dtype, data=b"") -> np.generic:
+def _scalar(dtype: Any, data: Any = b"") -> np.generic:
     return np.frombuffer(_bytes(data), dtype=_checked(dtype), count=1)[0]
 
 
-def _latin1_bytes(text, encoding="latin1") -> bytes:
+def _latin1_bytes(text: Any, encoding: Any = "latin1") -> bytes:
     if encoding != "latin1":
         raise UnpickleError(f"asks for the codec {encoding!r}; it was not run")
     return text.encode("latin1")
 
 
-def _no_bytes(*arguments) -> bytes:
+def _no_bytes(*arguments: Any) -> bytes:
     if arguments:
         raise UnpickleError("names builtins.bytes for more than none; it was not run")
     return b""
 
 
-_NDARRAY = "numpy.ndarray"  # stands for the class, which itself is not handed out
+_NDARRAY = "numpy.ndarray"  # stands for the class, which is not handed out itself
 
 
 class _Dtype:
-    """What a pickle says of a dtype, before it is believed: numpy.dtype's own state could describe anything."""
+    """What a pickle says about a dtype, before it is trusted: the state of numpy.dtype could describe anything."""
 
-    def __init__(self, description, *_):
+    def __init__(self, description: Any, *_: Any):
         self.description = description
-        self.order = "="
+        self.order: Any = "="
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.order = state[1]
 
 
 class _Array(np.ndarray):
-    """An array whose content may be set once its dtype has been checked."""
+    """An array whose content is set only after its dtype has been checked."""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         version, shape, dtype, fortran, data = state
-        super().__setstate__((version, shape, _checked(dtype), fortran, _bytes(data)))
+        checked = _checked(dtype)
+        content: Any = _bytes(data)  # NumPy refuses what is not bytes
+        super().__setstate__((version, shape, checked, fortran, content))
 
 
-def _checked(dtype) -> np.dtype:
+def _checked(dtype: Any) -> np.dtype[Any]:
     if not isinstance(dtype, _Dtype):
         raise UnpickleError(f"gives an array {type(dtype).__name__} for its dtype")
     checked = np.dtype(_text(dtype.description))
     if checked.kind not in _NUMERIC:
         raise UnpickleError(f"holds an array of {checked}; only numbers and text are read")
-    return checked if dtype.order in ("=", "|") else checked.newbyteorder(_text(dtype.order))
+    if dtype.order in ("=", "|"):
+        return checked
+    order: Any = _text(dtype.order)  # NumPy refuses what is no order
+    return checked.newbyteorder(order)
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise UnpickleError(f"describes a dtype by {type(value).__name__}; only its short name is read")
     return value
 
 
-def _bytes(data) -> bytes | bytearray:
-    """The content of an array, which Python 2 wrote as a string; objects in a list are refused."""
+def _bytes(data: Any) -> bytes | bytearray:
+    """The bytes of an array, which Python 2 wrote as a string; a list of objects is refused."""
     if isinstance(data, str):
         return data.encode("latin1")
     if isinstance(data, bytes | bytearray):

@@ -1,6 +1,6 @@
-"""Zip archives beyond 4 GiB that lack the Zip64 records for it: what is really where, and how long.
+"""Zip archives beyond 4 GiB that lack the Zip64 records they need: finds the true places and sizes.
 
-macOS's Archive Utility writes such archives: of each place and size they have what is left of it in 32 bits.
+macOS's Archive Utility writes such archives: they hold each place and size modulo 2^32.
 """
 
 import copy
@@ -10,20 +10,20 @@ import zipfile
 from typing import IO
 
 _WRAP = 2**32
-"""Where sizes and places begin again at 0."""
+"""Where sizes and places wrap to 0."""
 _GROWTH = 0.99
-"""What cannot be packed becomes a little larger by packing: at least this share of it is there unpacked."""
+"""Incompressible data grow a little when packed: the unpacked size is at least this share of the packed one."""
 _END, _LOCATOR, _HEADER = 22, 20, 30
-"""Bytes of an archive's end, of Zip64's record before it, and of what is before each member's name."""
+"""Bytes of the record at the end of an archive, of Zip64's before it, and of a member's header before its name."""
 
 
 def restore(archive: zipfile.ZipFile) -> None:
-    """Set each member's place and packed size to what they are, and its unpacked size to the least that it can be.
+    """Set the place and packed size of each member to the true ones, and its unpacked size to the least possible.
 
-    Nothing changes in an archive with Zip64 records, or in one that needs none.
+    An archive that has Zip64 records, or needs none, is left as it is.
 
     Raises:
-        LookupError: the member of this name was not found.
+        LookupError: a member was not found; the argument is its name.
     """
     if _has_zip64(archive):
         return
@@ -35,9 +35,9 @@ def restore(archive: zipfile.ZipFile) -> None:
 
 
 def unbounded(info: zipfile.ZipInfo, ratio: int) -> zipfile.ZipInfo:
-    """A member to be read to the end of its packed data, where its size may be only what is left of it in 32 bits.
+    """A member that can be read to the end of its packed data, even if its listed size has wrapped.
 
-    It is held to its checksum all the same, and to `ratio` times its packed size.
+    Its checksum is still verified, and it may unpack to no more than `ratio` times its packed size.
     """
     more = (ratio * info.compress_size - info.file_size) // _WRAP
     if more < 1 or info.compress_type == zipfile.ZIP_STORED:
@@ -48,20 +48,21 @@ def unbounded(info: zipfile.ZipInfo, ratio: int) -> zipfile.ZipInfo:
 
 
 def _has_zip64(archive: zipfile.ZipFile) -> bool:
-    file = _opened(archive)
+    file = _file(archive)
     place = file.seek(0, os.SEEK_END) - _END - len(archive.comment) - _LOCATOR
     return file.seek(max(0, place)) == place and file.read(4) == b"PK\6\7"
 
 
-def _opened(archive: zipfile.ZipFile) -> IO[bytes]:
+def _file(archive: zipfile.ZipFile) -> IO[bytes]:
     if archive.fp is None:
         raise ValueError("the archive is closed")
     return archive.fp
 
 
 def _restore_places(archive: zipfile.ZipFile) -> None:
-    """A member is where its name is; that the search begins after the member before it makes it one look for most."""
-    end, starts = 0, {}
+    """Find each member by its name; as the search starts after the previous one, most need a single look."""
+    end = 0
+    starts: dict[int, int] = {}
     for info in archive.infolist():
         places = range(info.header_offset % _WRAP, archive.start_dir, _WRAP)
         later = max(0, -(-(end - places.start) // _WRAP))
@@ -79,13 +80,13 @@ def _restore_places(archive: zipfile.ZipFile) -> None:
         info.compress_size += max(0, room // _WRAP) * _WRAP
         if info.compress_type == zipfile.ZIP_STORED:
             info.file_size = info.compress_size
-        if hasattr(info, "_end_offset"):  # newer versions of zipfile have derived it from the wrong places
+        if hasattr(info, "_end_offset"):  # newer versions of zipfile have computed it from the wrong places
             info._end_offset = follower
 
 
 def _start(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: int) -> int | None:
-    """Where a member's data begin, if the member begins at a place."""
-    file = _opened(archive)
+    """Where the data of a member begin, if the member itself begins at a place; else None."""
+    file = _file(archive)
     file.seek(place)
     header = file.read(_HEADER)
     if len(header) < _HEADER or not header.startswith(b"PK\3\4"):

@@ -1,6 +1,6 @@
-"""What Snakemake measured of every job: the files that `benchmark:` leaves.
+"""What Snakemake measured for every job: the files that `benchmark:` writes.
 
-A module of its own and without packages, so that a dry run may look at them and stay quick.
+It imports no packages, so that a dry run can read these files and stay quick.
 """
 
 import ast
@@ -10,13 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from said.workflow.work import Job
 
 
 @dataclass(frozen=True)
 class Record:
-    """A job that is done, and how long it took."""
+    """A finished job and its time in seconds."""
 
     job: Job
     seconds: float
@@ -25,34 +26,34 @@ class Record:
 def read_benchmarks(folder: str | os.PathLike[str]) -> list[dict[str, str]]:
     """One row per job: the columns of its benchmark file, as text, and
 
-    * rule: the rule's name;
-    * name: of the file in the folder, without suffix.
+    * rule: the name of its rule;
+    * name: the path of the file in the folder, without its suffix.
 
-    A file without rows that hold a time, as an interrupted job may leave, is left out.
+    Files without a row that holds a time, as an interrupted job may leave them, are left out.
 
     Args:
         folder: holds <rule>.tsv, or <rule>/**/<wildcards>.tsv.
     """
-    found = []
+    benchmarks = []
     for path in sorted(Path(folder).rglob("*.tsv")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             rows = csv.DictReader((line.replace("\0", "") for line in file), delimiter="\t", quoting=csv.QUOTE_NONE)
-            found += [row | {"rule": name.split("/")[0], "name": name} for row in rows if _is_time(row.get("s"))]
-    return found
+            benchmarks += [row | {"rule": name.split("/")[0], "name": name} for row in rows if _is_time(row.get("s"))]
+    return benchmarks
 
 
 def read_records(folder: str | os.PathLike[str], planned: Mapping[str, Job], gpu_here: bool) -> list[Record]:
-    """The jobs behind benchmark files, with the settings that they ran with.
+    """The jobs behind benchmark files, with the settings they ran with.
 
-    Extended benchmarks (`benchmark-extended` in profiles/default) hold the settings. Other files are taken for the work
-    of the job that is planned under their name, or of a job without settings. A training that went on after an
-    interruption left the time of its end alone; its history has all of it.
+    Extended benchmarks (`benchmark-extended` in profiles/default) hold the settings. Any other file is taken to be
+    of the job planned under its name, or else of a job without settings. The benchmark of a training that resumed
+    after an interruption has only the time since; its history has the whole.
 
     Args:
-        folder: as of `read_benchmarks`.
+        folder: see `read_benchmarks`.
         planned: jobs of the same run, by name.
-        gpu_here: whether this machine has a GPU, which a job uses that may and reserves none.
+        gpu_here: whether this machine has a GPU, for jobs that may use one and reserve none.
     """
     records = []
     for row in read_benchmarks(folder):
@@ -61,8 +62,8 @@ def read_records(folder: str | os.PathLike[str], planned: Mapping[str, Job], gpu
     return records
 
 
-def uses_gpu(params: Mapping, resources: Mapping, gpu_here: bool) -> bool:
-    """Whether a job computes on a GPU: it may, and reserves one or is where one is."""
+def uses_gpu(params: Mapping[str, Any], resources: Mapping[str, Any], gpu_here: bool) -> bool:
+    """Whether a job computes on a GPU: its settings allow it, and it reserves one or runs where there is one."""
     if params.get("device", "cpu") == "cpu":
         return False
     return params["device"] == "cuda" or gpu_here or reserves_gpu(resources)
@@ -73,8 +74,8 @@ def gpu_is_here() -> bool:
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd"))
 
 
-def reserves_gpu(resources: Mapping) -> bool:
-    """Whether resources ask a scheduler for a GPU, in any of the ways that Snakemake's executors know."""
+def reserves_gpu(resources: Mapping[str, Any]) -> bool:
+    """Whether resources ask a scheduler for a GPU, in any way that Snakemake's executors understand."""
     counts = (resources.get(key) for key in ("gpu", "gpus", "nvidia_gpu", "gpus_per_task"))
     return any(str(count) not in ("None", "0", "") for count in counts) or any(
         "gpu" in str(resources.get(key, "")) for key in ("gres", "slurm_extra")
@@ -83,8 +84,8 @@ def reserves_gpu(resources: Mapping) -> bool:
 
 def _is_time(text: str | None) -> bool:
     try:
-        return 0 <= float(text) < float("inf")
-    except (TypeError, ValueError):
+        return 0 <= float(text or "") < float("inf")
+    except ValueError:
         return False
 
 
@@ -101,8 +102,8 @@ def _threads(row: Mapping[str, str]) -> int:
     return max(1, int(threads)) if threads.isdecimal() else 1
 
 
-def _literal(text: str | None) -> dict:
-    """A dict from what Python printed of it; empty where it is none or holds what is no literal."""
+def _literal(text: str | None) -> dict[str, Any]:
+    """The dict that Python printed as this text; empty where it is none, or holds more than literals."""
     try:
         value = ast.literal_eval(text or "")
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -111,7 +112,7 @@ def _literal(text: str | None) -> dict:
 
 
 def _training_seconds(checkpoint: str | None) -> float:
-    """Seconds of a training over all its interruptions; 0 where that is not known."""
+    """Seconds of a training, all its attempts together; 0 where they are not known."""
     if checkpoint is None:
         return 0.0
     try:

@@ -1,12 +1,14 @@
-"""The configuration: validation with errors that help, and what preset, scale and variant make of it."""
+"""The configuration: validates it with errors that help, and applies its preset, scale and variants."""
 
 import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from typing import Any
 
 import jsonschema
+import jsonschema.validators
 
 from said.running.console import nearest
 from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
@@ -20,11 +22,11 @@ ROLES = ("train", "validation", "test")
 
 
 class ConfigError(ValueError):
-    """The configuration cannot be used; the message names each key, its place and the remedy."""
+    """The configuration cannot be used; the message names each wrong key, its place and the remedy."""
 
 
-def merge(base: Mapping, override: Mapping) -> dict:
-    """`base` with `override` laid over it, key by key into nested mappings; lists and values are replaced."""
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` overridden by `override`, key by key in nested mappings; lists and other values are replaced whole."""
     merged = deepcopy(dict(base))
     for key, value in override.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
@@ -34,26 +36,26 @@ def merge(base: Mapping, override: Mapping) -> dict:
     return merged
 
 
-def resolve(config: Mapping, schema: Mapping) -> dict:
-    """The configuration of one run: sections, then preset, then scale laid over them, all checked.
+def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of one run: the sections, overridden by the preset and then by the scale, and checked.
 
-    `~` at the beginning of a value, which is a path then, is the home folder.
+    A value that begins with `~` is a path; `~` is the home folder.
 
     Args:
-        config: config.yaml, with what the command line changed.
+        config: config.yaml, with the changes of the command line.
         schema: schemas/config.schema.yaml.
 
     Returns:
-        dict with dataset, scale, preset, seed and the sections, and
+        a dict with dataset, scale, preset, seed and the sections, and
 
-        * `trainings`: per row of Table 2, its trainings by name, each with its number of `said.seeds`. The first bears
-            the variant's name and stands for it, the others are called <variant>_seed<number>.
-        * `variants`: per training, its complete `said` section without the seeds, so that one more seed changes
-            nothing about those there are.
-        * `refused_edits`: per entry of `edits` that cannot be used, a line for each of its faults; `edits` has the
-            others. A wrong one stops itself alone.
+        * `trainings`: for each row of Table 2, its trainings by name, each with its number from `said.seeds`. The
+            first has the variant's name and stands for it; the others are called <variant>_seed<number>.
+        * `variants`: for each training, its complete `said` section without the seeds, so that adding a seed leaves
+            the existing trainings as they are.
+        * `refused_edits`: for each entry of `edits` that cannot be used, a line for each of its faults; `edits` holds
+            the others. A wrong entry stops nothing but itself.
 
-        Numbers have the type that the schema gives them, however they are written.
+        Every number has the type that the schema gives it, however it is written.
 
     Raises:
         ConfigError: naming every wrong key at once.
@@ -81,37 +83,39 @@ def resolve(config: Mapping, schema: Mapping) -> dict:
     return resolved
 
 
-def _without_wrong_edits(config: Mapping, schema: Mapping) -> tuple[dict, dict[str, list[str]]]:
-    """The configuration with those of its edits that the schema admits, and the faults of each of the others."""
+def _without_wrong_edits(
+    config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The configuration with only the edits that the schema admits, and the faults of each of the others."""
     edits = config.get("edits")
     if not isinstance(edits, Mapping):
         return dict(config), {}
     part = {"$defs": schema["$defs"], "properties": {"edits": schema["properties"]["edits"]}}
-    kept: dict[str, Mapping] = {}
-    refused = {}
+    admitted: dict[str, Mapping[str, Any]] = {}
+    refused: dict[str, list[str]] = {}
     for name, entry in edits.items():
-        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*kept, name], "edits."))
+        faults = _faults({"edits": {name: entry}}, part) or list(find_clashes([*admitted, name], "edits."))
         if faults:
             refused[str(name)] = faults
         else:
-            kept[name] = entry
-    return {**config, "edits": kept}, refused
+            admitted[name] = entry
+    return {**config, "edits": admitted}, refused
 
 
-def validate(config: Mapping, schema: Mapping) -> None:
-    """Check a configuration as written against the schema.
+def validate(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check a configuration, as it is written, against the schema.
 
     Raises:
-        ConfigError: one line per fault: the key's place, what is wrong, the nearest right name.
+        ConfigError: a line for each fault: the place of the key, what is wrong, and the nearest right name.
     """
     _raise(_faults(config, schema))
 
 
-def _faults(config: Mapping, schema: Mapping) -> list[str]:
-    """A line per fault of a configuration as written."""
+def _faults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """A line for each fault of a configuration as it is written."""
     errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
     faults += [line for error in errors for line in _explain(error, schema)]
-    # 3.0e+200 is whole, and no count.
+    # 3.0e+200 is a whole number, but too large to be a count.
     faults = faults or list(find_unusable(with_types(config, schema, schema)))
     return list(dict.fromkeys(faults))
 
@@ -121,8 +125,10 @@ def _raise(faults: Iterable[str]) -> None:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iterator[jsonschema.ValidationError]:
-    """As JSON Schema means it: to Python alone, `$` is before a line end too."""
+def _pattern(
+    validator: object, pattern: str, instance: object, schema: Mapping[str, Any]
+) -> Iterator[jsonschema.ValidationError]:
+    """A pattern as JSON Schema means it; Python alone would let `$` match before a final line break."""
     if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
@@ -130,43 +136,46 @@ def _pattern(validator, pattern: str, instance: object, schema: Mapping) -> Iter
 _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 
 
-def _explain(error: jsonschema.ValidationError, schema: Mapping) -> Iterator[str]:
-    """Readable lines of one schema error."""
+def _explain(error: jsonschema.ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
+    """A schema error as readable lines."""
+    violated: Any = error.schema
+    instance: Any = error.instance
+    required: Any = error.validator_value
     place = ".".join(str(part) for part in error.absolute_path)
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        allowed = list(_properties(error.schema, schema))
-        for key in error.instance:
+        allowed = list(_properties(violated, schema))
+        for key in instance:
             if key not in allowed:
                 yield f"{join(place, key)}: unknown key{nearest(str(key), allowed)}"
     elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
+        for key in required:
+            if key not in instance:
                 yield f"{join(place, key)}: missing; copy it from the config.yaml that came with the workflow"
     elif "propertyNames" in error.absolute_schema_path:
-        yield f"{join(place, error.instance)}: not a usable name{_describe(error.schema)}"
-    elif error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
-        number = float(error.instance)
+        yield f"{join(place, instance)}: not a usable name{_describe(violated)}"
+    elif error.validator == "type" and isinstance(instance, str) and _is_number(instance):
+        number = float(instance)
         written = f"{number:.0f}" if number.is_integer() else f"{number:.6e}, with point and sign"
-        yield f"{place}: {error.instance!r} is text to YAML; write {written}"
+        yield f"{place}: {instance!r} is text to YAML; write {written}"
     else:
-        yield f"{place}: {error.message}{_describe(error.schema)}"
+        yield f"{place}: {error.message}{_describe(violated)}"
 
 
-def _properties(schema: Mapping, root: Mapping) -> dict:
-    """The keys that an object schema allows, through its references."""
+def _properties(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that an object schema allows, those of its references included."""
     return follow(schema, root).get("properties", {})
 
 
-def _expand(value):
-    """A copy in which every text that begins with `~` has the home folder instead."""
+def _expand(value: Any) -> Any:
+    """A copy in which `~` at the beginning of a text is replaced by the home folder."""
     if isinstance(value, Mapping):
-        return {key: _expand(one) for key, one in value.items()}
+        return {key: _expand(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_expand(one) for one in value]
+        return [_expand(inner) for inner in value]
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
-def _describe(schema: Mapping) -> str:
+def _describe(schema: Mapping[str, Any]) -> str:
     return f" ({schema['description']})" if "description" in schema else ""
 
 
@@ -177,15 +186,15 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _complete(resolved: Mapping, schema: Mapping) -> None:
-    """Every key of every section has a value: a key deleted from config.yaml is named, not guessed."""
+def _complete(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Require a value for every key of every section: a key deleted from config.yaml is named, not guessed."""
     missing = [
         line for section in SECTIONS for line in _absent(resolved[section], schema["$defs"][section], schema, section)
     ]
     _raise(missing)
 
 
-def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Iterator[str]:
+def _absent(value: Mapping[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], place: str) -> Iterator[str]:
     for key, inner in _properties(schema, root).items():
         if key not in value:
             yield f"{place}.{key}: missing; copy it from the config.yaml that came with the workflow"
@@ -193,13 +202,17 @@ def _absent(value: Mapping, schema: Mapping, root: Mapping, place: str) -> Itera
             yield from _absent(value[key], inner, root, f"{place}.{key}")
 
 
-def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str, dict[str, int]], dict[str, dict]]:
-    """What `resolve` calls trainings and variants.
+def _trainings(
+    said: Mapping[str, Any], variants: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, Any]]]:
+    """What `resolve` returns as `trainings` and `variants`.
 
     Raises:
-        ConfigError: a further training would have the name of a variant.
+        ConfigError: a training with a further seed would have the name of another variant.
     """
-    trainings, settings, faults = {}, {}, []
+    trainings: dict[str, dict[str, int]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    faults: list[str] = []
     for variant, block in variants.items():
         merged = merge(said, block)
         first, *others = merged.pop("seeds")
@@ -211,8 +224,8 @@ def _trainings(said: Mapping, variants: Mapping[str, Mapping]) -> tuple[dict[str
     return trainings, settings
 
 
-def _consistent(resolved: Mapping) -> None:
-    """What no schema can say: each speaker has one role, and numbers that bound each other do."""
+def _consistent(resolved: Mapping[str, Any]) -> None:
+    """Check what no schema can: that each speaker has one role, and that values fit each other."""
     faults = list(find_braces({section: resolved[section] for section in SECTIONS}))
     for dataset in ("synthetic", "vocaset"):
         split = resolved[dataset]["split"]
@@ -252,7 +265,7 @@ def _consistent(resolved: Mapping) -> None:
     tests = resolved[resolved["dataset"]]["split"]["test"]
     if resolved["figures"]["blendshapes_of"] >= len(tests):
         faults.append(f"figures.blendshapes_of: there are {len(tests)} test speakers, counted from 0")
-    if resolved["dataset"] == "synthetic":  # what another dataset holds is seen when it is read
+    if resolved["dataset"] == "synthetic":  # what another dataset holds is known only when it is read
         count, figures = resolved["synthetic"]["sentences"]["test"], resolved["figures"]
         shown = {"demo_sentence": [figures["demo_sentence"]], "comparison_sentences": figures["comparison_sentences"]}
         for key, numbers in shown.items():
@@ -262,12 +275,12 @@ def _consistent(resolved: Mapping) -> None:
     _raise(faults)
 
 
-def _clashing_downloads(resolved: Mapping) -> Iterator[str]:
-    """Two names for one file in the folder of downloads or in the one of archives, checksums among them."""
+def _clashing_downloads(resolved: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each pair of names that would be one file among the downloads or the archives, checksums included."""
     archives = [archive["name"] for archive in resolved["vocaset"]["archives"]]
     for name in dict.fromkeys(archives):
         if archives.count(name) > 1:
-            yield f"vocaset.archives: {name} is there twice; remove one"
+            yield f"vocaset.archives: {name} is listed twice; remove one"
     yield from find_clashes(archives, "vocaset.archives: ")
     files = list(resolved["downloads"]["files"])
     yield from find_clashes(files, "downloads.files.", taken=["vocaset", *(f"{name}{CHECKSUM}" for name in files)])

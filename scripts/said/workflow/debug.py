@@ -1,4 +1,4 @@
-"""A script's `snakemake` object without a run, so that the script can be stepped through in a debugger.
+"""The `snakemake` object of a script without a run, to step through the script in a debugger.
 
 PYTHONPATH=scripts python -m pdb -m said.workflow.debug train_said variant=base --config scale=smoke
 """
@@ -7,6 +7,7 @@ import argparse
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from snakemake.api import SnakemakeApi
@@ -28,26 +29,28 @@ from said.running.console import nearest
 ROOT = Path(__file__).parents[3]
 
 
-def mock_snakemake(rule: str, config: Mapping | None = None, cores: int = 1, **wildcards: str) -> Snakemake:
-    """What Snakemake gives the script of a rule: input, output, params, log, threads, resources, wildcards, config.
+def mock_snakemake(rule: str, config: Mapping[str, Any] | None = None, cores: int = 1, **wildcards: str) -> Snakemake:
+    """What Snakemake passes to the script of a rule: input, output, params, log, threads, resources, wildcards, config.
 
-    Nothing runs and nothing is written. Inputs need not exist; make them with Snakemake first. Paths begin in the
-    current folder.
+    Nothing runs and nothing is written. The inputs need not exist for this; to run the script, make them with
+    Snakemake first. Paths are relative to the current folder.
 
     Args:
         rule: its name.
-        config: what `--config` would change.
-        cores: of the run, which bound a job's threads.
+        config: what `--config` would set.
+        cores: of the run; they limit the threads of a job.
         wildcards: of the rule; `run` follows from the configuration.
 
     Raises:
-        ValueError: there is no such rule in this configuration, or its wildcards are others.
+        ValueError: this configuration has no such rule, or the rule has other wildcards.
     """
     return _job(rule, config or {}, cores, wildcards)[0]
 
 
-def _job(name: str, config: Mapping, cores: int, wildcards: Mapping[str, str]) -> tuple[Snakemake, Path | None]:
-    """The object, and the rule's script."""
+def _job(
+    name: str, config: Mapping[str, Any], cores: int, wildcards: Mapping[str, str]
+) -> tuple[Snakemake, Path | None]:
+    """The object, and the path of the rule's script; None where it has none."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=cores),
@@ -67,13 +70,14 @@ def _job(name: str, config: Mapping, cores: int, wildcards: Mapping[str, str]) -
         if given.keys() != expected:
             raise ValueError(f"rule {name} has the wildcards {sorted(expected)}, not {sorted(given)}")
         job = Job(rule, DAG(workflow, rules=[rule]), given)
-        files = (job.input, job.output, job.params, job.wildcards)
+        params: Any = job.params
+        files = (job.input, job.output, params, job.wildcards)
         mocked = Snakemake(*files, job.threads, job.resources, job.log, workflow.globals["config"], name, None)
     return mocked, ROOT / "rules" / rule.script if rule.script else None
 
 
 def main() -> None:
-    """Run a rule's script here, in this process."""
+    """Run the script of a rule in this process."""
     about = "Run the script of a rule in this process, for a debugger."
     parser = argparse.ArgumentParser(prog="python -m said.workflow.debug", description=about)
     parser.add_argument("rule")

@@ -1,22 +1,22 @@
-"""Names of the configuration that become names of files: which are taken, and which a file system holds for one."""
+"""Names from the configuration that become file names: which are taken, and which a file system cannot tell apart."""
 
 from collections.abc import Iterable, Iterator
 
 SPEAKERS = ("quality", "regions")
-"""No speakers: coefficients/quality and blendshapes/regions.npz stand beside theirs."""
+"""Not for speakers: coefficients/quality and blendshapes/regions.npz are beside their files."""
 METHODS = ("ground_truth", "oracle", "truth")
-"""No variants: they are or name other things that are measured."""
+"""Not for variants: other methods and measurements have these names."""
 CHECKSUM = ".sha256"
-"""What is appended to the name of a download for its checksum's."""
+"""Suffix of the file beside a download that holds its checksum."""
 
 
 def find_clashes(names: Iterable[str], place: str, taken: Iterable[str] = ()) -> Iterator[str]:
-    """A line for each name that is taken, or differs from one before by small and capital letters alone.
+    """A line for each name that is taken, or differs from an earlier one only in upper and lower case.
 
-    Some file systems, macOS's among them, hold two such names for one file.
+    To some file systems, macOS's among them, two such names are one file.
 
     Args:
-        names: in their order; the same one again is no clash.
+        names: in their order; the same name again is no clash.
         place: what a line begins with, before the name.
         taken: names that are in use already.
     """
@@ -25,6 +25,6 @@ def find_clashes(names: Iterable[str], place: str, taken: Iterable[str] = ()) ->
     for name in dict.fromkeys(names):
         other = before.setdefault(name.casefold(), name)
         if name.casefold() in taken:
-            yield f"{place}{name}: the workflow has {taken[name.casefold()]!r} of its own; choose another name"
+            yield f"{place}{name}: the workflow itself uses {taken[name.casefold()]!r}; choose another name"
         elif other != name:
-            yield f"{place}{name}: one file with {other!r} where capital letters do not count; rename one of them"
+            yield f"{place}{name}: the same file as {other!r} where upper and lower case do not differ; rename one"

@@ -1,6 +1,6 @@
-"""The path of the project's folder: what may be in it, and what Snakemake does with it in a shell.
+"""The path of the project's folder: which characters it may have, and how Snakemake must quote it for a shell.
 
-`python -m said.workflow.paths` refuses the current folder where it has to be; it needs nothing installed.
+`python -m said.workflow.paths` refuses an unusable current folder; it needs nothing installed.
 """
 
 import functools
@@ -8,33 +8,34 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from typing import Any
 
 _REFUSED = '"$`\\:%{}'
-"""What Snakemake's formats, sbatch's file names, a shell's quotes and Python's venv take for their own."""
+"""Characters with a meaning of their own in Snakemake's formats, sbatch's file names, shell quotes or Python's venv."""
 
 
 class PathError(ValueError):
-    """A path cannot be worked with; says what to do."""
+    """A path cannot be used; the message says what to do."""
 
 
 def require_usable(*paths: str | os.PathLike[str]) -> None:
-    """Refuse a path with characters that one of the programs on the way takes for its own.
+    """Refuse a path with characters that have a meaning of their own in one of the programs involved.
 
     Raises:
         PathError: names the path and the character.
     """
-    for path in map(os.fspath, paths):
+    for given in paths:
+        path = os.fspath(given)
         for character in path:
             if character in _REFUSED or not character.isprintable():
                 raise PathError(
-                    f"{path!r}: the path holds {character!r}, which Snakemake, a shell or Python would take for "
-                    "something else. Move or rename the folder; spaces, apostrophes and letters of any language may be "
-                    "in its name"
+                    f"{path!r}: the path contains {character!r}, which means something else to Snakemake, a shell or "
+                    "Python. Move or rename the folder; spaces, apostrophes and letters of any language are fine"
                 )
 
 
 def mend_snakemake() -> None:
-    """Have Snakemake quote the path of Python, which it hands to a shell as it is."""
+    """Make Snakemake quote the path of Python, which it passes to a shell as it is."""
     if shlex.quote(sys.executable) == sys.executable:
         return
     from snakemake.executors import local
@@ -47,8 +48,8 @@ def mend_snakemake() -> None:
         return
 
     @functools.wraps(execute)
-    def quoting(script, command: str, **values):
-        return execute(script, command, **{k: shlex.quote(v) if k == "py_exec" else v for k, v in values.items()})
+    def quoting(self: PythonScript, cmd: str, **kwargs: Any) -> Any:
+        return execute(self, cmd, **{k: shlex.quote(v) if k == "py_exec" else v for k, v in kwargs.items()})
 
     PythonScript._execute_cmd = quoting
     for executor in (local.Executor, JobStep, RemoteExecutor):
@@ -57,7 +58,7 @@ def mend_snakemake() -> None:
 
 def _quoted(path: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(path)
-    def quoted(executor) -> str:
+    def quoted(executor: object) -> str:
         return shlex.quote(path(executor))
 
     return quoted

@@ -1,10 +1,10 @@
-"""Seconds that each unit of a job takes (`said.workflow.work`), where nothing was measured yet.
+"""Seconds that each unit of a job takes (`said.workflow.work`) where nothing has been measured yet.
 
-On a CPU: measured on two shared cores of an x86 server of the 2020s, a thread for each job. What a job takes in any
-case is from a run of the synthetic dataset at `smoke` scale, all else from one at `demo` scale; large units are from
-the programs in workflow_tests/benchmarks.
+CPU: measured on two shared cores of an x86 server of the 2020s, with one thread per job. What a job takes in any case
+is from a run of the synthetic dataset at `smoke` scale, the rest from one at `demo` scale; large units are from the
+programs in workflow_tests/benchmarks.
 
-On a GPU: nothing was measured. They are what a card of 10 TFLOP/s may reach.
+GPU: not measured; what a card of 10 TFLOP/s may reach.
 """
 
 GPU = {
@@ -17,7 +17,7 @@ GPU = {
     "large call": 2.3e-4,
     "large film": 1.4,
 }
-"""Take the place of a rule's own on a GPU, where samples share a call."""
+"""By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
 CPU = {
     # data
@@ -43,7 +43,7 @@ CPU = {
     # lip-sync
     "train_syncnet": {"job": 5.8, "film": 0.13, "step": 0.22},
     "measure_sync": {"job": 5.6, "film": 0.13, "large film": 5.1},
-    "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # and the speech is moved to twelve places
+    "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # the speech is moved to twelve places besides
     # evaluation
     "ground_truth": {"job": 0.85},
     "evaluate_method": {"job": 3.3, "sequence": 0.06},

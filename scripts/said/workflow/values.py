@@ -1,48 +1,49 @@
-"""Values of the configuration: what none may be, and the one type that each number has."""
+"""Values of the configuration: what no value may be, and the type that each number has."""
 
 import math
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 LARGEST = 2**63
-"""Whole numbers stay below, so that they fit in 64 bits."""
+"""Whole numbers must be below this, to fit in 64 bits."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def join(place: str, key: object) -> str:
-    """How messages call a key of what is at a place."""
+    """The name that messages use for a key in the mapping at a place."""
     if not re.fullmatch(r"\w+", str(key)):
         return f"{place}[{key!r}]"
     return f"{place}.{key}" if place else str(key)
 
 
 def find_unusable(value: object, place: str = "") -> Iterator[str]:
-    """A line for each key and value that no setting can have, whatever it is of.
+    """A line for each key and value that no setting may have.
 
-    Keys have to be text, which YAML makes no number, date or truth value of. Text is of one line, without control
-    characters. Numbers are finite, and whole ones fit in 64 bits.
+    Keys must be text, not what YAML reads as a number, a date or a truth value. Text must be one line without control
+    characters. Numbers must be finite, and whole ones fit in 64 bits.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
                 yield f"{place or 'top level'}: the key {key!r} is not text to YAML; write it in quotes"
             elif _UNPRINTABLE.search(key):
-                yield f"{join(place, key)}: a key with a line end or a control character; write it without"
+                yield f"{join(place, key)}: the key has a line break or a control character; remove it"
             else:
                 yield from find_unusable(inner, join(place, key))
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from find_unusable(inner, f"{place}.{index}")
     elif isinstance(value, str) and _UNPRINTABLE.search(value):
-        yield f"{place}: {value!r} has a line end or a control character; write it without"
+        yield f"{place}: {value!r} has a line break or a control character; remove it"
     elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{place}: {value} is no number to compute with; write a finite one"
+        yield f"{place}: {value} is not a finite number; write a finite one"
     elif isinstance(value, int) and abs(value) >= LARGEST:
         yield f"{place}: a whole number that does not fit in 64 bits; write a smaller one"
 
 
 def find_braces(value: object, place: str = "") -> Iterator[str]:
-    """A line for each text with braces, which Snakemake takes for wildcards wherever a path has them."""
+    """A line for each text with braces, which Snakemake takes for wildcards in any path."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from find_braces(inner, join(place, key))
@@ -50,16 +51,16 @@ def find_braces(value: object, place: str = "") -> Iterator[str]:
         for index, inner in enumerate(value):
             yield from find_braces(inner, f"{place}.{index}")
     elif isinstance(value, str) and re.search("[{}]", value) and place != "vocaset.url":
-        yield f"{place}: {value!r} has braces, which Snakemake takes for wildcards; rename it, or name a link to it"
+        yield f"{place}: {value!r} has braces, which Snakemake takes for wildcards; rename it, or give a link to it"
 
 
-def with_types(value: object, schema: Mapping, root: Mapping) -> object:
-    """A copy in which each number has the type that the schema gives it: for a count 3.0 is 3, for a weight 2 is 2.0.
+def with_types(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """A copy in which each number has the type that the schema gives it: a count of 3.0 is 3, a weight of 2 is 2.0.
 
-    So neither a result nor a digest of settings depends on how a number is written.
+    Thus neither a result nor a digest of settings depends on how a number is written.
 
     Args:
-        value: what the schema accepts.
+        value: anything that the schema accepts.
         schema: the part of the schema that describes it.
         root: the whole schema.
     """
@@ -81,8 +82,8 @@ def with_types(value: object, schema: Mapping, root: Mapping) -> object:
     return value
 
 
-def follow(schema: Mapping, root: Mapping) -> dict:
-    """A schema with what its `$ref` refers to; its own words win, and its properties are joined."""
+def follow(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema merged with the target of its `$ref`: its own keywords win, and the properties of both are joined."""
     if "$ref" not in schema:
         return dict(schema)
     target = root
@@ -96,7 +97,7 @@ def follow(schema: Mapping, root: Mapping) -> dict:
     return joined
 
 
-def _types(schema: Mapping, root: Mapping) -> Iterator[str]:
+def _types(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     kind = schema.get("type", [])
     yield from [kind] if isinstance(kind, str) else kind
     for choice in schema.get("oneOf", ()):

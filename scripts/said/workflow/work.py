@@ -1,12 +1,13 @@
-"""How much there is to do in a job: the units that its time grows with, counted from its settings.
+"""The work in a job: the units that its time is proportional to, counted from its settings.
 
-Units are sentences, optimisation steps, samples and the like. Units of models of the paper's size have names of their
-own, "large step" beside "step". A rule without an entry in `WORK` costs the same each time. No sentence is taken to be
-missing.
+Units are sentences, optimisation steps, samples and the like. Those of models of the paper's size have names of their
+own, "large step" beside "step". A rule without an entry in `WORK` costs the same every time. The counts assume that no
+sentence is missing.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class Job:
     """A job of the workflow, planned or done.
 
     Attributes:
-        name: of its benchmark file without suffix, which tells it from other jobs of the rule: train_said/base.
-        wildcards, params: as the rule has them.
+        rule: name of its rule.
+        name: of its benchmark file without the suffix, as train_said/base: unique among the jobs of a run.
+        wildcards, params: those of the rule.
         threads: CPU cores that it reserves.
         gpu: whether it computes on a GPU.
     """
@@ -23,62 +25,63 @@ class Job:
     rule: str
     name: str
     wildcards: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     gpu: bool = False
 
 
-def work(job: Job, config: Mapping) -> dict[str, float]:
-    """Number of each unit in a job; of `job`, which stands for what it costs in any case, there is 1.
+def work(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """The number of each unit in a job; of `job`, the unit for what any job costs, there is 1.
 
     Args:
-        config: resolved, of the run that the job belongs to.
+        job: the job.
+        config: of its run, resolved.
 
     Raises:
-        KeyError: the job's settings lack what its rule counts by.
+        KeyError: the settings of the job lack what its work is counted from.
     """
     return {"job": 1.0} | (WORK[job.rule](job, config) if job.rule in WORK else {})
 
 
-def _sentences(config: Mapping, *roles: str) -> int:
-    """Sentences of all speakers of the roles."""
+def _sentences(config: Mapping[str, Any], *roles: str) -> int:
+    """Number of sentences of all speakers with these roles."""
     dataset = config[config["dataset"]]
     each = dataset["sentences"]
     return sum(len(dataset["split"][role]) * (each if isinstance(each, int) else each[role]) for role in roles)
 
 
-def _sentences_of(config: Mapping, speaker: str) -> int:
+def _sentences_of(config: Mapping[str, Any], speaker: str) -> int:
     for role, speakers in config[config["dataset"]]["split"].items():
         if speaker in speakers:
             return _sentences(config, role) // len(speakers)
     raise KeyError(speaker)
 
 
-def _steps(settings: Mapping, config: Mapping) -> int:
-    """An epoch sees a window of every training sentence."""
+def _steps(settings: Mapping[str, Any], config: Mapping[str, Any]) -> int:
+    """Steps of a training: in an epoch it sees one window of every training sentence."""
     return settings["epochs"] * -(-_sentences(config, "train") // settings["batch_size"])
 
 
 def _large(width: int) -> str:
-    """Whether a denoiser is wider than the demonstration's, as the paper's is, told as the beginning of a unit."""
+    """Prefix of the units of a denoiser that is wider than the demonstration's, as the paper's is."""
     return "large " if width > 64 else ""
 
 
-def _fit_coefficients(job: Job, config: Mapping) -> dict:
-    """The paper's solver is another program altogether."""
+def _fit_coefficients(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Sentences; the paper's solver is a different program, with a unit of its own."""
     unit = "sentence" if job.params["solver"] == "banded" else "cvxopt sentence"
     return {unit: _sentences_of(config, job.wildcards["speaker"])}
 
 
-def _speech_encoder(job: Job, config: Mapping) -> dict:
+def _speech_encoder(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     if job.params["settings"]["source"] == "pretrained":
         return {"download": 1}
     settings = job.params["settings"]["stand_in"]
     return {"utterance": settings["utterances"], "step": settings["steps"]}
 
 
-def _train_said(job: Job, config: Mapping) -> dict:
-    """What a step costs is mostly what the speech encoder does in it: learn, encode a window, or nothing."""
+def _train_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Steps; their cost depends mostly on what the speech encoder does: learn, encode a window, or nothing."""
     settings = job.params["settings"]
     large = "large " if config["speech_encoder"]["source"] == "pretrained" else _large(settings["width"])
     if settings["encoder"] == "finetuned":
@@ -88,54 +91,54 @@ def _train_said(job: Job, config: Mapping) -> dict:
     return {f"{large}{encoder}step": _steps(settings, config)}
 
 
-def _sampling(job: Job, config: Mapping, variant: str, samples: int) -> dict:
-    """A call of the denoiser for each step of a sample, and with guidance another."""
+def _sampling(job: Job, config: Mapping[str, Any], variant: str, samples: int) -> dict[str, float]:
+    """Calls of the denoiser: one for each step of a sample, two with guidance."""
     settings = job.params["settings"]
     unguided = settings["guidance"] <= 1 if settings["guidance_off_at_one"] else settings["guidance"] == 0
     unit = f"{_large(config['variants'][variant]['width'])}call"
     return {unit: samples * settings["steps"] * (1 if unguided else 2)}
 
 
-def _sample_said(job: Job, config: Mapping) -> dict:
+def _sample_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     samples = _sentences_of(config, job.wildcards["speaker"]) * job.params["settings"]["samples"]
     return _sampling(job, config, job.wildcards["variant"], samples)
 
 
-def _edit_said(job: Job, config: Mapping) -> dict:
+def _edit_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return _sampling(job, config, job.params["entry"].get("variant", next(iter(config["variants"]))), 1)
 
 
-def _films(config: Mapping, films: float) -> dict:
-    """Films of a sentence each, rendered and seen by SyncNet; the published one's pictures are the larger ones."""
+def _films(config: Mapping[str, Any], films: float) -> dict[str, float]:
+    """Films of one sentence each, rendered and shown to SyncNet; the published one's pictures are larger."""
     return {"large film" if config["lipsync"]["weights"] == "published" else "film": films}
 
 
-def _train_syncnet(job: Job, config: Mapping) -> dict:
-    """Every sentence is filmed once."""
+def _train_syncnet(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Films of all sentences, once each, and training steps."""
     return {"film": _sentences(config, "train", "validation"), "step": _steps(job.params["settings"], config)}
 
 
-def _samples(job: Job, config: Mapping) -> int:
-    """Sequences for each test sentence that a method has."""
+def _samples(job: Job, config: Mapping[str, Any]) -> int:
+    """Sequences that a method has for each test sentence."""
     return 1 if job.wildcards["method"] == "ground_truth" else config["sampling"]["samples"]
 
 
-def _measure_sync(job: Job, config: Mapping) -> dict:
+def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     filmed = min(_samples(job, config), job.params["samples"] or config["sampling"]["samples"])
     return _films(config, _sentences(config, "test") * filmed)
 
 
-def _sequences(job: Job, config: Mapping) -> dict:
+def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
 
 
-def _spoken(job: Job, config: Mapping) -> dict:
+def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
-WORK: dict[str, Callable[[Job, Mapping], dict]] = {
+WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
-    "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and filmed
+    "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and animated
     "inspect_vocaset": _spoken,  # every frame is read
     "vocaset_sequences": _spoken,  # every frame is read and written
     "fit_coefficients": _fit_coefficients,
@@ -147,11 +150,11 @@ WORK: dict[str, Callable[[Job, Mapping], dict]] = {
     "train_syncnet": _train_syncnet,
     "measure_sync": _measure_sync,
     "prove_sync": lambda job, config: _films(config, _sentences(config, "validation", "test")),
-    "evaluate_method": _sequences,  # each is encoded, and its latents are in the mixtures
-    # Each take is a sentence filmed and its coefficients fitted.
+    "evaluate_method": _sequences,  # each is encoded, and its latents go into the mixtures
+    # For each take a sentence is animated, and coefficients are fitted to it.
     "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
 }
-"""What the time of a rule's jobs grows with."""
+"""By rule: counts the units of a job."""

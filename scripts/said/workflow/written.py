@@ -1,28 +1,29 @@
-"""The configuration as it is written: what Snakemake's own readers pass over or misread in files and in --config."""
+"""The configuration as it is written: what Snakemake's own readers overlook or misread in files and in --config."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from said.workflow.config import ConfigError, merge
 from said.workflow.values import join
 
-# libyaml, where PyYAML was built with it, takes 5 ms for config.yaml; each job reads it again.
+# With libyaml, config.yaml takes 5 ms, and every job reads it again.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterable[str] | None) -> None:
-    """YAML and JSON have the last of two equal keys win, without a word: a row of Table 2 would be gone.
+    """Refuse equal keys, of which YAML and JSON silently keep the last: a row of Table 2 would be lost.
 
     Args:
-        files: config.yaml and those of --configfile.
+        files: config.yaml and the files given with --configfile.
         arguments: what follows --config, as `key=value`.
 
     Raises:
-        ConfigError: naming each key that a mapping has twice, with both lines.
+        ConfigError: names each key that a mapping has twice, with both lines.
     """
     faults = [
         f"{file}: {place} is there twice, in line {first} and in line {second}; {_remedy(place)}"
@@ -33,22 +34,22 @@ def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterab
     for key, text in _split(arguments):
         try:
             faults += [f"--config: {place} is there twice; {_remedy(place)}" for place, *_ in _repeated(text, key)]
-            if not isinstance(yaml.load(text, _LOADER), Mapping):  # mappings are laid over each other
+            if not isinstance(yaml.load(text, _LOADER), Mapping):  # mappings are merged
                 faults += [f"--config: {key} is there twice; {_remedy(key)}"] * (key in plain)
                 plain.add(key)
         except yaml.YAMLError:
-            pass  # text to Snakemake, and looked at by the schema
+            pass  # Snakemake takes it for text, and the schema checks it
     if faults:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def with_arguments(config: Mapping, arguments: Iterable[str] | None) -> dict:
-    """The configuration with the mappings and lists of --config read as config.yaml's are.
+def with_arguments(config: Mapping[str, Any], arguments: Iterable[str] | None) -> dict[str, Any]:
+    """The configuration with the mappings and lists of --config read as those of config.yaml are.
 
-    Snakemake gives each number, truth value and null inside them as text.
+    Snakemake turns every number, truth value and null inside them into text.
 
     Args:
-        config: as Snakemake has it, the arguments laid over the files.
+        config: as Snakemake read it, the files overridden by the arguments.
         arguments: what follows --config, as `key=value`.
     """
     config = dict(config)
@@ -73,17 +74,17 @@ def _remedy(place: str) -> str:
 
 
 def _repeated(text: str, place: str = "") -> Iterator[tuple[str, int, int]]:
-    """Place of each key that a mapping of a YAML or JSON text has twice, with the lines of both."""
+    """The place of each key that a mapping in a YAML or JSON text has twice, with both lines."""
     try:
         json.loads(text)
     except ValueError:
         pass
-    else:  # a tab is white space to JSON wherever it stands, and no indentation to YAML
+    else:  # JSON allows a tab as white space anywhere, YAML not as indentation
         text = text.replace("\t", " ")
     seen: set[int] = set()
 
     def walk(node: yaml.Node, place: str) -> Iterator[tuple[str, int, int]]:
-        if id(node) in seen:  # what an alias stands for is looked at where it is written
+        if id(node) in seen:  # the target of an alias is checked where it is written
             return
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -100,7 +101,7 @@ def _repeated(text: str, place: str = "") -> Iterator[tuple[str, int, int]]:
 
     try:
         root = yaml.compose(text, _LOADER)
-    except yaml.YAMLError:  # libyaml refuses a little of what Snakemake reads without it
+    except yaml.YAMLError:  # libyaml refuses a few texts that PyYAML itself reads
         root = yaml.compose(text, yaml.SafeLoader)
     if root is not None:
         yield from walk(root, place)
