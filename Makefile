@@ -31,7 +31,7 @@ test: lint docs
 lint: $(VENV)/.installed-test
 	$(BIN)/python -m ruff check scripts workflow_tests docs setup.py
 	$(BIN)/python -m ruff format --check --quiet scripts workflow_tests docs setup.py
-	$(BIN)/snakefmt --check --quiet Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-logo --verbose 2>&1 | tail -n 20
 	$(BIN)/basedpyright --level error
 	$(BIN)/python -m snakemake --lint --quiet

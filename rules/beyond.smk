@@ -11,19 +11,19 @@ rule measure_motion:
         generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
     output:
         "results/{run}/motion/{method}.json",
-    params:
-        code=code("measure_motion.py"),
     log:
         "results/{run}/logs/measure_motion/{method}.log",
     benchmark:
         "results/{run}/benchmarks/measure_motion/{method}.tsv"
-    message:
-        "Measuring the meshes of {wildcards.method}"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("measure_motion.py"),
+    message:
+        "Measuring the meshes of {wildcards.method}"
     script:
         "../scripts/measure_motion.py"
 
@@ -50,18 +50,18 @@ rule table2_beyond:
             labels={"table": "Beyond the paper", "as": "page"},
         ),
         metadata="results/table2_beyond.csv-metadata.json",
+    log:
+        f"results/{RUN}/logs/table2_beyond.log",
+    localrule: True
+    conda:
+        "../envs/said.yaml"
     params:
         measures=["lip_vertex_error_mm", "upper_face_dynamics_mm", "beat_consistency"]
         + ["av_offset", "av_confidence", "multimodality", "fd", "wind_mean"],
         trainings={variant: list(trainings) for variant, trainings in config["trainings"].items()},
         provenance=PROVENANCE,
         code=code("table2_beyond.py"),
-    log:
-        f"results/{RUN}/logs/table2_beyond.log",
     message:
         "What the paper does not report"
-    localrule: True
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/table2_beyond.py"

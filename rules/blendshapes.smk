@@ -7,19 +7,19 @@ rule find_regions:
         template=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS[0]),
     output:
         "results/{run}/blendshapes/regions.npz",
-    params:
-        code=code("find_regions.py"),
     log:
         "results/{run}/logs/find_regions.log",
     benchmark:
         "results/{run}/benchmarks/find_regions.tsv"
-    message:
-        "Finding eyeballs, ears, back of the head and neck"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("find_regions.py"),
+    message:
+        "Finding eyeballs, ears, back of the head and neck"
     script:
         "../scripts/find_regions.py"
 
@@ -32,19 +32,19 @@ rule find_correspondence:
         regions="results/{run}/blendshapes/regions.npz",
     output:
         "results/{run}/blendshapes/correspondence/{speaker}.npz",
-    params:
-        code=code("find_correspondence.py"),
     log:
         "results/{run}/logs/find_correspondence/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/find_correspondence/{speaker}.tsv"
-    message:
-        "Deforming the source face onto {wildcards.speaker}"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("find_correspondence.py"),
+    message:
+        "Deforming the source face onto {wildcards.speaker}"
     script:
         "../scripts/find_correspondence.py"
 
@@ -57,19 +57,19 @@ rule transfer_blendshapes:
         correspondence=correspondence,
     output:
         "results/{run}/blendshapes/{speaker}.npz",
-    params:
-        code=code("transfer_blendshapes.py"),
     log:
         "results/{run}/logs/transfer_blendshapes/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/transfer_blendshapes/{speaker}.tsv"
-    message:
-        "Transferring the 32 blendshapes to {wildcards.speaker}"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("transfer_blendshapes.py"),
+    message:
+        "Transferring the 32 blendshapes to {wildcards.speaker}"
     script:
         "../scripts/transfer_blendshapes.py"
 
@@ -79,19 +79,19 @@ rule blendshape_residuals:
         "results/{run}/blendshapes/{speaker}.npz",
     output:
         "results/{run}/blendshapes/residuals/{speaker}.npz",
-    params:
-        code=code("blendshape_residuals.py"),
     log:
         "results/{run}/logs/blendshape_residuals/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/blendshape_residuals/{speaker}.tsv"
-    message:
-        "Writing what each blendshape of {wildcards.speaker} adds to the template"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("blendshape_residuals.py"),
+    message:
+        "Writing what each blendshape of {wildcards.speaker} adds to the template"
     script:
         "../scripts/blendshape_residuals.py"
 
@@ -103,19 +103,19 @@ rule blendshape_health:
         blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPEAKERS),
     output:
         "results/{run}/blendshapes/health.csv",
-    params:
-        code=code("blendshape_health.py"),
     log:
         "results/{run}/logs/blendshape_health.log",
     benchmark:
         "results/{run}/benchmarks/blendshape_health.tsv"
-    message:
-        "Looking for inverted triangles, spikes and jaws that open too little"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("blendshape_health.py"),
+    message:
+        "Looking for inverted triangles, spikes and jaws that open too little"
     script:
         "../scripts/blendshape_health.py"
 
@@ -128,19 +128,19 @@ if config["dataset"] == "synthetic":
             truth=expand("results/{{run}}/truth/faces/{speaker}.npz", speaker=SPEAKERS),
         output:
             "results/{run}/blendshapes/truth.csv",
-        params:
-            code=code("blendshape_truth.py"),
         log:
             "results/{run}/logs/blendshape_truth.log",
         benchmark:
             "results/{run}/benchmarks/blendshape_truth.tsv"
-        message:
-            "Comparing the transferred blendshapes with the true ones"
+        conda:
+            "../envs/said.yaml"
         resources:
             mem_mb=growing(1000),
             runtime=growing(5),
-        conda:
-            "../envs/said.yaml"
+        params:
+            code=code("blendshape_truth.py"),
+        message:
+            "Comparing the transferred blendshapes with the true ones"
         script:
             "../scripts/blendshape_truth.py"
 
@@ -151,18 +151,18 @@ rule export_blendshapes:
     output:
         obj=directory("results/{run}/blendshapes/obj/{speaker}"),
         glb="results/{run}/blendshapes/glb/{speaker}.glb",
-    params:
-        code=code("export_blendshapes.py"),
     log:
         "results/{run}/logs/export_blendshapes/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/export_blendshapes/{speaker}.tsv"
-    message:
-        "Writing the blendshapes of {wildcards.speaker} as OBJ and glTF"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("export_blendshapes.py"),
+    message:
+        "Writing the blendshapes of {wildcards.speaker} as OBJ and glTF"
     script:
         "../scripts/export_blendshapes.py"

@@ -10,22 +10,22 @@ rule fit_coefficients:
         coefficients=directory("results/{run}/coefficients/{speaker}"),
         residuals="results/{run}/coefficients/quality/{speaker}.npz",
         quality="results/{run}/coefficients/quality/{speaker}.csv",
+    log:
+        "results/{run}/logs/fit_coefficients/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/fit_coefficients/{speaker}.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         max_step=config["coefficients"]["max_step"],
         solver=config["coefficients"]["solver"],
         ridge=config["coefficients"]["ridge"],
         code=code("fit_coefficients.py"),
-    log:
-        "results/{run}/logs/fit_coefficients/{speaker}.log",
-    benchmark:
-        "results/{run}/benchmarks/fit_coefficients/{speaker}.tsv"
     message:
         "Fitting the coefficients of {wildcards.speaker}"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/fit_coefficients.py"
 
@@ -35,19 +35,19 @@ rule coefficient_std:
         expand("results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"]),
     output:
         "results/{run}/coefficients/std.csv",
-    params:
-        code=code("coefficient_std.py"),
     log:
         "results/{run}/logs/coefficient_std.log",
     benchmark:
         "results/{run}/benchmarks/coefficient_std.tsv"
-    message:
-        "Standard deviation of every coefficient over the training set"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("coefficient_std.py"),
+    message:
+        "Standard deviation of every coefficient over the training set"
     script:
         "../scripts/coefficient_std.py"
 
@@ -59,20 +59,20 @@ rule quality_sheet:
         blendshapes="results/{run}/blendshapes/{speaker}.npz",
     output:
         "results/{run}/coefficients/quality/{speaker}.png",
-    params:
-        max_step=config["coefficients"]["max_step"],
-        code=code("quality_sheet.py"),
     log:
         "results/{run}/logs/quality_sheet/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/quality_sheet/{speaker}.tsv"
-    message:
-        "Drawing how well the blendshapes of {wildcards.speaker} explain the frames"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        max_step=config["coefficients"]["max_step"],
+        code=code("quality_sheet.py"),
+    message:
+        "Drawing how well the blendshapes of {wildcards.speaker} explain the frames"
     script:
         "../scripts/quality_sheet.py"
 
@@ -82,19 +82,19 @@ rule quality_table:
         expand("results/{{run}}/coefficients/quality/{speaker}.csv", speaker=SPEAKERS),
     output:
         "results/{run}/coefficients/quality.csv",
-    params:
-        speakers=SPEAKERS,
-        code=code("quality_table.py"),
     log:
         "results/{run}/logs/quality_table.log",
     benchmark:
         "results/{run}/benchmarks/quality_table.tsv"
-    message:
-        "Collecting how well every sentence is explained"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        speakers=SPEAKERS,
+        code=code("quality_table.py"),
+    message:
+        "Collecting how well every sentence is explained"
     script:
         "../scripts/quality_table.py"

@@ -14,21 +14,21 @@ if config["dataset"] == "synthetic":
             templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
             faces=expand("results/{{run}}/truth/faces/{speaker}.npz", speaker=SPEAKERS),
             source=directory("results/{run}/source"),
-        params:
-            speakers=SPEAKERS,
-            seed=seed("faces"),
-            code=code("synthetic_faces.py"),
         log:
             "results/{run}/logs/synthetic_faces.log",
         benchmark:
             "results/{run}/benchmarks/synthetic_faces.tsv"
-        message:
-            "Modelling {params.speakers} and the source face with its 52 expressions"
+        conda:
+            "../envs/said.yaml"
         resources:
             mem_mb=growing(2000),
             runtime=growing(10),
-        conda:
-            "../envs/said.yaml"
+        params:
+            speakers=SPEAKERS,
+            seed=seed("faces"),
+            code=code("synthetic_faces.py"),
+        message:
+            "Modelling {params.speakers} and the source face with its 52 expressions"
         script:
             "../scripts/synthetic_faces.py"
 
@@ -46,6 +46,15 @@ if config["dataset"] == "synthetic":
         output:
             sequences=directory("results/{run}/corpus/sequences/{speaker}"),
             truth=directory("results/{run}/truth/sequences/{speaker}"),
+        log:
+            "results/{run}/logs/synthetic_sequences/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/synthetic_sequences/{speaker}.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(20),
         params:
             sentences=lambda w: SENTENCES[w.speaker],
             first=lambda w: FIRST_SENTENCE[w.speaker],
@@ -55,22 +64,15 @@ if config["dataset"] == "synthetic":
             noise=config["synthetic"]["noise"],
             seed=seed("speech"),
             code=code("synthetic_sequences.py"),
-        log:
-            "results/{run}/logs/synthetic_sequences/{speaker}.log",
-        benchmark:
-            "results/{run}/benchmarks/synthetic_sequences/{speaker}.tsv"
         message:
             "Letting {wildcards.speaker} say {params.sentences} sentences"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(20),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/synthetic_sequences.py"
 
 elif config["dataset"] == "vocaset":
-    VOCASET_FILES = {key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")}
+    VOCASET_FILES = {
+        key: config["vocaset"][key] for key in ("topology", "landmarks", "head", "arkit", "arkit_landmarks")
+    }
 
     rule inspect_vocaset:
         input:
@@ -78,6 +80,15 @@ elif config["dataset"] == "vocaset":
             own=own_files("vocaset", "topology"),
         output:
             "results/{run}/audit/{speaker}.json",
+        log:
+            "results/{run}/logs/inspect_vocaset/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/inspect_vocaset/{speaker}.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(60),
         params:
             path=VOCASET,
             topology=published(VOCASET_FILES["topology"]),
@@ -85,17 +96,8 @@ elif config["dataset"] == "vocaset":
             tolerance=config["vocaset"]["length_tolerance"],
             limit=UNPACKED,
             code=code("inspect_vocaset.py"),
-        log:
-            "results/{run}/logs/inspect_vocaset/{speaker}.log",
-        benchmark:
-            "results/{run}/benchmarks/inspect_vocaset/{speaker}.tsv"
         message:
             "Looking at everything {wildcards.speaker} has"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(60),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/inspect_vocaset.py"
 
@@ -106,16 +108,16 @@ elif config["dataset"] == "vocaset":
             page=report("results/{run}/audit.html", caption="../report/audit.rst", category="Data"),
             findings="results/{run}/audit/findings.csv",
             sentences=expand("results/{{run}}/audit/sentences/{speaker}.json", speaker=SPEAKERS),
-        params:
-            accept=config["vocaset"]["accept"],
-            code=code("audit_vocaset.py"),
         log:
             "results/{run}/logs/audit_vocaset.log",
-        message:
-            "Judging what was found in VOCASET"
         localrule: True
         conda:
             "../envs/said.yaml"
+        params:
+            accept=config["vocaset"]["accept"],
+            code=code("audit_vocaset.py"),
+        message:
+            "Judging what was found in VOCASET"
         script:
             "../scripts/audit_vocaset.py"
 
@@ -126,15 +128,15 @@ elif config["dataset"] == "vocaset":
             findings="results/{run}/audit/findings.csv",
         output:
             "results/{run}/audit/accepted.txt",
-        params:
-            code=code("accept_vocaset.py"),
         log:
             "results/{run}/logs/accept_vocaset.log",
-        message:
-            "Stopping here if the audit found what is neither known nor accepted"
         localrule: True
         conda:
             "../envs/said.yaml"
+        params:
+            code=code("accept_vocaset.py"),
+        message:
+            "Stopping here if the audit found what is neither known nor accepted"
         script:
             "../scripts/accept_vocaset.py"
 
@@ -147,22 +149,22 @@ elif config["dataset"] == "vocaset":
             topology="results/{run}/corpus/topology.npz",
             templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
             source=directory("results/{run}/source"),
+        log:
+            "results/{run}/logs/vocaset_faces.log",
+        benchmark:
+            "results/{run}/benchmarks/vocaset_faces.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(10),
         params:
             path=VOCASET,
             files={key: published(name) for key, name in VOCASET_FILES.items()},
             limit=UNPACKED,
             code=code("vocaset_faces.py"),
-        log:
-            "results/{run}/logs/vocaset_faces.log",
-        benchmark:
-            "results/{run}/benchmarks/vocaset_faces.tsv"
         message:
             "Reading VOCASET's templates and the ARKit face"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(10),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/vocaset_faces.py"
 
@@ -174,21 +176,21 @@ elif config["dataset"] == "vocaset":
             topology="results/{run}/corpus/topology.npz",
         output:
             sequences=directory("results/{run}/corpus/sequences/{speaker}"),
+        log:
+            "results/{run}/logs/vocaset_sequences/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/vocaset_sequences/{speaker}.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(60),
         params:
             path=VOCASET,
             sentences=config["vocaset"]["sentences"],
             limit=UNPACKED,
             code=code("vocaset_sequences.py"),
-        log:
-            "results/{run}/logs/vocaset_sequences/{speaker}.log",
-        benchmark:
-            "results/{run}/benchmarks/vocaset_sequences/{speaker}.tsv"
         message:
             "Reading the sequences of {wildcards.speaker}"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(60),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/vocaset_sequences.py"

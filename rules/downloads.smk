@@ -12,8 +12,13 @@ UNPACKED = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
 rule download_published:
     output:
         "results/{run}/downloads/{file}.json",
+    log:
+        "results/{run}/logs/download_published/{file}.log",
     wildcard_constraints:
         file="|".join(re.escape(name) for name in PUBLISHED),
+    localrule: True
+    conda:
+        "../envs/said.yaml"
     params:
         source=lambda w: {
             "url": config["downloads"]["sources"][PUBLISHED[w.file]["source"]] + PUBLISHED[w.file]["path"],
@@ -22,13 +27,8 @@ rule download_published:
         },
         limit=UNPACKED,
         code=code("download_published.py"),
-    log:
-        "results/{run}/logs/download_published/{file}.log",
     message:
         "Fetching {wildcards.file}, unless it is here"
-    localrule: True
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/download_published.py"
 
@@ -41,6 +41,11 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
     rule download_vocaset:
         output:
             "results/{run}/downloads/vocaset/{archive}.json",
+        log:
+            "results/{run}/logs/download_vocaset/{archive}.log",
+        localrule: True
+        conda:
+            "../envs/said.yaml"
         params:
             # Credentials are read by the script, from the environment or a file of mode 0600, and stay there.
             archive=lambda w: VOCASET_ARCHIVES[w.archive],
@@ -49,13 +54,8 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             credentials=config["vocaset"]["credentials"],
             limit=UNPACKED,
             code=code("download_vocaset.py"),
-        log:
-            "results/{run}/logs/download_vocaset/{archive}.log",
         message:
             "Fetching VOCASET's {wildcards.archive}, unless it is here"
-        localrule: True
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/download_vocaset.py"
 
@@ -69,19 +69,19 @@ elif config["dataset"] == "vocaset":
             own_release(Path(VOCASET)),
         output:
             "results/{run}/downloads/vocaset.json",
+        log:
+            "results/{run}/logs/check_vocaset.log",
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(60),
         params:
             path=VOCASET,
             limit=UNPACKED,
             code=code("check_vocaset.py"),
-        log:
-            "results/{run}/logs/check_vocaset.log",
         message:
             "Checking the archives of {params.path}"
-        resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/check_vocaset.py"
 

@@ -31,6 +31,15 @@ rule edit_said:
         coefficients="results/{run}/edits/{edit}.csv",
         arrays="results/{run}/edits/{edit}.npz",
         metadata="results/{run}/edits/{edit}.csv-metadata.json",
+    log:
+        "results/{run}/logs/edit_said/{edit}.log",
+    benchmark:
+        "results/{run}/benchmarks/edit_said/{edit}.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         entry=lambda w: EDITS[w.edit],
         files=edit_files,
@@ -40,17 +49,8 @@ rule edit_said:
         seed=lambda w: seed("sample", "wav" if "wav" in EDITS[w.edit] else edit_speaker(w)),
         provenance=PROVENANCE,
         code=code("edit_said.py"),
-    log:
-        "results/{run}/logs/edit_said/{edit}.log",
-    benchmark:
-        "results/{run}/benchmarks/edit_said/{edit}.tsv"
     message:
         "Making the edit {wildcards.edit}"
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/edit_said.py"
 
@@ -60,21 +60,21 @@ rule plot_edit:
         "results/{run}/edits/{edit}.npz",
     output:
         "results/{run}/edits/{edit}.png",
-    params:
-        titles=lambda w: [w.edit],
-        provenance=PROVENANCE,
-        code=code("plot_edit.py"),
     log:
         "results/{run}/logs/plot_edit/{edit}.log",
     benchmark:
         "results/{run}/benchmarks/plot_edit/{edit}.tsv"
-    message:
-        "Drawing the edit {wildcards.edit}"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        titles=lambda w: [w.edit],
+        provenance=PROVENANCE,
+        code=code("plot_edit.py"),
+    message:
+        "Drawing the edit {wildcards.edit}"
     script:
         "../scripts/plot_edit.py"
 
@@ -86,23 +86,23 @@ rule edit_video:
         blendshapes=lambda w: f"results/{w.run}/blendshapes/{edit_speaker(w)}.npz",
     output:
         "results/{run}/edits/{edit}.mp4",
+    log:
+        "results/{run}/logs/edit_video/{edit}.log",
+    benchmark:
+        "results/{run}/benchmarks/edit_video/{edit}.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         entry=lambda w: EDITS[w.edit],
         files=edit_files,
         size=config["figures"]["video_size"],
         provenance=PROVENANCE,
         code=code("edit_video.py"),
-    log:
-        "results/{run}/logs/edit_video/{edit}.log",
-    benchmark:
-        "results/{run}/benchmarks/edit_video/{edit}.tsv"
     message:
         "Rendering the edit {wildcards.edit}"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/edit_video.py"
 
@@ -112,17 +112,22 @@ rule publish_edit:
         csv=f"results/{RUN}/edits/{{edit}}.csv",
         metadata=f"results/{RUN}/edits/{{edit}}.csv-metadata.json",
     output:
-        csv=report("results/edits/{edit}.csv", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "csv"}),
+        csv=report(
+            "results/edits/{edit}.csv",
+            caption="../report/edit.rst",
+            category="4 Edits",
+            labels={"edit": "{edit}", "format": "csv"},
+        ),
         metadata="results/edits/{edit}.csv-metadata.json",
-    params:
-        code=code("publish.py"),
-    localrule: True
     log:
         f"results/{RUN}/logs/publish_edit/{{edit}}.csv.log",
-    message:
-        "Publishing {output.csv}"
+    localrule: True
     conda:
         "../envs/said.yaml"
+    params:
+        code=code("publish.py"),
+    message:
+        "Publishing {output.csv}"
     script:
         "../scripts/publish.py"
 
@@ -131,18 +136,23 @@ rule publish_edit_picture:
     input:
         f"results/{RUN}/edits/{{edit}}.{{suffix}}",
     output:
-        report("results/edits/{edit}.{suffix}", caption="../report/edit.rst", category="4 Edits", labels={"edit": "{edit}", "format": "{suffix}"}),
-    wildcard_constraints:
-        suffix="png|mp4",
-    params:
-        code=code("publish.py"),
-    localrule: True
+        report(
+            "results/edits/{edit}.{suffix}",
+            caption="../report/edit.rst",
+            category="4 Edits",
+            labels={"edit": "{edit}", "format": "{suffix}"},
+        ),
     log:
         f"results/{RUN}/logs/publish_edit/{{edit}}.{{suffix}}.log",
-    message:
-        "Publishing {output}"
+    wildcard_constraints:
+        suffix="png|mp4",
+    localrule: True
     conda:
         "../envs/said.yaml"
+    params:
+        code=code("publish.py"),
+    message:
+        "Publishing {output}"
     script:
         "../scripts/publish.py"
 
@@ -153,21 +163,21 @@ if REFUSED:
     rule refuse_edit:
         output:
             "results/edits/{refused}.{suffix}",
+        log:
+            f"results/{RUN}/logs/refuse_edit/{{refused}}.{{suffix}}.log",
         wildcard_constraints:
             refused="|".join(REFUSED),
             suffix="csv|png|mp4",
-        params:
-            faults=lambda w: REFUSED[w.refused],
-            code=code("refuse_edit.py"),
-        log:
-            f"results/{RUN}/logs/refuse_edit/{{refused}}.{{suffix}}.log",
-        message:
-            "Saying what is wrong with an entry of `edits`"
         priority: 1
         retries: 0
         localrule: True
         conda:
             "../envs/said.yaml"
+        params:
+            faults=lambda w: REFUSED[w.refused],
+            code=code("refuse_edit.py"),
+        message:
+            "Saying what is wrong with an entry of `edits`"
         script:
             "../scripts/refuse_edit.py"
 

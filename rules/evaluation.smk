@@ -7,19 +7,19 @@ rule ground_truth:
         "results/{run}/coefficients/{speaker}",
     output:
         "results/{run}/methods/ground_truth/{speaker}.npz",
-    params:
-        code=code("ground_truth.py"),
     log:
         "results/{run}/logs/ground_truth/{speaker}.log",
     benchmark:
         "results/{run}/benchmarks/ground_truth/{speaker}.tsv"
-    message:
-        "Taking the coefficients of {wildcards.speaker} as the method ground_truth"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("ground_truth.py"),
+    message:
+        "Taking the coefficients of {wildcards.speaker} as the method ground_truth"
     script:
         "../scripts/ground_truth.py"
 
@@ -31,23 +31,23 @@ rule evaluate_method:
         generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
     output:
         "results/{run}/evaluation/{method}.json",
+    log:
+        "results/{run}/logs/evaluate_method/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/evaluate_method/{method}.tsv"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         settings=evaluation_settings,
         device=config["compute"]["device"],
         seed=seed("evaluation"),
         code=code("evaluate_method.py"),
-    log:
-        "results/{run}/logs/evaluate_method/{method}.log",
-    benchmark:
-        "results/{run}/benchmarks/evaluate_method/{method}.tsv"
     message:
         "Measuring {wildcards.method}"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(8000),
-        runtime=growing(60),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/evaluate_method.py"
 
@@ -71,19 +71,19 @@ rule table1:
         ),
         markdown="results/table1.md",
         metadata="results/table1.csv-metadata.json",
+    log:
+        f"results/{RUN}/logs/table1.log",
+    localrule: True
+    conda:
+        "../envs/said.yaml"
     params:
         label="method",
         names={VARIANTS[0]: "SAiD"},
         dataset=config["dataset"],
         provenance=PROVENANCE,
         code=code("make_table.py"),
-    log:
-        f"results/{RUN}/logs/table1.log",
     message:
         "Table 1"
-    localrule: True
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/make_table.py"
 
@@ -107,19 +107,19 @@ rule table2:
         ),
         markdown="results/table2.md",
         metadata="results/table2.csv-metadata.json",
+    log:
+        f"results/{RUN}/logs/table2.log",
+    localrule: True
+    conda:
+        "../envs/said.yaml"
     params:
         label="variant",
         names={},
         dataset=config["dataset"],
         provenance=PROVENANCE,
         code=code("make_table.py"),
-    log:
-        f"results/{RUN}/logs/table2.log",
     message:
         "Table 2"
-    localrule: True
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/make_table.py"
 
@@ -141,6 +141,15 @@ if config["dataset"] == "synthetic":
             blendshapes="results/{run}/blendshapes/{speaker}.npz",
         output:
             "results/{run}/methods/oracle/{speaker}.npz",
+        log:
+            "results/{run}/logs/sample_oracle/{speaker}.log",
+        benchmark:
+            "results/{run}/benchmarks/sample_oracle/{speaker}.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(60),
         params:
             samples=config["sampling"]["samples"],
             noise=config["synthetic"]["noise"],
@@ -150,17 +159,8 @@ if config["dataset"] == "synthetic":
             speakers=len(SPEAKERS),
             seed=seed("speech"),
             code=code("sample_oracle.py"),
-        log:
-            "results/{run}/logs/sample_oracle/{speaker}.log",
-        benchmark:
-            "results/{run}/benchmarks/sample_oracle/{speaker}.tsv"
         message:
             "Filming {params.samples} other takes of every sentence of {wildcards.speaker}: the method oracle"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(60),
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/sample_oracle.py"
 
@@ -188,17 +188,17 @@ if config["dataset"] == "synthetic":
                 labels={"table": "Against the truth", "as": "page"},
             ),
             metadata="results/table2_truth.csv-metadata.json",
+        log:
+            f"results/{RUN}/logs/table2_truth.log",
+        localrule: True
+        conda:
+            "../envs/said.yaml"
         params:
             methods=[*VARIANTS, "oracle"],
             provenance=PROVENANCE,
             code=code("table2_truth.py"),
-        log:
-            f"results/{RUN}/logs/table2_truth.log",
         message:
             "Correlation of every variant with the synthetic truth"
-        localrule: True
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/table2_truth.py"
 

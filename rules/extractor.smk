@@ -9,6 +9,16 @@ rule train_extractor:
     output:
         weights="results/{run}/extractor/vae.safetensors",
         history="results/{run}/extractor/history.jsonl",
+    log:
+        "results/{run}/logs/train_extractor.log",
+    benchmark:
+        "results/{run}/benchmarks/train_extractor.tsv"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=720,
     params:
         settings=config["extractor"],
         device=config["compute"]["device"],
@@ -17,18 +27,8 @@ rule train_extractor:
         events="results/{run}/extractor/events.out.tfevents",
         seed=seed("extractor"),
         code=code("train_extractor.py"),
-    log:
-        "results/{run}/logs/train_extractor.log",
-    benchmark:
-        "results/{run}/benchmarks/train_extractor.tsv"
     message:
         "Training the VAE feature extractor"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(4000),
-        runtime=720,
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/train_extractor.py"
 
@@ -39,18 +39,18 @@ rule export_extractor:
         "results/{run}/extractor/vae.safetensors",
     output:
         "results/{run}/export/vae.pth",
-    params:
-        code=code("export_extractor.py"),
     log:
         "results/{run}/logs/export_extractor.log",
     benchmark:
         "results/{run}/benchmarks/export_extractor.tsv"
-    message:
-        "Writing the feature extractor in the authors' format"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("export_extractor.py"),
+    message:
+        "Writing the feature extractor in the authors' format"
     script:
         "../scripts/export_extractor.py"

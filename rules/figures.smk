@@ -8,21 +8,21 @@ rule plot_speakers:
         expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPEAKERS),
     output:
         multiext("results/{run}/figures/speakers", ".png", ".pdf"),
-    params:
-        roles={speaker: role for role in settings.ROLES for speaker in SPLIT[role]},
-        provenance=PROVENANCE,
-        code=code("plot_speakers.py"),
     log:
         "results/{run}/logs/plot_speakers.log",
     benchmark:
         "results/{run}/benchmarks/plot_speakers.tsv"
-    message:
-        "Drawing the speakers"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        roles={speaker: role for role in settings.ROLES for speaker in SPLIT[role]},
+        provenance=PROVENANCE,
+        code=code("plot_speakers.py"),
+    message:
+        "Drawing the speakers"
     script:
         "../scripts/plot_speakers.py"
 
@@ -33,20 +33,20 @@ rule plot_blendshapes:
         speaker=f"results/{{run}}/blendshapes/{SHOWN}.npz",
     output:
         multiext("results/{run}/figures/blendshapes", ".png", ".pdf"),
-    params:
-        provenance=PROVENANCE,
-        code=code("plot_blendshapes.py"),
     log:
         "results/{run}/logs/plot_blendshapes.log",
     benchmark:
         "results/{run}/benchmarks/plot_blendshapes.tsv"
-    message:
-        f"Drawing the 32 blendshapes of {SHOWN} beside the source face"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        provenance=PROVENANCE,
+        code=code("plot_blendshapes.py"),
+    message:
+        f"Drawing the 32 blendshapes of {SHOWN} beside the source face"
     script:
         "../scripts/plot_blendshapes.py"
 
@@ -57,21 +57,21 @@ rule plot_training:
         variants=expand("results/{{run}}/said/{variant}/history.jsonl", variant=VARIANTS),
     output:
         multiext("results/{run}/figures/training", ".png", ".pdf"),
-    params:
-        variants=VARIANTS,
-        provenance=PROVENANCE,
-        code=code("plot_training.py"),
     log:
         "results/{run}/logs/plot_training.log",
     benchmark:
         "results/{run}/benchmarks/plot_training.tsv"
-    message:
-        "Drawing the training curves"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        variants=VARIANTS,
+        provenance=PROVENANCE,
+        code=code("plot_training.py"),
+    message:
+        "Drawing the training curves"
     script:
         "../scripts/plot_training.py"
 
@@ -83,21 +83,21 @@ rule plot_overview:
         generated=f"results/{{run}}/methods/{VARIANTS[0]}/{SHOWN}.npz",
     output:
         multiext("results/{run}/figures/overview", ".png", ".pdf"),
-    params:
-        sentence=config["figures"]["demo_sentence"],
-        provenance=PROVENANCE,
-        code=code("plot_overview.py"),
     log:
         "results/{run}/logs/plot_overview.log",
     benchmark:
         "results/{run}/benchmarks/plot_overview.tsv"
-    message:
-        "Figure 1: the overview"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
+        code=code("plot_overview.py"),
+    message:
+        "Figure 1: the overview"
     script:
         "../scripts/plot_overview.py"
 
@@ -112,21 +112,21 @@ rule plot_construction:
         coefficients=f"results/{{run}}/coefficients/{SHOWN}",
     output:
         multiext("results/{run}/figures/construction", ".png", ".pdf"),
-    params:
-        sentence=config["figures"]["demo_sentence"],
-        provenance=PROVENANCE,
-        code=code("plot_construction.py"),
     log:
         "results/{run}/logs/plot_construction.log",
     benchmark:
         "results/{run}/benchmarks/plot_construction.tsv"
-    message:
-        "Figure 2: the construction of BlendVOCA"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
+        code=code("plot_construction.py"),
+    message:
+        "Figure 2: the construction of BlendVOCA"
     script:
         "../scripts/plot_construction.py"
 
@@ -137,21 +137,21 @@ rule plot_architecture:
         encoder="results/{run}/speech_encoder",
     output:
         multiext("results/{run}/figures/architecture", ".png", ".pdf"),
-    params:
-        variant=VARIANTS[0],
-        provenance=PROVENANCE,
-        code=code("plot_architecture.py"),
     log:
         "results/{run}/logs/plot_architecture.log",
     benchmark:
         "results/{run}/benchmarks/plot_architecture.tsv"
-    message:
-        "Figure 3: the architecture"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        variant=VARIANTS[0],
+        provenance=PROVENANCE,
+        code=code("plot_architecture.py"),
+    message:
+        "Figure 3: the architecture"
     script:
         "../scripts/plot_architecture.py"
 
@@ -163,6 +163,15 @@ rule demo_video:
         generated=[f"results/{{run}}/methods/{VARIANTS[0]}/{SHOWN}.npz"],
     output:
         "results/{run}/figures/demo.mp4",
+    log:
+        "results/{run}/logs/demo_video.log",
+    benchmark:
+        "results/{run}/benchmarks/demo_video.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         sentence=config["figures"]["demo_sentence"],
         size=config["figures"]["video_size"],
@@ -170,17 +179,8 @@ rule demo_video:
         columns=2,
         provenance=PROVENANCE,
         code=code("demo_video.py"),
-    log:
-        "results/{run}/logs/demo_video.log",
-    benchmark:
-        "results/{run}/benchmarks/demo_video.tsv"
     message:
         f"Rendering {SHOWN}: ground truth beside a sample of {VARIANTS[0]}"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/demo_video.py"
 
@@ -191,21 +191,21 @@ rule plot_editing:
         expand("results/{{run}}/edits/{edit}.npz", edit=KEPT),
     output:
         expand("results/{{run}}/figures/editing.{suffix}", suffix=["png", "pdf"]),
-    params:
-        titles=KEPT,
-        provenance=PROVENANCE,
-        code=code("plot_edit.py"),
     log:
         "results/{run}/logs/plot_editing.log",
     benchmark:
         "results/{run}/benchmarks/plot_editing.tsv"
-    message:
-        "Drawing the edits"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        titles=KEPT,
+        provenance=PROVENANCE,
+        code=code("plot_edit.py"),
+    message:
+        "Drawing the edits"
     script:
         "../scripts/plot_edit.py"
 
@@ -217,21 +217,21 @@ rule plot_velocity:
         rough=f"results/{{run}}/methods/no_velocity/{SHOWN}.npz",
     output:
         expand("results/{{run}}/figures/{figure}.{suffix}", figure=["velocity", "velocity_all"], suffix=["png", "pdf"]),
-    params:
-        sentence=config["figures"]["demo_sentence"],
-        provenance=PROVENANCE,
-        code=code("plot_velocity.py"),
     log:
         "results/{run}/logs/plot_velocity.log",
     benchmark:
         "results/{run}/benchmarks/plot_velocity.tsv"
-    message:
-        "Drawing a sample with and without velocity loss"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
+    params:
+        sentence=config["figures"]["demo_sentence"],
+        provenance=PROVENANCE,
+        code=code("plot_velocity.py"),
+    message:
+        "Drawing a sample with and without velocity loss"
     script:
         "../scripts/plot_velocity.py"
 
@@ -245,22 +245,22 @@ rule plot_attention:
         truth=f"results/{{run}}/methods/ground_truth/{SHOWN}.npz",
     output:
         expand("results/{{run}}/figures/attention.{suffix}", suffix=["png", "pdf"]),
+    log:
+        "results/{run}/logs/plot_attention.log",
+    benchmark:
+        "results/{run}/benchmarks/plot_attention.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         titles=["with alignment bias", "without alignment bias"],
         sentence=config["figures"]["demo_sentence"],
         provenance=PROVENANCE,
         code=code("plot_attention.py"),
-    log:
-        "results/{run}/logs/plot_attention.log",
-    benchmark:
-        "results/{run}/benchmarks/plot_attention.tsv"
     message:
         "Drawing the cross-attention with and without alignment bias"
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/plot_attention.py"
 
@@ -272,8 +272,17 @@ rule comparison_video:
         generated=expand("results/{{run}}/methods/{variant}/{speaker}.npz", variant=VARIANTS, speaker=SHOWN),
     output:
         "results/{run}/figures/comparison{sentence}.mp4",
+    log:
+        "results/{run}/logs/comparison_video/{sentence}.log",
+    benchmark:
+        "results/{run}/benchmarks/comparison_video/{sentence}.tsv"
     wildcard_constraints:
         sentence=r"\d+",
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         sentence=lambda w: int(w.sentence),
         size=config["figures"]["video_size"],
@@ -281,17 +290,8 @@ rule comparison_video:
         columns=3,
         provenance=PROVENANCE,
         code=code("demo_video.py"),
-    log:
-        "results/{run}/logs/comparison_video/{sentence}.log",
-    benchmark:
-        "results/{run}/benchmarks/comparison_video/{sentence}.tsv"
     message:
         f"Rendering {SHOWN}: ground truth beside every variant"
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(20),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/demo_video.py"
 
@@ -307,17 +307,17 @@ rule publish_figure:
             category=lambda w: "3 Videos" if w.figure.endswith(".mp4") else "2 Figures",
             labels=figure_labels,
         ),
-    wildcard_constraints:
-        figure=r"[^/]+",
-    params:
-        code=code("publish.py"),
-    localrule: True
     log:
         f"results/{RUN}/logs/publish_figure/{{figure}}.log",
-    message:
-        "Publishing {output}"
+    wildcard_constraints:
+        figure=r"[^/]+",
+    localrule: True
     conda:
         "../envs/said.yaml"
+    params:
+        code=code("publish.py"),
+    message:
+        "Publishing {output}"
     script:
         "../scripts/publish.py"
 

@@ -13,21 +13,21 @@ if config["lipsync"]["weights"] == "published":
             own=own_files("lipsync", "published"),
         output:
             "results/{run}/lipsync/syncnet.safetensors",
-        params:
-            path=published(config["lipsync"]["published"]),
-            code=code("published_syncnet.py"),
         log:
             "results/{run}/logs/published_syncnet.log",
         benchmark:
             "results/{run}/benchmarks/published_syncnet.tsv"
-        message:
-            "Reading SyncNet's published weights from {params.path}"
         priority: 1
+        conda:
+            "../envs/said.yaml"
         resources:
             mem_mb=growing(1000),
             runtime=growing(5),
-        conda:
-            "../envs/said.yaml"
+        params:
+            path=published(config["lipsync"]["published"]),
+            code=code("published_syncnet.py"),
+        message:
+            "Reading SyncNet's published weights from {params.path}"
         script:
             "../scripts/published_syncnet.py"
 
@@ -46,6 +46,16 @@ else:
         output:
             weights="results/{run}/lipsync/syncnet.safetensors",
             history="results/{run}/lipsync/history.jsonl",
+        log:
+            "results/{run}/logs/train_syncnet.log",
+        benchmark:
+            "results/{run}/benchmarks/train_syncnet.tsv"
+        conda:
+            "../envs/said.yaml"
+        threads: config["compute"]["threads"]
+        resources:
+            mem_mb=growing(4000),
+            runtime=240,
         params:
             settings={k: v for k, v in config["lipsync"].items() if k not in ("weights", "published", "samples")},
             device=config["compute"]["device"],
@@ -53,18 +63,8 @@ else:
             events="results/{run}/lipsync/events.out.tfevents",
             seed=seed("lipsync"),
             code=code("train_syncnet.py"),
-        log:
-            "results/{run}/logs/train_syncnet.log",
-        benchmark:
-            "results/{run}/benchmarks/train_syncnet.tsv"
         message:
             "Training SyncNet on films of the training speakers"
-        threads: config["compute"]["threads"]
-        resources:
-            mem_mb=growing(4000),
-            runtime=240,
-        conda:
-            "../envs/said.yaml"
         script:
             "../scripts/train_syncnet.py"
 
@@ -78,23 +78,23 @@ rule measure_sync:
         sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
     output:
         "results/{run}/lipsync/{method}.json",
+    log:
+        "results/{run}/logs/measure_sync/{method}.log",
+    benchmark:
+        "results/{run}/benchmarks/measure_sync/{method}.tsv"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=1440,
     params:
         samples=config["lipsync"]["samples"],
         finished="results/{run}/lipsync/{method}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
-    log:
-        "results/{run}/logs/measure_sync/{method}.log",
-    benchmark:
-        "results/{run}/benchmarks/measure_sync/{method}.tsv"
     message:
         "Measuring the lip-sync of {wildcards.method}"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(4000),
-        runtime=1440,
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/measure_sync.py"
 
@@ -109,21 +109,21 @@ rule prove_sync:
     output:
         table="results/{run}/lipsync/proof.csv",
         figures=multiext("results/{run}/figures/lipsync", ".png", ".pdf"),
-    params:
-        device=config["compute"]["device"],
-        provenance=PROVENANCE,
-        code=code("prove_sync.py"),
     log:
         "results/{run}/logs/prove_sync.log",
     benchmark:
         "results/{run}/benchmarks/prove_sync.tsv"
-    message:
-        "Moving the speech of held-out clips, to see whether the AV offset follows"
+    conda:
+        "../envs/said.yaml"
     threads: config["compute"]["threads"]
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),
-    conda:
-        "../envs/said.yaml"
+    params:
+        device=config["compute"]["device"],
+        provenance=PROVENANCE,
+        code=code("prove_sync.py"),
+    message:
+        "Moving the speech of held-out clips, to see whether the AV offset follows"
     script:
         "../scripts/prove_sync.py"

@@ -17,6 +17,11 @@ rule record_run:
             labels={"what": "configuration, versions, cost"},
         ),
         metadata="results/cost.csv-metadata.json",
+    log:
+        f"results/{RUN}/logs/record_run.log",
+    localrule: True
+    conda:
+        "../envs/said.yaml"
     params:
         config=config,
         stages=lambda w: stages(),
@@ -24,12 +29,7 @@ rule record_run:
         requirements=(BASE / "requirements.txt").read_text(),
         provenance=PROVENANCE,
         code=code("record_run.py"),
-    log:
-        f"results/{RUN}/logs/record_run.log",
     message:
         "Recording configuration, versions and cost of this run"
-    localrule: True
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/record_run.py"

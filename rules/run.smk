@@ -25,15 +25,15 @@ onstart:
 
 # On demand: whether every result, the last ones that no job reads among them, is still what was written.
 rule verify:
-    params:
-        folder="results",
-        code=code("verify.py"),
     log:
         f"results/{RUN}/logs/verify.log",
-    message:
-        "Comparing every result with its sums"
     localrule: True
     conda:
         "../envs/said.yaml"
+    params:
+        folder="results",
+        code=code("verify.py"),
+    message:
+        "Comparing every result with its sums"
     script:
         "../scripts/verify.py"

@@ -4,25 +4,25 @@
 rule speech_encoder:
     output:
         encoder=directory("results/{run}/speech_encoder"),
+    log:
+        "results/{run}/logs/speech_encoder.log",
+    benchmark:
+        "results/{run}/benchmarks/speech_encoder.tsv"
+    # A published one comes over the network, which only the machine that Snakemake runs on may have.
+    localrule: config["speech_encoder"]["source"] == "pretrained"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=config["speech_encoder"],
         device=config["compute"]["device"],
         seed=seed("speech encoder"),
         code=code("speech_encoder.py"),
-    log:
-        "results/{run}/logs/speech_encoder.log",
-    benchmark:
-        "results/{run}/benchmarks/speech_encoder.tsv"
     message:
         "Getting the wav2vec 2.0 speech encoder: {params.settings[source]}"
-    # A published one comes over the network, which only the machine that Snakemake runs on may have.
-    localrule: config["speech_encoder"]["source"] == "pretrained"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/speech_encoder.py"
 
@@ -39,6 +39,18 @@ rule train_said:
     output:
         weights="results/{run}/said/{variant}/model.safetensors",
         history="results/{run}/said/{variant}/history.jsonl",
+    log:
+        "results/{run}/logs/train_said/{variant}.log",
+    benchmark:
+        "results/{run}/benchmarks/train_said/{variant}.tsv"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000 + config["compute"]["window_cache_mb"]),
+        # A resource, because it changes the speed only: another value makes nothing run again.
+        window_cache_mb=config["compute"]["window_cache_mb"],
+        runtime=2880,
     params:
         settings=lambda w: config["variants"][w.variant],
         device=config["compute"]["device"],
@@ -49,20 +61,8 @@ rule train_said:
         # The same for every variant: an ablation differs from base in its block alone.
         seed=lambda w: seeds.training_seed(config["seed"], SEEDS[w.variant]),
         code=code("train_said.py"),
-    log:
-        "results/{run}/logs/train_said/{variant}.log",
-    benchmark:
-        "results/{run}/benchmarks/train_said/{variant}.tsv"
     message:
         "Training SAiD, variant {wildcards.variant}"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(4000 + config["compute"]["window_cache_mb"]),
-        # A resource, because it changes the speed only: another value makes nothing run again.
-        window_cache_mb=config["compute"]["window_cache_mb"],
-        runtime=2880,
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/train_said.py"
 
@@ -74,6 +74,16 @@ rule sample_said:
         speech="results/{run}/corpus/sequences/{speaker}",
     output:
         "results/{run}/methods/{variant}/{speaker}.npz",
+    log:
+        "results/{run}/logs/sample_said/{variant}/{speaker}.log",
+    benchmark:
+        "results/{run}/benchmarks/sample_said/{variant}/{speaker}.tsv"
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=720,
     params:
         settings=config["sampling"],
         device=config["compute"]["device"],
@@ -81,18 +91,8 @@ rule sample_said:
         # The same noise for every variant, as in the paper's figure 9.
         seed=lambda w: seed("sample", w.speaker),
         code=code("sample_said.py"),
-    log:
-        "results/{run}/logs/sample_said/{variant}/{speaker}.log",
-    benchmark:
-        "results/{run}/benchmarks/sample_said/{variant}/{speaker}.tsv"
     message:
         "Sampling {params.settings[samples]} sequences per sentence of {wildcards.speaker} from {wildcards.variant}"
-    threads: config["compute"]["threads"]
-    resources:
-        mem_mb=growing(4000),
-        runtime=720,
-    conda:
-        "../envs/said.yaml"
     script:
         "../scripts/sample_said.py"
 
@@ -104,18 +104,18 @@ rule export_said:
         encoder="results/{run}/speech_encoder",
     output:
         "results/{run}/export/{variant}/SAiD.pth",
-    params:
-        code=code("export_said.py"),
     log:
         "results/{run}/logs/export_said/{variant}.log",
     benchmark:
         "results/{run}/benchmarks/export_said/{variant}.tsv"
-    message:
-        "Writing {wildcards.variant} in the authors' format"
+    conda:
+        "../envs/said.yaml"
     resources:
         mem_mb=growing(4000),
         runtime=growing(5),
-    conda:
-        "../envs/said.yaml"
+    params:
+        code=code("export_said.py"),
+    message:
+        "Writing {wildcards.variant} in the authors' format"
     script:
         "../scripts/export_said.py"

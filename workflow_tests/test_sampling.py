@@ -302,7 +302,7 @@ def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def finished() -> int:
-        return len(list(tmp_path.glob("job.unfinished/clip*.npz")))
+        return len(list(tmp_path.glob("job.unfinished/.sums/clip*.npz")))
 
     rng = np.random.default_rng()  # any moment
     kept = 0

@@ -106,7 +106,7 @@ def _checked_basis(template, blendshapes, names):
     for index, shape in enumerate(blendshapes):
         if not np.isfinite(shape).all():
             raise ValueError(f"{_name(index, names)}: vertex {_first_bad(shape)} is not finite")
-        if fault := size_fault(size_of(shape), size_of(template)):
+        if fault := size_fault(float(size_of(shape)), float(size_of(template))):
             raise ValueError(f"{_name(index, names)}, beside the template, {fault}")
     return template, blendshapes
 

@@ -102,7 +102,7 @@ def _checked(source, deformed, target, correspondence):
     if not np.isfinite(deformed).all():
         expression, vertex, _ = (int(i[0]) for i in np.nonzero(~np.isfinite(deformed)))
         raise ValueError(f"expression {expression}: vertex {vertex} is not finite")
-    expected = size_of(source.vertices)
+    expected = float(size_of(source.vertices))
     for expression, size in enumerate(size_of(deformed)):
         if fault := size_fault(size, expected):
             raise ValueError(f"expression {expression}, beside the neutral source, {fault}")

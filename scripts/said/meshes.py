@@ -23,13 +23,13 @@ class Similarity:
 
 def fit_similarity(points: NDArray, onto: NDArray, weights: NDArray | None = None) -> Similarity:
     """Least-squares similarity (Umeyama 1991, without reflections) that carries (n, 3) points onto (n, 3)."""
-    weights = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
-    centre, onto_centre = weights @ points, weights @ onto
+    shares = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
+    centre, onto_centre = shares @ points, shares @ onto
     spread, onto_spread = points - centre, onto - onto_centre
-    left, singular, right = np.linalg.svd(onto_spread.T @ (weights[:, None] * spread))
+    left, singular, right = np.linalg.svd(onto_spread.T @ (shares[:, None] * spread))
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
     rotation = left * signs @ right
-    scale = (singular * signs).sum() / (weights @ (spread**2).sum(axis=1))
+    scale = (singular * signs).sum() / (shares @ (spread**2).sum(axis=1))
     return Similarity(float(scale), rotation, onto_centre - scale * rotation @ centre)
 
 
@@ -48,7 +48,8 @@ def boundary_vertices(faces: NDArray) -> NDArray[np.int64]:
 
 def vertex_normals(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(V, 3) unit normals, weighted by the area of the adjoining faces; zero where a vertex has none."""
-    return trimesh.geometry.mean_vertex_normals(len(vertices), faces, trimesh.triangles.cross(vertices[faces]))
+    by_area = trimesh.triangles.cross(vertices[faces])
+    return np.asarray(trimesh.geometry.mean_vertex_normals(len(vertices), faces, by_area), np.float64)
 
 
 def edge_graph(vertices: NDArray, faces: NDArray) -> sparse.csr_matrix:
@@ -88,8 +89,8 @@ def winding(faces: NDArray) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArr
         whether that can be told, which it cannot on a one-sided patch such as a Moebius strip.
     """
     count = len(faces)
-    directed = trimesh.geometry.faces_to_edges(faces)
-    pairs = trimesh.grouping.group_rows(np.sort(directed, axis=1), require_count=2).reshape(-1, 2)
+    directed = np.asarray(trimesh.geometry.faces_to_edges(faces))
+    pairs = np.asarray(trimesh.grouping.group_rows(np.sort(directed, axis=1), require_count=2)).reshape(-1, 2)
     pairs = pairs[directed[pairs[:, 0], 0] != directed[pairs[:, 0], 1]]
     against = (directed[pairs[:, 0]] == directed[pairs[:, 1]]).all(axis=1)
     one, two = (pairs // 3).T

@@ -83,11 +83,10 @@ def _fits(points: NDArray) -> bool:
 
 def _misplaced(points: NDArray) -> NDArray[np.int64]:
     """The landmarks that do not lie where those that agree with each other would have them."""
-    weights = np.ones(LANDMARKS)
-    for _ in range(5):
-        distances, right_way = _distances(points, weights)
-        weights = (distances <= np.quantile(distances, 0.67)).astype(float)
-    far = distances > _FARTHEST
+    distances, right_way = _distances(points, np.ones(LANDMARKS))
+    for _ in range(4):
+        distances, right_way = _distances(points, (distances <= np.quantile(distances, 0.67)).astype(float))
+    far = np.asarray(distances > _FARTHEST)
     if not far.any():
         begin = np.concatenate([chain[:-1] for chain in CHAINS])
         end = np.concatenate([chain[1:] for chain in CHAINS])

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, Self, get_args, get_origin, get_type_hints
+from typing import Literal, Self, cast, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Settings:
         """
         if isinstance(section, cls):
             return section
-        return cls(**{field.name: section[field.name] for field in fields(cls) if field.name in section})
+        values = cast(Mapping, section)
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 
 @functools.cache

@@ -186,7 +186,7 @@ def test_a_measurement_killed_at_any_moment_goes_on_with_the_clips_it_has(tmp_pa
     command = [sys.executable, "-c", JOB.format(paths=sys.path)]
 
     def kept():
-        return len(list(tmp_path.glob("job.unfinished/face2/[0-9]*.npz")))
+        return len(list(tmp_path.glob("job.unfinished/face2/.sums/[0-9]*.npz")))
 
     with subprocess.Popen([*command, "3"], cwd=tmp_path, stdout=subprocess.DEVNULL) as job:
         while not kept() and job.poll() is None:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from trimesh.visual import ColorVisuals
 
 
 def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.uint8] | None]:
@@ -34,5 +35,8 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
     if not isinstance(mesh, trimesh.Trimesh):
         raise ValueError("holds lines or points, no triangles")
     vertices = trimesh.transform_points(mesh.vertices, matrix)
-    colours = mesh.visual.vertex_colors[:, :3] if mesh.visual.kind == "vertex" else None
+    visual = mesh.visual
+    colours = None
+    if isinstance(visual, ColorVisuals) and visual.kind == "vertex":
+        colours = visual.vertex_colors[:, :3]
     return vertices, np.asarray(mesh.faces, np.int64), colours

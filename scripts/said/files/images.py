@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -19,13 +20,15 @@ def write_image(path: PathLike, image: NDArray, provenance: Mapping | None = Non
     from PIL import Image, PngImagePlugin
 
     text = sentence(provenance) if provenance else None
+    facts: dict[str, Any]
     if Path(path).suffix == ".pdf":
         # Pillow writes the date of today and the temporary file's name into a PDF unless it is given others.
         facts = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0), "title": Path(path).stem, "subject": text}
     else:
-        facts = {"pnginfo": PngImagePlugin.PngInfo()}
+        information = PngImagePlugin.PngInfo()
         if text:
-            facts["pnginfo"].add_text("Description", text)
+            information.add_text("Description", text)
+        facts = {"pnginfo": information}
     with atomic(path) as temporary:
         Image.fromarray(image).save(temporary, optimize=True, **facts)
 
@@ -41,8 +44,8 @@ def write_figure(path: PathLike, figure, provenance: Mapping | None = None) -> N
         provenance: what the file says that it is of, see `said.files.provenance`.
     """
     suffix = Path(path).suffix
-    facts = _UNDATED.get(suffix)
+    facts: dict[str, str | None] = dict(_UNDATED.get(suffix, {}))
     if provenance and suffix in _DESCRIPTION:
-        facts = {**facts, _DESCRIPTION[suffix]: sentence(provenance)}
+        facts[_DESCRIPTION[suffix]] = sentence(provenance)
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=160, metadata=facts)
+        figure.savefig(temporary, dpi=160, metadata=facts or None)

@@ -7,6 +7,7 @@ import copy
 import os
 import struct
 import zipfile
+from typing import IO
 
 _WRAP = 2**32
 """Where sizes and places begin again at 0."""
@@ -47,8 +48,15 @@ def unbounded(info: zipfile.ZipInfo, ratio: int) -> zipfile.ZipInfo:
 
 
 def _has_zip64(archive: zipfile.ZipFile) -> bool:
-    place = archive.fp.seek(0, os.SEEK_END) - _END - len(archive.comment) - _LOCATOR
-    return archive.fp.seek(max(0, place)) == place and archive.fp.read(4) == b"PK\6\7"
+    file = _opened(archive)
+    place = file.seek(0, os.SEEK_END) - _END - len(archive.comment) - _LOCATOR
+    return file.seek(max(0, place)) == place and file.read(4) == b"PK\6\7"
+
+
+def _opened(archive: zipfile.ZipFile) -> IO[bytes]:
+    if archive.fp is None:
+        raise ValueError("the archive is closed")
+    return archive.fp
 
 
 def _restore_places(archive: zipfile.ZipFile) -> None:
@@ -77,10 +85,11 @@ def _restore_places(archive: zipfile.ZipFile) -> None:
 
 def _start(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: int) -> int | None:
     """Where a member's data begin, if the member begins at a place."""
-    archive.fp.seek(place)
-    header = archive.fp.read(_HEADER)
+    file = _opened(archive)
+    file.seek(place)
+    header = file.read(_HEADER)
     if len(header) < _HEADER or not header.startswith(b"PK\3\4"):
         return None
     name, extra = struct.unpack("<2H", header[26:])
-    text = archive.fp.read(name).decode("utf-8" if info.flag_bits & 0x800 else "cp437", errors="replace")
+    text = file.read(name).decode("utf-8" if info.flag_bits & 0x800 else "cp437", errors="replace")
     return place + _HEADER + name + extra if text == info.orig_filename else None
