@@ -56,7 +56,7 @@ def plain_spectrogram(audio, end):
     ("samples", "fps", "frames"),
     [(1, 60, 1), (735, 60, 1), (736, 60, 2), (9000, 30, 7), (5000, 29.97, 4), (8000, 24, 5)],
 )
-def test_spectrograms_of_other_lengths_and_rates(samples, fps, frames):  # fmt: skip
+def test_spectrograms_of_other_lengths_and_rates(samples, fps, frames):
     audio = np.random.default_rng(samples).normal(0, 0.1, samples)
     reached = spectrograms(audio, fps)
     assert reached.shape == (frames, 128, 32)
@@ -174,7 +174,7 @@ def plain_output(state, spectrogram, encoder, pooling):
 @pytest.mark.parametrize(
     ("encoder", "pooling", "frames"), [("five", 2, 9), ("five", 3, 4), ("eight", 2, 1), ("eight", 2, 7)]
 )
-def test_other_sizes_are_what_a_plain_loop_gives(encoder, pooling, frames):  # fmt: skip
+def test_other_sizes_are_what_a_plain_loop_gives(encoder, pooling, frames):
     model = random_model(encoder, pooling, seed=frames)
     state = {name: value.double().numpy() for name, value in model.state_dict().items()}
     features = np.random.default_rng(frames).uniform(size=(frames, 128, 32))

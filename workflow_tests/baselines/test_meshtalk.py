@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from said.baselines import meshtalk
 from said.baselines.log_mel import chunks, log_mel, normalise
 from said.baselines.meshtalk import MeshTalk, Regions, autoencoder_losses, gumbel, prior_loss, quantise, smooth
-from said.baselines.prior import Prior
 
 
 @pytest.fixture(scope="module")
@@ -182,83 +181,9 @@ def test_what_is_learnt_starts_as_published():
     assert encoder.train()(torch.ones(1, 80, 101)).ne(encoder(torch.ones(1, 80, 101))).any()  # dropout
 
 
-# The audio at other lengths and rates
-
-
-def plain_log_mel(waveform):
-    """A spectrogram by its definition, in double precision."""
-    padded = np.pad(waveform.astype(np.float64), 1024, mode="reflect")
-    window = np.zeros(2048)
-    window[624:1424] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(800) / 800)
-    spectra = np.array([np.fft.rfft(padded[at : at + 2048] * window) for at in range(0, len(waveform) + 1, 160)])
-    mels = np.linspace(0, 2595 * np.log10(1 + 8000 / 700), 82)
-    hertz = 700 * (10 ** (mels / 2595) - 1)
-    bank = np.array([np.interp(np.arange(1025) * 8000 / 1024, hertz[i : i + 3], [0, 1, 0]) for i in range(80)])
-    return np.log(np.maximum(bank @ np.abs(spectra.T) ** 2, 1e-10))
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_spectrograms_are_what_their_definition_says(seed):
-    waveform = np.random.default_rng(seed).normal(size=(2, 16000)).astype(np.float32) * 0.02
-    spectrogram = log_mel(torch.from_numpy(waveform))
-    assert spectrogram.shape == (2, 80, 101)
-    for row, expected in zip(spectrogram, waveform, strict=True):
-        close(row, plain_log_mel(expected))
-    assert torch.equal(log_mel(torch.zeros(16000)), torch.full((80, 101), np.log(np.float32(1e-10))))
-
-
-@pytest.mark.parametrize(
-    ("samples", "fps"), [(600, 30), (535, 30), (1067, 30), (1068, 30), (5330, 30), (5331, 30), (40001, 60), (700, 25)]
-)
-def test_published_chunks_of_other_lengths(samples, fps):
-    audio = torch.arange(1.0, samples + 1)
-    step = 16000 // fps
-    pad = (16000 - step) // 2
-    padded = np.pad(audio.numpy(), pad)
-    expected, centre = [], 8000
-    while centre < len(padded) - 8000:
-        expected.append(padded[centre - 8000 : centre + 8000])
-        centre += step
-    assert np.array_equal(chunks(audio, fps), np.array(expected))
-
-
-@pytest.mark.parametrize(
-    ("samples", "fps", "frames"), [(64000, 60, 240), (64000, 30, 120), (1067, 30, 2), (1066, 30, 1), (16000, 24, 24)]
-)
-def test_exact_chunks_lie_in_the_middle_of_their_frames(samples, fps, frames):
-    audio = torch.arange(1.0, samples + 1)
-    windows = chunks(audio, fps, "exact")
-    assert windows.shape == (frames, 16000)
-    for frame, window in enumerate(windows):
-        assert abs((window[8000].item() - 1) - 16000 * (frame + 0.5) / fps) <= 0.5
-
-
-def test_audio_that_has_no_frame_is_refused(authors):
-    for audio, fps, centres in (
-        (0, 30, "published"),
-        (534, 30, "published"),
-        (533, 30, "exact"),
-        (9, 0, "published"),
-        (9, 30, "nowhere"),
-    ):
-        with pytest.raises(ValueError, match="too short for a frame|fps must be"):
-            chunks(torch.ones(audio), fps, centres)
-    with pytest.raises(ValueError, match="too short for a frame"):
-        authors.animate(torch.zeros(0), torch.zeros(24, 3))
-
-
-def test_digital_silence_stays_silent():
-    assert torch.equal(normalise(torch.zeros(2, 50)), torch.zeros(2, 50))
-    loud = normalise(torch.tensor([[1.0, -3.0], [0.0, 0.0]]))
-    close(loud, [[0.005, -0.015], [0.0, 0.0]], atol=1e-8)
-
-
-# The networks at other sizes
-
-
-def random_model(vertices=10, heads=4, classes=5, width=6, seed=0, mask="published"):
+def random_model(vertices=10, heads=4, classes=5, seed=0):
     torch.manual_seed(seed)
-    model = MeshTalk(vertices, heads, classes, width, mask).eval()
+    model = MeshTalk(vertices, heads, classes, width=6).eval()
     with torch.no_grad():
         for part in (model.geom_unet, model.encoder.expression_encoder):
             part.mean.normal_(0, 50)
@@ -271,96 +196,6 @@ def random_model(vertices=10, heads=4, classes=5, width=6, seed=0, mask="publish
 
 def leaky(values):
     return np.where(values > 0, values, 0.2 * values)
-
-
-def plain_prior(state, classes, audio, heads, mask):
-    """Log-probabilities (T, H, C) of the prior, in which each head looks at nothing that it must not see.
-
-    Args:
-        classes: (T, H), -1 where a class is not known yet.
-    """
-    frames, count = len(classes), state["logits.masked_linear.bias"].shape[0] // heads
-    hidden = np.zeros((frames, heads, count))
-    for t, h in zip(*np.nonzero(classes >= 0), strict=True):
-        hidden[t, h, classes[t, h]] = 1
-    layers = [("embedding", 0), *((f"context_layers.{i}", 2**i) for i in range(4)), ("logits", 0)]
-    for name, dilation in layers:
-        get = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
-        after = len(get["masked_linear.bias"]) // heads
-        weights = get["masked_linear.weight"].reshape(heads, after, heads, -1)
-        made = np.zeros((frames, heads, after))
-        strict = mask == "published" or name == "embedding"
-        for t in range(frames):
-            for h in range(heads):
-                value = get["masked_linear.bias"].reshape(heads, after)[h].copy()
-                for other in range(h if strict else h + 1):
-                    value += weights[h, :, other] @ hidden[t, other]
-                if dilation:
-                    value += get["unmasked_linear.weight"].reshape(heads, after, -1)[h] @ audio[t]
-                    value += get["unmasked_linear.bias"].reshape(heads, after)[h]
-                    past = get["historic.weight"].reshape(heads, after, -1, 2)[h]
-                    for tap, back in ((0, 1 + dilation), (1, 1)):
-                        if t >= back:
-                            value += past[:, :, tap] @ hidden[t - back].ravel()
-                    value += get["historic.bias"].reshape(heads, after)[h]
-                made[t, h] = leaky(value) if dilation else value
-        hidden = made
-    return hidden - np.log(np.exp(hidden).sum(-1, keepdims=True))
-
-
-@pytest.mark.parametrize(("heads", "mask"), [(1, "published"), (4, "published"), (8, "published"), (3, "corrected")])
-def test_the_prior_of_other_sizes_is_what_a_plain_loop_gives(heads, mask):
-    model = random_model(heads=heads, seed=heads, mask=mask)
-    prior = model.context_model.double()
-    state = {name: value.numpy() for name, value in prior.state_dict().items()}
-    rng = np.random.default_rng(heads)
-    audio = rng.normal(size=(1, 11, 128))
-    noise = rng.gumbel(size=(1, 11, heads, 5))
-    known = rng.integers(0, 5, (11, heads))
-    with torch.no_grad():
-        whole = prior(F.one_hot(torch.from_numpy(known), 5)[None].double(), torch.from_numpy(audio))
-    close(whole[0], plain_prior(state, known, audio[0], heads, mask), atol=1e-9)
-    for added in (None, noise):
-        drawn = np.full((11, heads), -1)
-        for t in range(11):
-            for h in range(heads):
-                scores = plain_prior(state, drawn[: t + 1], audio[0], heads, mask)[t, h]
-                drawn[t, h] = (scores if added is None else scores + added[0, t, h]).argmax()
-        labels = prior.sample(torch.from_numpy(audio), None if added is None else torch.from_numpy(added))
-        assert np.array_equal(labels[0], drawn)
-
-
-@pytest.mark.parametrize("mask", ["published", "corrected"])
-def test_clips_are_sampled_together_as_one_by_one(mask):
-    torch.manual_seed(3)
-    prior = Prior(13, 6, width=4, audio=128, mask=mask).double()
-    with torch.no_grad():
-        for weight in prior.parameters():
-            weight.mul_(4)
-    audio, noise = torch.randn(3, 25, 128).double(), torch.randn(3, 25, 13, 6).double()
-    together = prior.sample(audio, noise)
-    assert len(together.unique()) == 6
-    for clip in range(3):
-        assert torch.equal(together[clip : clip + 1], prior.sample(audio[clip : clip + 1], noise[clip : clip + 1]))
-        # What was sampled is the likeliest under the model that knows all of it.
-        scores = prior(F.one_hot(together[clip : clip + 1], 6).double(), audio[clip : clip + 1]) + noise[clip]
-        assert torch.equal(scores.argmax(-1), together[clip : clip + 1])
-
-
-def test_what_the_masks_let_through():
-    torch.manual_seed(0)
-    for mask, reach in (("published", 6), ("corrected", 1)):
-        prior = Prior(9, 4, width=3, mask=mask).double()
-        labels = torch.zeros(1, 5, 9, 4).double().requires_grad_()
-        audio = torch.zeros(1, 5, 128).double().requires_grad_()
-        scores = prior(labels, audio)
-        (seen,) = torch.autograd.grad(scores[0, 2].square().sum(-1)[8], labels, retain_graph=True)
-        assert [bool(seen[0, 2, head].any()) for head in range(9)] == [head <= 8 - reach for head in range(9)]
-        assert not seen[0, 3:].any() and seen[0, 1].any()
-        (heard,) = torch.autograd.grad(scores[0, 2, 0].square().sum(), audio)
-        assert bool(heard.any()) == (mask == "corrected")
-    with pytest.raises(ValueError, match="published or corrected"):
-        Prior(2, 2, mask="none")
 
 
 def test_the_decoder_of_another_size_is_what_a_plain_loop_gives():
@@ -427,6 +262,7 @@ def test_long_audio_is_encoded_in_pieces_and_the_same():
         (torch.ones(2, 3000), torch.zeros(10, 3), "argmax", "audio"),
         (torch.ones(3000), torch.zeros(9, 3), "argmax", "template"),
         (torch.ones(3000), torch.zeros(10, 3), "likeliest", "argmax or gumbel"),
+        (torch.zeros(0), torch.zeros(10, 3), "argmax", "too short for a frame"),
     ],
 )
 def test_other_inputs_are_refused(audio, template, sampling, named):

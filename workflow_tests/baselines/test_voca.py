@@ -194,7 +194,7 @@ def test_the_windows_are_the_authors(official):
     ("samples", "rate", "steps", "frames"),
     [(16000, 16000, 50, 60), (22051, 22050, 51, 60), (700, 44100, 1, 1), (1e6, 22050, 30, 2721)],
 )
-def test_windows_of_other_lengths(samples, rate, steps, frames):  # fmt: skip
+def test_windows_of_other_lengths(samples, rate, steps, frames):
     logits = np.random.default_rng(0).normal(size=(steps, 29))
     windows = speech_windows(logits, int(samples), rate)
     assert windows.shape == (frames, 16, 29)
