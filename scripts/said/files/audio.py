@@ -11,7 +11,7 @@ from said.files.sound import AudioError, decode, mix
 from said.running.atomic import PathLike, atomic
 from said.running.integrity import reading
 
-_SILENCE = 1e-4
+SILENCE = 1e-4
 """Standard deviation, in full scale, below which a file counts as silent: -80 dB, three steps of 16-bit audio."""
 
 
@@ -40,7 +40,7 @@ def read_recording(path: PathLike) -> tuple[NDArray[np.float32], int]:
         waveform, rate = _waveform(path)
         if len(waveform) == 0:
             raise AudioError("holds no samples; record or export it again")
-        if waveform.std(dtype=np.float64) < _SILENCE:
+        if waveform.std(dtype=np.float64) < SILENCE:
             raise AudioError("is silent from beginning to end; choose the track or the microphone that has the speech")
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from None

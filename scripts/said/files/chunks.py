@@ -116,6 +116,28 @@ def measure(content: bytes) -> Extent:
     return Extent(content, None if unknown else size, present)
 
 
+def stated(start: bytes, size: int) -> tuple[int, int] | None:
+    """Bytes of sound that a file states, and those that are there, told from its beginning alone.
+
+    Args:
+        start: the beginning of the file.
+        size: bytes of the whole file.
+
+    Returns:
+        None where the file does not say, or not at its beginning.
+    """
+    if start[:4] in (b".snd", b"dns.") or start[:4] not in _LAYOUTS:
+        return None
+    layout = _LAYOUTS[start[:4]]
+    for chunk in _chunks(start, layout, layout.first):
+        if chunk.name[:4] == layout.sound:
+            begin, declared = chunk.begin + layout.preface, chunk.size - layout.preface
+            available = max(0, size - begin)
+            unknown = declared <= 0 or _stands_for_unknown(declared, available)
+            return None if unknown else (declared, min(declared, available))
+    return None
+
+
 def _measure_au(content: bytes) -> Extent:
     order = ">" if content[:4] == b".snd" else "<"
     if len(content) < 24:

@@ -55,6 +55,13 @@ def measure(content: bytes) -> Extent:
     return Extent(declared, present, broken, first.samples / first.kind[2])
 
 
+def stated(start: bytes) -> float | None:
+    """Seconds of sound that a file states in its first frame, told from its beginning; None where it does not."""
+    first = next(_frames(start), None)
+    frames = first and _declared(start[first.begin : first.begin + first.length])
+    return None if first is None or frames is None else frames * first.samples / first.kind[2]
+
+
 def skip_id3(content: bytes) -> int:
     """Position of the first byte after a file's ID3 tags."""
     position = 0

@@ -8,37 +8,23 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from said.files import chunks, mp3, ogg
+from said.files.container import AGAIN, AudioError, ContainerSound
 from said.running.atomic import PathLike
-
-if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer
 
 FORMATS = "wav, aiff, au, caf, flac, ogg, opus, mp3, aac, m4a, mp4, mov, webm and mkv"
 """The formats that are read, for messages."""
 _MAGIC = {b"OggS": "ogg", b"fLaC": "flac", b"\x1aE\xdf\xa3": "matroska", b"NIST_1A": "nistsphere"}
-_DECLARING = {"mov": 0.1, "matroska": 0.1, "flac": 0.0, "nistsphere": 0.0}
-"""Formats that state their length, and by how many seconds it may be too long: they count frames or milliseconds."""
-_AGAIN = "get or export it again, or save what there is of it as a new file with an audio editor"
-_CANCELLED = 1e-2
+CANCELLED = 1e-2
 """Share of the channels' energy that must remain when they are mixed."""
-_LARGEST = 2.0**31
+LARGEST = 2.0**31
 """Full scale of 32-bit integers, which some programs write as floating point."""
-_LARGEST_GAP = 600
-"""The most seconds of silence that a container may leave out."""
-_TIMED = ("mov", "matroska", "ogg")
-"""Containers that may leave silence out; in other streams, a leap in time is a fault."""
-
-
-class AudioError(ValueError):
-    """A sound file cannot be read or used; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +47,7 @@ def decode(file: PathLike | BinaryIO) -> Sound:
         AudioError: it is cut off, in an unknown format, or holds no sound or values that are no sound.
     """
     content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
-    kind = _kind(content)
+    kind = kind_of(content)
     try:
         if kind == "chunks":
             sound = _decode_chunks(content)
@@ -76,9 +62,9 @@ def decode(file: PathLike | BinaryIO) -> Sound:
     except AudioError:
         raise
     except ValueError as error:
-        raise AudioError(f"{error}; {_AGAIN}") from None
-    if sound.samples.dtype != np.int16 and not np.all(np.abs(sound.samples) <= _LARGEST):
-        place = int(np.argmax(~(np.abs(sound.samples) <= _LARGEST).all(axis=1)))
+        raise AudioError(f"{error}; {AGAIN}") from None
+    if sound.samples.dtype != np.int16 and not np.all(np.abs(sound.samples) <= LARGEST):
+        place = int(np.argmax(~(np.abs(sound.samples) <= LARGEST).all(axis=1)))
         raise AudioError(
             f"holds a value that is no sound, {sound.samples[place].max()}, at {place / sound.rate:.3f} s; export it "
             "again"
@@ -95,7 +81,7 @@ def mix(samples: NDArray) -> NDArray[np.float32]:
     mixed = samples.mean(axis=1)
     if samples.shape[1] > 1 and len(samples):
         energy = np.mean(np.square(samples, dtype=np.float64))
-        if np.mean(np.square(mixed, dtype=np.float64)) < _CANCELLED * energy:
+        if np.mean(np.square(mixed, dtype=np.float64)) < CANCELLED * energy:
             raise AudioError(
                 f"its {samples.shape[1]} channels cancel each other, as if one of them were turned over; export one "
                 "of them as a mono file"
@@ -104,11 +90,11 @@ def mix(samples: NDArray) -> NDArray[np.float32]:
 
 
 def _cut(expected: float, found: float) -> AudioError:
-    return AudioError(f"it is cut off: {expected:.3f} s were recorded, {found:.3f} s are there; {_AGAIN}")
+    return AudioError(f"it is cut off: {expected:.3f} s were recorded, {found:.3f} s are there; {AGAIN}")
 
 
-def _kind(content: bytes) -> str:
-    """How a file is to be read: "chunks", "ogg", or FFmpeg's name of its format.
+def kind_of(content: bytes) -> str:
+    """How a file is to be read, told from its beginning: "chunks", "ogg", or FFmpeg's name of its format.
 
     Raises:
         AudioError: it is empty, or in an unknown format.
@@ -173,58 +159,11 @@ def _require_frames(content: bytes) -> None:
 
 def _decode_stream(content: bytes, kind: str) -> Sound:
     """The first audio stream of a container, as FFmpeg decodes it, with the container's timing."""
-    import av
-
-    blocks: list[NDArray] = []
-    length, origin, rate, reached, left_out = 0, None, 0, 0.0, 0
-    try:
-        with av.open(io.BytesIO(content), "r", format=kind) as container:
-            if not container.streams.audio:
-                raise AudioError("it holds no sound")
-            stream = container.streams.audio[0]
-            rate = stream.rate
-            resampler = av.AudioResampler(format="fltp")
-            for packet in container.demux():
-                if packet.pts is not None:
-                    end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    reached = max(reached, end) if packet.stream.type != "audio" or packet.stream == stream else reached
-                if packet.stream != stream:
-                    continue
-                for frame in cast(list[av.AudioFrame], packet.decode()):
-                    begin = length
-                    if frame.pts is not None and frame.time_base is not None:
-                        begin = round(frame.pts * frame.time_base * rate)
-                    origin = max(0, begin) if origin is None else origin
-                    for part in resampler.resample(frame):
-                        block = part.to_ndarray().T  # (samples, channels)
-                        gap = begin - origin - length
-                        if length and gap > 0.02 * rate:  # left out, for silence
-                            left_out += gap
-                            if kind not in _TIMED or left_out > _LARGEST_GAP * rate:
-                                raise AudioError(f"its times leap at {length / rate:.3f} s; {_AGAIN}")
-                            blocks.append(np.zeros((gap, block.shape[1]), np.float32))
-                            length += gap
-                        block = block[max(0, -begin) if not length else 0 :]
-                        blocks.append(block)
-                        length += len(block)
-            declared = _declared_seconds(container, stream) if kind in _DECLARING else 0.0
-    except (AudioError, MemoryError):
-        raise
-    except Exception as error:  # PyAV raises FFmpeg's errors, and Python's own besides
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise AudioError(f"it cannot be decoded beyond {length / (rate or 1):.3f} s ({reason}); {_AGAIN}") from None
-    found = max(reached, length / rate) if kind == "matroska" else length / rate
-    if found + _DECLARING.get(kind, 0.0) + 1e-6 < declared:
-        raise _cut(declared, found)
+    stream = ContainerSound(io.BytesIO(content), kind)
+    blocks = list(stream.blocks())
+    if stream.shortfall:
+        raise _cut(*stream.shortfall)
     samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
-    if kind == "mov" and declared:  # the padding of the last frame is no sound
-        samples = samples[: max(1, round(declared * rate))]
-    return Sound(np.ascontiguousarray(samples, dtype=np.float32), rate)
-
-
-def _declared_seconds(container: "InputContainer", stream: "AudioStream") -> float:
-    """Length of a stream, in seconds, as its container states it; 0 where it does not."""
-    if stream.duration is not None and stream.time_base is not None:
-        begin = min(0, stream.start_time or 0)  # what comes before time 0 is not part of the sound
-        return float((stream.duration + begin) * stream.time_base)
-    return (container.duration or 0) / 1e6
+    if kind == "mov" and stream.declared:  # the padding of the last frame is no sound
+        samples = samples[: max(1, round(stream.declared * stream.rate))]
+    return Sound(np.ascontiguousarray(samples, dtype=np.float32), stream.rate)
