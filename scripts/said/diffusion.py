@@ -1,6 +1,6 @@
 """Diffusion on blendshape coefficients (Section 4.2): the training losses, sampling and editing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -248,33 +248,108 @@ def sample(
     """
     shape = (audio.shape[0], audio.shape[1], CHANNELS)
     _check(model, shape, steps, guidance, initial_noise, reference, mask, strength)
-    schedule = scheduler(model, sampler)
-    schedule.set_timesteps(steps)  # on the CPU, like its tables: a look-up would have to wait for a GPU at each step
-    remaining = min(max(int(steps * strength), 1), steps)
-    timesteps: Any = schedule.timesteps[steps - remaining :]  # diffusers annotates them as IntTensor here, int there
-
     generator = generator if generator is None or isinstance(generator, torch.Generator) else list(generator)
     noise = draw_noise(shape, generator, audio.device) if initial_noise is None else initial_noise
-    values = noise
-    clean = None if reference is None else model.to_diffusion(reference.expand(shape))
-    if clean is not None:
-        values = schedule.add_noise(clean, noise, timesteps[:1])
-    keep = torch.zeros(shape, device=audio.device) if mask is None else mask.expand(shape)
+    course = Course(
+        model,
+        noise,
+        steps=steps,
+        generator=generator,
+        reference=None if reference is None else reference.expand(shape),
+        mask=None if mask is None else mask.expand(shape),
+        strength=strength,
+        eta=eta,
+        sampler=sampler,
+    )
+    predict = predictor(model, audio, course.timesteps.to(audio.device), guidance)
+    for step in range(len(course.timesteps)):
+        course.advance(predict(course.values, step))
+    return course.result()
 
-    predict = predictor(model, audio, timesteps.to(audio.device), guidance)
-    options: dict[str, Any] = {"generator": generator} | ({"eta": eta} if sampler == "ddim" else {})
-    for index, timestep in enumerate(timesteps):
-        predicted = predict(values, index)
-        values = schedule.step(predicted, timestep, values, **options, return_dict=False)[0]
-        if clean is not None:
-            last = index + 1 == remaining
-            fixed = clean if last else schedule.add_noise(clean, noise, timesteps[index + 1 : index + 2])
-            values = torch.where(keep.gt(0), keep * fixed + (1 - keep) * values, values)
-    result = model.to_coefficients(values)
-    if mask is not None and reference is not None:
-        # Scaling back and forth costs a digit; what is kept is returned as it was given.
-        result = torch.where(mask.expand(shape) == 1, reference.expand(shape).clamp(0, 1), result)
-    return result
+
+class Course:
+    """Coefficients on their way from noise to a sample, a step of the sampler at a time.
+
+    What a step does to a frame depends on that frame alone; only predictions look at the frames around it.
+
+    Args:
+        model: a SAiD model.
+        noise: (B, N, 32) the start, and in editing the noise of the reference.
+        reference: (B, N, 32) coefficients to edit; None: nothing is edited.
+        mask: (B, N, 32), 1 where the reference is kept (Eq. 10).
+        steps, generator, strength, eta, sampler: see `sample`.
+
+    Attributes:
+        timesteps: (S,) int, of the steps that are made.
+        values: (B, N, 32) in the space of the diffusion, after the steps so far.
+    """
+
+    def __init__(
+        self,
+        model: SAiD,
+        noise: Tensor,
+        *,
+        steps: int,
+        sampler: str = "ddim",
+        eta: float = 0.0,
+        generator: Generators = None,
+        reference: Tensor | None = None,
+        mask: Tensor | None = None,
+        strength: float = 1.0,
+    ):
+        self.model, self.noise, self.reference, self.mask = model, noise, reference, mask
+        self.schedule = scheduler(model, sampler)
+        self.schedule.set_timesteps(steps)  # on the CPU, like its tables: a look-up would have to wait for a GPU
+        remaining = min(max(int(steps * strength), 1), steps)
+        # diffusers annotates them as IntTensor here, int there
+        self.timesteps: Any = self.schedule.timesteps[steps - remaining :]
+        self.options: dict[str, Any] = {"generator": generator} | ({"eta": eta} if sampler == "ddim" else {})
+        self.clean = None if reference is None else model.to_diffusion(reference)
+        self.keep = torch.zeros_like(noise) if mask is None else mask
+        self.done = 0
+        self.values = noise if self.clean is None else self.schedule.add_noise(self.clean, noise, self.timesteps[:1])
+
+    def advance(self, predicted: Tensor) -> None:
+        """Make the next step with the (B, N, 32) guided prediction for `values`."""
+        timestep = self.timesteps[self.done]
+        self.values = self.schedule.step(predicted, timestep, self.values, **self.options, return_dict=False)[0]
+        self.done += 1
+        if self.clean is not None:
+            following = self.timesteps[self.done : self.done + 1]
+            last = not len(following)
+            fixed = self.clean if last else self.schedule.add_noise(self.clean, self.noise, following)
+            self.values = torch.where(self.keep.gt(0), self.keep * fixed + (1 - self.keep) * self.values, self.values)
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes from step to step, for `restore`."""
+        state = {"values": self.values, "done": torch.tensor(self.done)}
+        if isinstance(self.schedule, DPMSolverMultistepScheduler):
+            outputs = [output for output in self.schedule.model_outputs if output is not None]
+            state |= {f"output{number}": output for number, output in enumerate(outputs)}
+        if isinstance(generator := self.options["generator"], torch.Generator):
+            state["generator"] = generator.get_state()
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from where `state` was asked for, in a course that was made alike."""
+        self.values, self.done = state["values"].to(self.noise.device), int(state["done"])
+        if isinstance(self.schedule, DPMSolverMultistepScheduler) and self.done:
+            order = len(self.schedule.model_outputs)
+            outputs = [state[name].to(self.noise.device) for name in sorted(state) if name.startswith("output")]
+            self.schedule.model_outputs = [None] * (order - len(outputs)) + outputs
+            self.schedule.lower_order_nums = min(self.done, order)
+            self.schedule._init_step_index(self.timesteps[0])
+            self.schedule._step_index += self.done
+        if "generator" in state:
+            self.options["generator"].set_state(state["generator"])
+
+    def result(self) -> Tensor:
+        """(B, N, 32) coefficients in [0, 1]."""
+        result = self.model.to_coefficients(self.values)
+        if self.mask is not None and self.reference is not None:
+            # Scaling back and forth costs a digit; what is kept is returned as it was given.
+            result = torch.where(self.mask == 1, self.reference.clamp(0, 1), result)
+        return result
 
 
 def draw_noise(shape: Sequence[int], generator: Generators, device: torch.device | str = "cpu") -> Tensor:

@@ -169,7 +169,7 @@ def sample_speech(
     progress = _Progress(count * (len(speeches) - len(done)), report)
     if done:
         report(f"{len(done)} of {len(speeches)} sentences were finished before the interruption")
-    with _workers(threads if sampler.device == "cpu" else 1) as submit:
+    with workers(threads if sampler.device == "cpu" else 1) as submit:
         waiting: deque[tuple[Speech, list[Future]]] = deque()
 
         def collect() -> tuple[str, NDArray[np.float32]]:
@@ -222,7 +222,7 @@ def one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _workers(threads: int) -> Iterator[Callable[..., Future]]:
+def workers(threads: int) -> Iterator[Callable[..., Future]]:
     """Threads that work on a sample each."""
     with one_thread():
         pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

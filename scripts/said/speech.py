@@ -58,8 +58,14 @@ def encode(wav2vec2: Wav2Vec2Model, waveform: Float[Tensor, "B T"], frames: int)
     if waveform.ndim != 2 or waveform.shape[1] < reach:
         raise ValueError(f"expected waveforms (B, T) of at least {reach} samples, got {tuple(waveform.shape)}")
     features = wav2vec2.feature_extractor(waveform)  # (B, C, about T / 320)
-    features = F.interpolate(features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
-    hidden, _ = wav2vec2.feature_projection(features)  # (B, frames, H)
+    return contextualise(
+        wav2vec2, F.interpolate(features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
+    )
+
+
+def contextualise(wav2vec2: Wav2Vec2Model, features: Tensor) -> Tensor:
+    """(B, N, H) output of the encoder's transformer for (B, N, C) features of its convolutional part."""
+    hidden, _ = wav2vec2.feature_projection(features)
     hidden = wav2vec2._mask_hidden_states(hidden)
     hidden = wav2vec2.encoder(hidden).last_hidden_state
     return hidden if wav2vec2.adapter is None else wav2vec2.adapter(hidden)

@@ -89,9 +89,9 @@ def _read_exactly(
     with file:
         given = 0
         try:
-            while len(block := cast(NDArray[np.float32], file.read(_BLOCK, dtype="float32", always_2d=True))):
+            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
                 given += len(block)
-                yield block, file.samplerate
+                yield cast(NDArray[np.float32], block), file.samplerate
         except soundfile.LibsndfileError as error:
             if not given:
                 raise AudioError(f"it cannot be decoded ({error}); get or export it again") from None
