@@ -1,4 +1,4 @@
-"""Long speech: windows are the whole where that fits into one, agree where they overlap, resume, and depend on no one."""
+"""Long speech: windows are the whole where that fits into one, agree where they overlap, resume, depend on no other."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """Sampling speech of any length: overlapping windows whose predictions are averaged at every step of the sampler.
 
-Self-attention is quadratic in length, and a model that was trained on two seconds knows no more than a few. So a clip is
-covered by windows. At each step every window predicts, predictions are averaged with a ramp where two windows overlap,
+Self-attention is quadratic in length, and a model that was trained on two seconds knows no more than a few. So a clip
+is covered by windows. At each step every window predicts, predictions are averaged with a ramp where two windows overlap,
 and all frames make the step together: neighbours agree before a frame is final, and no seam is left. (Joining finished
 windows by Eq. 10 leaves one.)
 
