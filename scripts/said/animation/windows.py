@@ -1,9 +1,9 @@
 """Sampling speech of any length: overlapping windows whose predictions are averaged at every step of the sampler.
 
 Self-attention is quadratic in length, and a model that was trained on two seconds knows no more than a few. So a clip
-is covered by windows. At each step every window predicts, predictions are averaged with a ramp where two windows overlap,
-and all frames make the step together: neighbours agree before a frame is final, and no seam is left. (Joining finished
-windows by Eq. 10 leaves one.)
+is covered by windows. At each step every window predicts, predictions are averaged with a ramp where two windows
+overlap, and all frames make the step together: neighbours agree before a frame is final, and no seam is left. (Joining
+finished windows by Eq. 10 leaves one.)
 
 A window is ahead of its left neighbour by two steps, so that only as many windows are at work at a time as two for each
 step, whatever the length, and those of one tick are independent of each other:
