@@ -1,0 +1,1 @@
+"""Speech in, a face that speaks out: recordings, faces of one's own, files for other programs."""
