@@ -1,8 +1,6 @@
 """Blendshapes for a head, from the source face to files: clean-up, correspondence, transfer and export together."""
 
-import json
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +19,7 @@ from said.cleanup import crop, find_regions, reattach
 from said.deformation import find_correspondence, transfer
 from said.figures import blendshapes as figure
 from said.files.arrays import read_arrays
+from said.files.gltf_document import read_document
 from said.files.meshes import write_indices, write_mesh
 from said.files.tables import read_coefficients
 from said.synthetic.identities import make_face, sample_identities
@@ -146,27 +145,10 @@ def test_figure_shows_motion_on_both_faces(source, head, speaker, made):
 # ------------------------------------------------------------------------------------------ export
 
 
-def read_glb(path):
-    """The JSON of a binary glTF, and a function that reads an accessor of 32-bit floats."""
-    data = path.read_bytes()
-    magic, version, length, json_length, kind = struct.unpack_from("<4sII I4s", data)
-    assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
-    tree = json.loads(data[20 : 20 + json_length])
-    start = 20 + json_length + 8
-
-    def values(index):
-        accessor = tree["accessors"][index]
-        view = tree["bufferViews"][accessor["bufferView"]]
-        assert (accessor["componentType"], accessor["type"]) == (5126, "VEC3")
-        offset = start + view.get("byteOffset", 0)
-        return np.frombuffer(data, "<f4", 3 * accessor["count"], offset).reshape(-1, 3)
-
-    return tree, values
-
-
 def assert_glb_holds(path, template, faces, shapes):
-    tree, values = read_glb(path)
-    (mesh,) = tree["meshes"]
+    document = read_document(path)
+    values = document.array
+    (mesh,) = document.tree["meshes"]
     (primitive,) = mesh["primitives"]
     assert mesh["extras"]["targetNames"] == list(SPEECH_BLENDSHAPES)
     assert mesh["weights"] == [0] * 32 and len(primitive["targets"]) == 32

@@ -41,8 +41,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    modules = {path.relative_to(ROOT / "scripts").as_posix() for path in (ROOT / "scripts/said").rglob("*.py")}
-    assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == modules | {"said/py.typed"}
+    files = (path for path in (ROOT / "scripts/said").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    expected = {path.relative_to(ROOT / "scripts").as_posix() for path in files}
+    assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == expected
+    assert "said/animation/default_face.npz" in expected
 
 
 def test_an_interpreter_that_knows_nothing_of_the_repository_imports_it(wheel, tmp_path):

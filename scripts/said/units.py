@@ -1,10 +1,11 @@
-"""Whether two meshes that differ in their expression alone have the same unit of length."""
+"""Units of length: whether two meshes have the same, and which one a face has."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 _SIZE_RATIO = 5.0  # an expression is about as large as the face; units differ by a factor of ten or more
-_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
+METRES = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254}
+"""Length of each unit in metres."""
 
 
 def size_of(vertices: NDArray) -> NDArray[np.float64]:
@@ -27,8 +28,30 @@ def size_fault(size: float, expected: float) -> str | None:
         return None
     if size == 0:
         return "has all its vertices in one place"
-    for name, unit in _UNITS.items():
-        for other, other_unit in _UNITS.items():
+    for name, unit in METRES.items():
+        for other, other_unit in METRES.items():
             if 0.75 < size / expected * unit / other_unit < 4 / 3:
                 return f"is {size / expected:.4g} times as large: {name} beside {other}? Bring both to one unit"
     return f"is {size / expected:.4g} times as large; bring both to one unit of length, and to one scale"
+
+
+def guess_unit(length: float, expected: float) -> str:
+    """The unit, a key of `METRES`, in which a length comes closest to what is expected.
+
+    Args:
+        length: as the file has it, such as from chin to nasion.
+        expected: the same in metres.
+
+    Raises:
+        ValueError: there is no length, or none of the units brings it within a factor of 2.5.
+    """
+    if not (np.isfinite(length) and length > 0):
+        raise ValueError("the face has no size")
+    off = {name: abs(float(np.log(length * metres / expected))) for name, metres in METRES.items()}
+    best = min(off, key=lambda name: off[name])
+    if off[best] > np.log(2.5):
+        raise ValueError(
+            f"{length:.4g} are expected to be some {1000 * expected:.0f} mm, which they are in none of "
+            f"{', '.join(METRES)}; name the unit"
+        )
+    return best

@@ -48,6 +48,7 @@ EDITS = [
     ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
     ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes"}),
+    ("files/gltf_morphs.py", "_STILL = 1e-7", "_STILL = 1e-8", {"export_blendshapes"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
 GROUPED = [edit for edit in EDITS if not edit[3]]

@@ -1,1 +1,1 @@
-"""Speech in, a face that speaks out: recordings of any kind and length, curves and scenes for other programs, live."""
+"""Speech in, a face that speaks out: recordings, faces of one's own, files for other programs."""

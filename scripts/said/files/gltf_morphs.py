@@ -1,0 +1,141 @@
+"""Morph targets of a glTF document: reading those that it has, adding others, and animating their weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.files.gltf_document import Document
+from said.files.gltf_scene import Part, Scene
+
+_STILL = 1e-7
+"""Share of the mesh's size: a smaller displacement is none."""
+_SAME_NORMAL = 2e-3
+
+
+def target_names(mesh: Mapping[str, Any]) -> list[str]:
+    """Names of a mesh's morph targets: its `extras.targetNames`, or a primitive's; empty ones where it has none."""
+    count = max((len(primitive.get("targets", ())) for primitive in mesh["primitives"]), default=0)
+    for entry in (mesh, *mesh["primitives"]):
+        extras = entry.get("extras")
+        names = extras.get("targetNames") if isinstance(extras, dict) else None
+        if isinstance(names, list) and len(names) >= count:
+            return [str(name) for name in names[:count]]
+    return [""] * count
+
+
+def read_target(document: Document, part: Part, target: int) -> NDArray[np.float64]:
+    """(n, 3) displacements in the scene that a target gives to a part's vertices."""
+    primitive = document.tree["meshes"][part.mesh]["primitives"][part.primitives[0]]
+    accessor = primitive["targets"][target].get("POSITION") if target < len(primitive.get("targets", ())) else None
+    count = part.rows.stop - part.rows.start
+    stored = np.zeros((count, 3)) if accessor is None else document.array(accessor).astype(np.float64)
+    return part.into_scene(stored)
+
+
+def add_targets(
+    document: Document,
+    scene: Scene,
+    names: Sequence[str],
+    displacements: NDArray[np.float64],
+    turns: NDArray[np.float64] | None = None,
+) -> None:
+    """Give the parts of a document that move named targets, after those that they have, with weights of 0.
+
+    Args:
+        scene: what `read_scene` gave for the document.
+        names: (K,).
+        displacements: (K, V, 3) in the scene.
+        turns: (K, V, 3) what they add to the normals; for parts that have normals.
+    """
+    still = _STILL * np.ptp(scene.vertices, axis=0).max()
+    moves = np.linalg.norm(displacements, axis=2) > still
+    moving = {part.mesh for part in scene.parts if moves[:, part.rows].any()}
+    done = set[tuple[int, int]]()
+    for mesh_number in sorted(moving):
+        mesh = document.tree["meshes"][mesh_number]
+        before = target_names(mesh)
+        shared: dict[int, list[dict[str, int]]] = {}
+        for part in (part for part in scene.parts if part.mesh == mesh_number):
+            for number in part.primitives:
+                if (mesh_number, number) in done:  # a second node shows the same mesh
+                    continue
+                done.add((mesh_number, number))
+                primitive = mesh["primitives"][number]
+                position = primitive["attributes"]["POSITION"]
+                if position not in shared:
+                    shared[position] = _stored(document, part, displacements, moves, turns, primitive)
+                earlier = primitive.get("targets", [])
+                lacking = len(before) - len(earlier)
+                nothing = [_nothing(document, part)] * lacking if lacking else []
+                primitive["targets"] = [*earlier, *nothing, *shared[position]]
+        labels = [name or f"target{number}" for number, name in enumerate(before)]
+        extras = mesh.get("extras")
+        mesh["extras"] = (extras if isinstance(extras, dict) else {}) | {"targetNames": labels + list(names)}
+        weights = mesh.get("weights", [0.0] * len(before))
+        mesh["weights"] = [*weights, *[0.0] * len(names)]
+        for node in document.tree["nodes"]:
+            if node.get("mesh") == mesh_number and "weights" in node:
+                node["weights"] += [0.0] * len(names)
+
+
+def _stored(
+    document: Document,
+    part: Part,
+    displacements: NDArray[np.float64],
+    moves: NDArray[np.bool_],
+    turns: NDArray[np.float64] | None,
+    primitive: Mapping[str, Any],
+) -> list[dict[str, int]]:
+    """The attributes of each new target of a part."""
+    rows = part.rows
+    local = part.from_scene(displacements[:, rows]) * moves[:, rows, None]
+    targets = [{"POSITION": document.add_sparse(move.astype(np.float32))} for move in local]
+    if turns is not None and "NORMAL" in primitive["attributes"]:
+        # A normal turns as a displacement does where the node does not shear, which no face's node should.
+        size = np.abs(np.linalg.det(part.linear)) ** (1 / 3)
+        straight = part.linear / np.asarray(size)[..., None, None]
+        turned = np.einsum("...ji,...j->...i", straight, turns[:, rows])
+        turned = turned * (np.linalg.norm(turned, axis=-1, keepdims=True) > _SAME_NORMAL)
+        for target, change in zip(targets, turned, strict=True):
+            target["NORMAL"] = document.add_sparse(change.astype(np.float32))
+    return targets
+
+
+def _nothing(document: Document, part: Part) -> dict[str, int]:
+    return {"POSITION": document.add_sparse(np.zeros((part.rows.stop - part.rows.start, 3), np.float32))}
+
+
+def animate_weights(
+    document: Document, weights: Mapping[int, Mapping[int, NDArray]], rate: float, name: str, extras: Mapping[str, Any]
+) -> None:
+    """Add an animation of morph targets, one channel per node that shows a mesh with targets.
+
+    Args:
+        weights: by mesh, by target: (N,) its weight at each frame. Other targets keep the weight that the file gives.
+        rate: frames per second; the first frame is at 0 s.
+        name: of the animation.
+        extras: what the animation tells other programs.
+    """
+    frames = len(next(iter(next(iter(weights.values())).values())))
+    times = document.add(np.arange(frames, dtype=np.float64).astype(np.float32) / np.float32(rate))
+    animation: dict[str, Any] = {"name": name, "channels": [], "samplers": []}
+    for number, node in enumerate(document.tree["nodes"]):
+        curves = weights.get(node.get("mesh", -1))
+        if not curves:
+            continue
+        mesh = document.tree["meshes"][node["mesh"]]
+        count = len(target_names(mesh))
+        values = np.tile(np.array(node.get("weights", mesh.get("weights", [0.0] * count)), np.float32), (frames, 1))
+        for target, curve in curves.items():
+            values[:, target] = curve
+        animation["samplers"].append(
+            {"input": times, "interpolation": "LINEAR", "output": document.add(values.reshape(-1))}
+        )
+        animation["channels"].append(
+            {"sampler": len(animation["samplers"]) - 1, "target": {"node": number, "path": "weights"}}
+        )
+    if extras:
+        animation["extras"] = dict(extras)
+    document.tree.setdefault("animations", []).append(animation)

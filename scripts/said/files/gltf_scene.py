@@ -1,0 +1,206 @@
+"""The triangles of a glTF document as one mesh, where its scene places them, and how each part of it is stored."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from said.files.gltf_document import Document
+
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+
+
+@dataclass(frozen=True)
+class Part:
+    """The vertices of one accessor of positions, at one node of the scene.
+
+    Attributes:
+        node, mesh: their numbers in the document.
+        primitives: numbers of the mesh's primitives that use the accessor.
+        rows: which rows of the whole mesh its vertices are.
+        linear: (3, 3) or (n, 3, 3), what carries a displacement of the stored vertices into the scene.
+        label: names of node, mesh and materials, in lower case.
+    """
+
+    node: int
+    mesh: int
+    primitives: tuple[int, ...]
+    rows: slice
+    linear: NDArray[np.float64]
+    label: str
+
+    def into_scene(self, displacements: NDArray) -> NDArray[np.float64]:
+        """(..., n, 3) stored displacements as the scene has them."""
+        return np.einsum("...ij,...j->...i", self.linear, displacements)
+
+    def from_scene(self, displacements: NDArray) -> NDArray[np.float64]:
+        """(..., n, 3) displacements in the scene as they are stored."""
+        return np.einsum("...ij,...j->...i", np.linalg.inv(self.linear), displacements)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All triangles of a scene.
+
+    Attributes:
+        vertices: (V, 3), where the scene places them.
+        faces: (F, 3) int.
+        parts: which vertices are stored where, in ascending order of their rows.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    parts: tuple[Part, ...]
+
+
+def read_scene(document: Document) -> Scene:
+    """The triangles of a document's scene, skins in the pose that the file shows.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    tree = document.tree
+    places, meshes = place_nodes(tree), tree.get("meshes", [])
+    vertices, faces, parts, count = [], [], [], 0
+    for number, place in places.items():
+        node = tree["nodes"][number]
+        if "mesh" not in node:
+            continue
+        primitives = meshes[node["mesh"]]["primitives"]
+        by_accessor: dict[int, list[int]] = {}
+        for index, primitive in enumerate(primitives):
+            if (
+                primitive.get("mode", _TRIANGLES) in (_TRIANGLES, _STRIP, _FAN)
+                and "POSITION" in primitive["attributes"]
+            ):
+                by_accessor.setdefault(primitive["attributes"]["POSITION"], []).append(index)
+        for accessor, users in by_accessor.items():
+            stored = document.array(accessor).astype(np.float64)
+            matrix = _posed(document, node, primitives[users[0]], places, place)
+            vertices.append((matrix[..., :3, :3] @ stored[..., None])[..., 0] + matrix[..., :3, 3])
+            for user in users:
+                triangles = _triangles(document, primitives[user], len(stored)) + count
+                mirrored = np.linalg.det(matrix[..., :3, :3].reshape(-1, 3, 3)[0]) < 0
+                faces.append(triangles[:, ::-1] if mirrored else triangles)
+            label = " ".join(_names(tree, node, [primitives[user] for user in users])).lower()
+            rows = slice(count, count + len(stored))
+            parts.append(Part(number, node["mesh"], tuple(users), rows, matrix[..., :3, :3], label))
+            count += len(stored)
+    if not parts:
+        raise ValueError("its scene holds no triangles")
+    return Scene(np.concatenate(vertices), np.concatenate(faces), tuple(parts))
+
+
+def place_nodes(tree: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
+    """(4, 4) matrix from each node of the scene to the scene, parents before children."""
+    nodes = tree.get("nodes", [])
+    children = {child for node in nodes for child in node.get("children", ())}
+    roots = [number for number in range(len(nodes)) if number not in children]
+    if tree.get("scenes"):
+        roots = tree["scenes"][tree.get("scene", 0)].get("nodes", [])
+    places: dict[int, NDArray[np.float64]] = {}
+    queue = [(root, np.eye(4)) for root in roots]
+    while queue:
+        number, above = queue.pop(0)
+        if number in places:
+            continue
+        places[number] = above @ _matrix(nodes[number])
+        queue += [(child, places[number]) for child in nodes[number].get("children", ())]
+    return places
+
+
+def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
+    if "matrix" in node:
+        return np.array(node["matrix"], float).reshape(4, 4).T
+    x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn * np.array(node.get("scale", (1.0, 1.0, 1.0)), float)
+    matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
+    return matrix
+
+
+def _posed(
+    document: Document, node: dict, primitive: dict, places: dict[int, NDArray[np.float64]], place: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(4, 4), or (n, 4, 4) of a skin, from the stored vertices to the scene."""
+    attributes = primitive["attributes"]
+    if "skin" not in node or "JOINTS_0" not in attributes:
+        return place
+    skin = document.tree["skins"][node["skin"]]
+    joints = np.stack([places.get(joint, np.eye(4)) for joint in skin["joints"]])
+    if "inverseBindMatrices" in skin:
+        joints = joints @ document.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
+    matrix = np.zeros((1, 4, 4))
+    number = 0
+    while f"JOINTS_{number}" in attributes:
+        weights = document.array(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
+        chosen = joints[document.array(attributes[f"JOINTS_{number}"]).astype(int)]
+        matrix = matrix + np.einsum("vk,vkij->vij", weights, chosen)
+        number += 1
+    return matrix / np.maximum(matrix[:, 3:, 3:], 1e-12)
+
+
+def _triangles(document: Document, primitive: dict, count: int) -> NDArray[np.int64]:
+    """(F, 3) vertices of a primitive's triangles."""
+    corners = document.array(primitive["indices"]) if "indices" in primitive else np.arange(count)
+    corners = corners.astype(np.int64)
+    mode = primitive.get("mode", _TRIANGLES)
+    if mode == _TRIANGLES:
+        return corners[: len(corners) // 3 * 3].reshape(-1, 3)
+    steps = np.arange(len(corners) - 2)
+    if mode == _FAN:
+        return np.stack([np.full(len(steps), corners[0]), corners[steps + 1], corners[steps + 2]], axis=1)
+    odd = steps % 2
+    return np.stack([corners[steps], corners[steps + 1 + odd], corners[steps + 2 - odd]], axis=1)
+
+
+def _names(tree: dict, node: dict, primitives: list[dict]) -> Iterator[str]:
+    yield node.get("name", "")
+    yield tree["meshes"][node["mesh"]].get("name", "")
+    for primitive in primitives:
+        if "material" in primitive:
+            yield tree["materials"][primitive["material"]].get("name", "")
+
+
+def read_part_colours(document: Document, part: Part) -> NDArray[np.float64]:
+    """(n, 3) sRGB in [0, 1] of a part's vertices: its material's colour and picture, times that of the vertices."""
+    tree = document.tree
+    primitive = tree["meshes"][part.mesh]["primitives"][part.primitives[0]]
+    attributes = primitive["attributes"]
+    material = tree["materials"][primitive["material"]] if "material" in primitive else {}
+    surface = material.get("pbrMetallicRoughness", {})
+    count = part.rows.stop - part.rows.start
+    linear = np.tile(np.array(surface.get("baseColorFactor", (1, 1, 1, 1))[:3], float), (count, 1))
+    if "COLOR_0" in attributes:
+        linear = linear * document.array(attributes["COLOR_0"])[:, :3]
+    colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
+    texture = surface.get("baseColorTexture", {})
+    coordinates = attributes.get(f"TEXCOORD_{texture.get('texCoord', 0)}")
+    if texture and coordinates is not None and "source" in tree["textures"][texture["index"]]:
+        colours = colours * _sampled(
+            document.image(tree["textures"][texture["index"]]["source"]), document.array(coordinates)
+        )
+    return np.clip(colours, 0, 1)
+
+
+def _sampled(image: bytes, coordinates: NDArray) -> NDArray[np.float64] | float:
+    """(n, 3) colours in [0, 1] of a picture at texture coordinates (n, 2); 1 where it cannot be read."""
+    try:
+        pixels = np.asarray(Image.open(io.BytesIO(image)).convert("RGB")) / 255.0
+    except (OSError, ValueError):
+        return 1.0
+    height, width = pixels.shape[:2]
+    column = (np.nan_to_num(coordinates[:, 0]) % 1.0 * width).astype(int).clip(0, width - 1)
+    row = (np.nan_to_num(coordinates[:, 1]) % 1.0 * height).astype(int).clip(0, height - 1)
+    return pixels[row, column]
