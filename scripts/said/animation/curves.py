@@ -91,14 +91,16 @@ def read_names(names: str | PathLike) -> dict[str, str]:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON ({error}); write {{\"jawOpen\": \"name in your rig\", ...}}") from None
+        raise ValueError(f'{path}: is not JSON ({error}); write {{"jawOpen": "name in your rig", ...}}') from None
     if not isinstance(given, dict) or not all(isinstance(value, str) and value for value in given.values()):
         raise ValueError(f'{path}: must be an object of names, {{"jawOpen": "name in your rig", ...}}')
     for name in given:
         if name not in SPEECH_BLENDSHAPES:
             raise ValueError(f"{path}: unknown blendshape {name!r}{nearest(name, SPEECH_BLENDSHAPES)}")
     if len(set(given.values())) < len(given):
-        raise ValueError(f"{path}: two blendshapes have the same name in the rig; merge them there, or name one of them")
+        raise ValueError(
+            f"{path}: two blendshapes have the same name in the rig; merge them there, or name one of them"
+        )
     return {name: given[name] for name in SPEECH_BLENDSHAPES if name in given}
 
 

@@ -42,9 +42,7 @@ class ModelFiles:
         return not self.weights.is_file() or (self.encoder is not None and not self.encoder.is_dir())
 
 
-def find_model(
-    wanted: str | None, published: PathLike, variants: Mapping[str, ModelFiles] | None = None
-) -> ModelFiles:
+def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, ModelFiles] | None = None) -> ModelFiles:
     """The files of the model that a user asks for; those of a variant need not be there yet.
 
     Args:
