@@ -64,6 +64,7 @@ include: "rules/coefficients.smk"
 include: "rules/extractor.smk"
 include: "rules/said.smk"
 include: "rules/editing.smk"
+include: "rules/animation.smk"
 include: "rules/lipsync.smk"
 include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
@@ -80,6 +81,7 @@ localrules:
     obj,
     models,
     edits,
+    animate,
     tables,
     figures,
 

@@ -115,7 +115,7 @@ def written():
 
 
 def let_edits_fail(scheduler):
-    """Let the run go on when a job of the entries of `edits` fails: no table waits for a user's recording.
+    """Let the run go on when a job of `edits` or `animate` fails: no table waits for a user's recording.
 
     It is Snakemake's --keep-going for these jobs alone; another failure ends the run as ever.
     """
@@ -124,7 +124,7 @@ def let_edits_fail(scheduler):
     def handle(job, *arguments, **settings):
         handle_error(job, *arguments, **settings)
         failed = [one for group in scheduler.failed for one in getattr(group, "jobs", [group])]
-        scheduler.keepgoing = keep_going or all(Path(str(one.rule.snakefile)).stem == "editing" for one in failed)
+        scheduler.keepgoing = keep_going or all(Path(str(one.rule.snakefile)).stem in ("editing", "animation") for one in failed)
 
     scheduler._handle_error = handle
 

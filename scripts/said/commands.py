@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--formats",
         default="all",
         metavar="LIST",
-        help="what is written, with commas: coefficients, livelink, curves, vrm, unity, glb, sound, picture",
+        help="coefficients, livelink, curves, vrm, unity, glb, sound, picture, with commas between",
     )
     keep = animate.add_argument_group("keep part of an earlier take (one recording)")
     keep.add_argument("--keep", metavar="CSV", help="coefficients.csv of the earlier take, at 60 frames per second")
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     live = commands.add_parser(
         "live",
         help="send a recording to Unreal as Live Link Face does",
-        description="Animate a recording as it is heard and send Live Link Face packets, 60 per second, in step with its sound.",
+        description="Animate a recording as it is heard, and send Live Link Face packets in step with its sound.",
         epilog="Example: python -m said live recording.wav --to 127.0.0.1:11111",
     )
     live.set_defaults(do=_live)
@@ -127,7 +127,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         metavar="MODEL",
-        help="published (the authors' weights, downloaded once), a folder, or a file; default: the authors' if they are here",
+        help="published (the authors', downloaded once), a folder, or a file; default: the authors' if here",
     )
     group.add_argument(
         "--published",
@@ -202,8 +202,9 @@ def _keep(chosen: argparse.Namespace) -> dict | None:
 
 def _load(chosen: argparse.Namespace):
     """The model that is asked for, with its encoder, its name and the device; says in a line which it is."""
-    from said.animation.models import PUBLISHED as AUTHORS
-    from said.animation.models import find_model, load_model
+    from said.animation.inputs import PUBLISHED as AUTHORS
+    from said.animation.inputs import find_model
+    from said.animation.models import load_model
     from said.compute import find_device
 
     files = find_model(chosen.model, chosen.published)
@@ -217,7 +218,9 @@ def _fetch_published(path: Path) -> None:
     try:
         from said.vocaset.download import fetch
     except ImportError as error:
-        raise ValueError(f"{error.name} is missing: pip install 'said-workflow[workflow]', or put {ADDRESS} at {path}")
+        raise ValueError(
+            f"{error.name} is missing: pip install 'said-workflow[workflow]', or put {ADDRESS} at {path}"
+        ) from None
     print(f"fetching {ADDRESS}", flush=True)
     fetch(ADDRESS, path)
 
@@ -225,7 +228,8 @@ def _fetch_published(path: Path) -> None:
 def _animate(chosen: argparse.Namespace) -> int:
     from said.animation.animate import Animator
     from said.animation.faces import load_face
-    from said.animation.recordings import RecordingError, find_recordings
+    from said.animation.inputs import find_recordings
+    from said.animation.recordings import RecordingError
     from said.running.console import duration
 
     settings, keep = _settings(chosen), _keep(chosen)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from said.animation.recordings import Recording, RecordingError, decode, find_recordings
+from said.animation.inputs import Recording, find_recordings
+from said.animation.recordings import RecordingError, decode
 from said.files.audio import read_recording
 from said.waveforms import prepare_waveform
 

@@ -18,9 +18,10 @@ from said.animation import livelink
 from said.animation.curves import NAME_MAPS, SCALES, read_names, renamed, resample, shape_curves
 from said.animation.encoding import SpeechFeatures
 from said.animation.faces import Face
+from said.animation.inputs import Recording
 from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
-from said.animation.recordings import Decoded, Recording, decode
+from said.animation.recordings import Decoded, decode
 from said.animation.scene import write_animation
 from said.animation.windows import Kept, sample_windows, seams
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES

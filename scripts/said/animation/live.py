@@ -1,8 +1,8 @@
 """A face that speaks while it is heard: Live Link Face's packets, 60 per second, in step with the sound.
 
-Speech comes in steps of `STEP` frames. When a step has been heard, the window that ends with it is sampled, all that was
-sent before being kept (Eq. 10), and its frames are sent during the next step. So a frame leaves one step and the time of
-sampling after its sound: play the sound with that delay, which is stated at the start, and face and sound are together.
+Speech comes in steps of `STEP` frames. When a step has been heard, the window that ends with it is sampled, with all
+that was sent before kept (Eq. 10), and its frames are sent during the next step. So a frame leaves one step and the
+time of sampling after its sound: play the sound with that delay, stated at the start, and face and sound are together.
 """
 
 import socket
@@ -21,14 +21,15 @@ from transformers import Wav2Vec2Model
 
 from said.animation import livelink
 from said.animation.encoding import Samples
+from said.animation.inputs import Recording
 from said.animation.models import default_guidance
-from said.animation.recordings import Recording, decode
+from said.animation.recordings import decode
 from said.animation.windows import WINDOW
 from said.corpus import FRAME_RATE
 from said.diffusion import sample
 from said.model import CHANNELS, SAiD
 from said.running.atomic import PathLike
-from said.sampling import Sampler, SamplingSettings, one_thread
+from said.sampling import Sampler, one_thread
 from said.seeds import derive_seed
 from said.speech import encode_clip
 from said.waveforms import SAMPLE_RATE

@@ -1,10 +1,8 @@
-"""A user's recordings: which files they are, what their animations are called, and their sound, in constant memory."""
+"""The sound of a user's recordings, in constant memory."""
 
 import hashlib
 import os
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from said.animation.inputs import Recording
 from said.corpus import FRAME_RATE
 from said.files.audio import SILENCE
 from said.files.blocks import decode_blocks
@@ -21,88 +20,14 @@ from said.files.sound import CANCELLED
 from said.running.atomic import PathLike, atomic
 from said.waveforms import SAMPLE_RATE, frame_count
 
-SUFFIXES = (
-    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".mkv",
-    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".mka",
-)  # fmt: skip
-"""Of the files in a folder that count as recordings; a file that is named itself may have any."""
 SHORTEST, LONGEST = 0.1, 4 * 3600.0
 """Seconds that a recording may last."""
 SOUND_RATE = 48000
 """The highest rate, in Hz, of the sound beside an animation."""
-RESERVED = ("faces", "logs", "index.html")
-"""Names beside the animations that no animation has."""
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|{}\u2028\u2029\ud800-\udfff]')
-_LONGEST_NAME = 120
 
 
 class RecordingError(ValueError):
     """A recording of which no animation can be made; the message is one line, with the file's name and the remedy."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A file with speech.
-
-    Attributes:
-        path: where it is.
-        name: of the folder of its animation.
-    """
-
-    path: Path
-    name: str
-
-
-def find_recordings(paths: Iterable[PathLike]) -> tuple[list[Recording], list[str]]:
-    """The recordings that files and folders hold, sorted by name, each with a name of its own.
-
-    A recording is called by the stem of its file; where two have the same one, by their whole names. Characters that no
-    folder can have on some system become `_`.
-
-    Args:
-        paths: files, and folders, of which the visible files with one of `SUFFIXES` count.
-
-    Returns:
-        the recordings, and a line for each path that can be none.
-    """
-    files: dict[Path, Path] = {}
-    faults = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-            found = [one for one in inside if one.suffix.lower() in SUFFIXES and not one.is_dir()]
-            files |= {one.resolve(): one for one in found}
-            for one in inside:
-                if one.is_dir():
-                    faults.append(f"{one}: is a folder; name it on its own, or move its recordings up into {path}")
-            if not found:
-                faults.append(f"{path}: holds no recording; put {', '.join(SUFFIXES[:10])} files there")
-        elif path.exists() or path.is_symlink():
-            files |= {path.resolve(): path}
-        else:
-            faults.append(f"{path}: is not there; paths begin in the current folder")
-    return _named(sorted(files.values(), key=lambda file: (file.name, str(file)))), faults
-
-
-def _named(files: Sequence[Path]) -> list[Recording]:
-    stems = [_usable(file.stem).casefold() for file in files]
-    names: list[str] = []
-    taken = {name.casefold() for name in RESERVED}
-    for file, stem in zip(files, stems, strict=True):
-        wanted = _usable(file.stem if stems.count(stem) == 1 and stem not in taken else file.name)
-        name, number = wanted, 2
-        while name.casefold() in taken:
-            name, number = f"{wanted}-{number}", number + 1
-        taken.add(name.casefold())
-        names.append(name)
-    return [Recording(file, name) for file, name in zip(files, names, strict=True)]
-
-
-def _usable(name: str) -> str:
-    """A name that every file system takes for a folder, and that leads nowhere else."""
-    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST_NAME]
-    name = re.sub(r"^[.\s-]+|[.\s]+$", lambda found: "_" * len(found[0]), name)
-    return name or "_"
 
 
 class Waveform:

@@ -1,0 +1,82 @@
+# Speech in, a face that speaks out: all recordings of `animate.speech`. No table waits for one of them.
+from said.animation import inputs as animated
+
+ANIMATE = config["animate"]
+FOUND, MISPLACED = animated.find_recordings([ANIMATE["speech"]] if Path(ANIMATE["speech"]).exists() else [])
+RECORDINGS = {recording.name: recording.path for recording in FOUND}
+RUN_MODELS = {
+    name: animated.ModelFiles(
+        name, Path(f"results/{RUN}/said/{name}/model.safetensors"), Path(f"results/{RUN}/speech_encoder")
+    )
+    for name in VARIANTS
+}
+
+
+def animation_model():
+    try:
+        return animated.find_model(ANIMATE["model"], published("SAiD.pth"), RUN_MODELS)
+    except ValueError as error:
+        raise WorkflowError(f"animate.{error}") from None
+
+
+def model_files(wildcards):
+    """Files of the model: those of a variant are made by this run, the authors' are fetched."""
+    found = animation_model()
+    if found.name == animated.PUBLISHED:
+        return {"receipts": receipts("SAiD.pth")}
+    return {"weights": str(found.weights)} | ({"encoder": str(found.encoder)} if found.encoder else {})
+
+
+def animations(wildcards):
+    if not RECORDINGS:
+        raise WorkflowError(
+            f"{ANIMATE['speech']}: holds no recording; put wav, flac, mp3, ogg, opus, m4a, aac or mp4 files there, or "
+            "name another folder as animate.speech in config.yaml"
+        )
+    logger.info(f"Animating {len(RECORDINGS)} recordings by the model {animation_model().name}")
+    if MISPLACED:
+        logger.warning("\n  ".join(["Not animated:", *MISPLACED]))
+    return expand("results/animations/{recording}", recording=RECORDINGS)
+
+
+rule animate_recording:
+    input:
+        unpack(model_files),
+        recording=lambda w: str(RECORDINGS[w.recording]),
+        face=ANIMATE["face"] or [],
+        landmarks=ANIMATE["landmarks"] or [],
+        names=[ANIMATE["names"]] if Path(ANIMATE["names"]).is_file() else [],
+        kept=lambda w: animated.kept_files(ANIMATE["keep"].get(w.recording, {})),
+    output:
+        directory("results/animations/{recording}"),
+    log:
+        f"results/{RUN}/logs/animate_recording/{{recording}}.log",
+    benchmark:
+        f"results/{RUN}/benchmarks/animate_recording/{{recording}}.tsv"
+    wildcard_constraints:
+        recording="|".join(re.escape(name) for name in RECORDINGS) or "none",
+    retries: 0
+    conda:
+        "../envs/said.yaml"
+    threads: config["compute"]["threads"]
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(720),
+    params:
+        settings={key: ANIMATE[key] for key in animated.DECIDING},
+        keep=lambda w: ANIMATE["keep"].get(w.recording),
+        unit=ANIMATE["unit"],
+        model=lambda w: animation_model().name,
+        published=published("SAiD.pth"),
+        unfinished=f"results/{RUN}/animations/{{recording}}.unfinished",
+        device=config["compute"]["device"],
+        code=code("animate_recording.py"),
+    message:
+        "Animating {wildcards.recording}"
+    script:
+        "../scripts/animate_recording.py"
+
+
+rule animate:
+    input:
+        animations,

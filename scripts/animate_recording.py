@@ -1,0 +1,31 @@
+"""Animate one recording."""
+
+import sys
+from pathlib import Path
+
+from said.animation.animate import AnimateSettings, Animator
+from said.animation.faces import load_face
+from said.animation.inputs import ModelFiles, Recording
+from said.animation.models import load_model
+from said.animation.recordings import RecordingError
+from said.compute import find_device
+from said.running.console import start
+
+start(snakemake.log[0], snakemake.input, snakemake.output)
+params, given = snakemake.params, snakemake.input
+face = load_face(given.face or None, given.landmarks or None, params.unit)
+encoder = Path(given.encoder) if "encoder" in given.keys() else None
+files = ModelFiles(params.model, Path(given.get("weights", params.published)), encoder)
+animator = Animator(
+    *load_model(files),
+    AnimateSettings.of(params.settings),
+    face,
+    device=find_device(params.device),
+    threads=snakemake.threads,
+    model_name=files.name,
+)
+recording = Recording(Path(given.recording), snakemake.wildcards.recording)
+try:
+    animator.animate(recording, snakemake.output[0], params.unfinished, keep=params.keep)
+except RecordingError as error:
+    sys.exit(str(error))

@@ -1,0 +1,179 @@
+"""What a user gives to be animated: recordings and what their animations are called, the model, an earlier take.
+
+The Snakefile imports this module at each start, so it imports nothing heavy.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from said.running.atomic import PathLike
+from said.running.console import nearest
+
+DECIDING = ("takes", "seed", "sampler", "steps", "guidance", "fps", "gain", "smooth", "names", "formats")
+"""Keys of the section `animate` that `said.animation.animate.AnimateSettings` has."""
+SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".mkv",
+    ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".mka",
+)  # fmt: skip
+"""Of the files in a folder that count as recordings; a file that is named itself may have any."""
+RESERVED = ("faces", "logs", "index.html")
+"""Names beside the animations that no animation has."""
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|{}\u2028\u2029\ud800-\udfff]')
+_LONGEST_NAME = 120
+PUBLISHED = "published"
+DEMO = "demo"
+PUBLISHED_FILE = "SAiD.pth"
+"""The authors' weights, with their speech encoder."""
+WEIGHTS = "model.safetensors"
+ENCODER = "speech_encoder"
+"""Names of weights and of the encoder's folder, in a folder with a model."""
+_SHIPPED = Path(__file__).with_name("demo")
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model lies.
+
+    Attributes:
+        name: for people.
+        weights: SAiD.pth, or what `said.model.save` wrote.
+        encoder: folder of its speech encoder; None where the weights bring it along.
+    """
+
+    name: str
+    weights: Path
+    encoder: Path | None
+
+    @property
+    def missing(self) -> bool:
+        """Whether a file is not there."""
+        return not self.weights.is_file() or (self.encoder is not None and not self.encoder.is_dir())
+
+
+def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, ModelFiles] | None = None) -> ModelFiles:
+    """The files of the model that a user asks for; those of a variant need not be there yet.
+
+    Args:
+        wanted: `published`; `demo`, the package's own; a variant of this run; a folder or a file. None takes the
+            published one if it is there, else the package's own, else the first variant.
+        published: where the authors' SAiD.pth lies, or will lie.
+        variants: of this run, by name.
+
+    Raises:
+        ValueError: there is no such model; says what there is.
+    """
+    variants = variants or {}
+    authors, shipped = ModelFiles(PUBLISHED, Path(published), None), _from_folder(_SHIPPED)
+    if wanted is None:
+        for found in (authors, shipped):
+            if found is not None and not found.missing:
+                return found
+        if variants:
+            return next(iter(variants.values()))
+        raise ValueError(
+            f"there is no model: neither the authors' at {published} nor one of the package; name one by --model: "
+            f"{PUBLISHED}, which is downloaded, or a folder with {WEIGHTS} and {ENCODER}"
+        )
+    if wanted == PUBLISHED:
+        return authors
+    if wanted == DEMO and shipped is not None:
+        return shipped
+    if wanted in variants:
+        return variants[wanted]
+    path = Path(wanted)
+    found = _from_folder(path) if path.is_dir() else _from_file(path) if path.is_file() else None
+    if found is None:
+        known = [PUBLISHED, *variants]
+        raise ValueError(
+            f"model: {wanted} is none of {', '.join(known)}, no file with weights, and no folder with {WEIGHTS} or "
+            f"{PUBLISHED_FILE}{nearest(wanted, known)}"
+        )
+    return found
+
+
+def _from_folder(folder: Path) -> ModelFiles | None:
+    for name in (WEIGHTS, PUBLISHED_FILE):
+        if (folder / name).is_file():
+            return _from_file(folder / name)
+    return None
+
+
+def _from_file(path: Path) -> ModelFiles:
+    """A model's weights, with the encoder's folder beside them or where a run has it: above `said/<variant>/`."""
+    beside = [path.parent / ENCODER, path.parent.parent.parent / ENCODER]
+    encoder = next((folder for folder in beside if folder.is_dir()), None)
+    return ModelFiles(path.parent.name, path, None if path.suffix == ".pth" else encoder)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file with speech.
+
+    Attributes:
+        path: where it is.
+        name: of the folder of its animation.
+    """
+
+    path: Path
+    name: str
+
+
+def find_recordings(paths: Iterable[PathLike]) -> tuple[list[Recording], list[str]]:
+    """The recordings that files and folders hold, sorted by name, each with a name of its own.
+
+    A recording is called by the stem of its file; where two have the same one, by their whole names. Characters that no
+    folder can have on some system become `_`.
+
+    Args:
+        paths: files, and folders, of which the visible files with one of `SUFFIXES` count.
+
+    Returns:
+        the recordings, and a line for each path that can be none.
+    """
+    files: dict[Path, Path] = {}
+    faults = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+            found = [one for one in inside if one.suffix.lower() in SUFFIXES and not one.is_dir()]
+            files |= {one.resolve(): one for one in found}
+            for one in inside:
+                if one.is_dir():
+                    faults.append(f"{one}: is a folder; name it on its own, or move its recordings up into {path}")
+            if not found:
+                faults.append(f"{path}: holds no recording; put {', '.join(SUFFIXES[:10])} files there")
+        elif path.exists() or path.is_symlink():
+            files |= {path.resolve(): path}
+        else:
+            faults.append(f"{path}: is not there; paths begin in the current folder")
+    return _named(sorted(files.values(), key=lambda file: (file.name, str(file)))), faults
+
+
+def _named(files: Sequence[Path]) -> list[Recording]:
+    stems = [_usable(file.stem).casefold() for file in files]
+    names: list[str] = []
+    taken = {name.casefold() for name in RESERVED}
+    for file, stem in zip(files, stems, strict=True):
+        wanted = _usable(file.stem if stems.count(stem) == 1 and stem not in taken else file.name)
+        name, number = wanted, 2
+        while name.casefold() in taken:
+            name, number = f"{wanted}-{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return [Recording(file, name) for file, name in zip(files, names, strict=True)]
+
+
+def _usable(name: str) -> str:
+    """A name that every file system takes for a folder, and that leads nowhere else."""
+    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST_NAME]
+    name = re.sub(r"^[.\s-]+|[.\s]+$", lambda found: "_" * len(found[0]), name)
+    return name or "_"
+
+
+def kept_files(entry: Mapping[str, Any]) -> list[str]:
+    """The files that an entry of `animate.keep` names."""
+    return [entry[key] for key in ("reference", "mask") if key in entry]
