@@ -157,7 +157,7 @@ def sample_windows(
         report(f"continues after {work.finished / FRAME_RATE:.1f} s of speech")
     began = reported = recorded = time.monotonic()
     before = work.finished
-    with torch.no_grad(), workers(threads if sampler.device == "cpu" else 1) as submit:
+    with workers(threads if sampler.device == "cpu" else 1) as submit:
         for tick in range(work.tick, work.ticks):
             work.advance(tick, submit)
             now = time.monotonic()
@@ -222,6 +222,7 @@ class _Work:
             self.live[ahead] = preparing.result()
         self.tick = tick + 1
 
+    @torch.no_grad()  # in each thread, which has a setting of its own
     def _segment(self, number: int) -> _Segment:
         begin, end = self.bounds[number]
         kept = self.kept
@@ -229,6 +230,7 @@ class _Work:
             kept = Kept(kept.reference[begin:end], kept.mask[begin:end], kept.strength)
         return _Segment(self.sampler, number, self.features.read(begin, end), self.seeds, kept)
 
+    @torch.no_grad()
     def _prepare(self, number: int) -> None:
         """Have a window's predictor, which all takes share."""
         segment = self.live[number]
@@ -241,6 +243,7 @@ class _Work:
                 self.sampler.model, torch.cat(parts)[None], timesteps, self.sampler.guidance
             )
 
+    @torch.no_grad()
     def _step(self, number: int, step: int, take: int) -> None:
         segment, following = self.live[number], self.live.get(number + 1)
         course, predictor = segment.courses[take], segment.predictor
@@ -258,6 +261,7 @@ class _Work:
             following.tails[take] = (1 - self.ramp) * predicted[:, count:]
         course.advance(own)
 
+    @torch.no_grad()
     def _finish(self, number: int) -> None:
         begin, end = self.bounds[number]
         for take, course in enumerate(self.live.pop(number).courses):
