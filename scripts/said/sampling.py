@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -90,7 +90,8 @@ class Sampler:
         device: str = "cpu",
     ):
         self.model = model.to(device).eval()
-        self.encoder = (model.audio_encoder or encoder).to(device).eval()
+        self.encoder = model.audio_encoder or encoder
+        self.encoder.to(device).eval()  # pyright: ignore[reportArgumentType]  # transformers wraps this method
         self.settings, self.seed, self.device = SamplingSettings.of(settings), seed, device
         off = self.settings.guidance_off_at_one and self.settings.guidance <= 1
         self.guidance = 0.0 if off else self.settings.guidance
@@ -102,7 +103,7 @@ class Sampler:
         """(N, D) features of the sentence."""
         return encode_clip(self.encoder, speech.waveform, speech.frames)
 
-    def draw(self, name: str, audio: Tensor, repeats: Sequence[int], **editing) -> NDArray[np.float32]:
+    def draw(self, name: str, audio: Tensor, repeats: Sequence[int], **editing: Any) -> NDArray[np.float32]:
         """Samples of some repeats of a sentence.
 
         Args:

@@ -1,6 +1,6 @@
 """VOCA (Cudeiro et al. 2019): 0.3 s of DeepSpeech's logits and a speaker's style in, a face's offsets out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -225,7 +225,9 @@ class TensorFlowAdam(torch.optim.Adam):
     """
 
     @torch.no_grad()
-    def step(self, closure=None):  # pyright: ignore[reportIncompatibleMethodOverride]: as torch's own optimisers
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]: as torch's own optimisers
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         for group in self.param_groups:
             steps = [int(self.state[weight]["step"]) for weight in group["params"] if weight in self.state]
             given = group.setdefault("tensorflow_eps", group["eps"])

@@ -53,6 +53,7 @@ class SyncNet(nn.Module):
         c64, c96, c192, c256, c384, c512, c1024 = (
             max(1, round(width * channels)) for channels in (64, 96, 192, 256, 384, 512, 1024)
         )
+        left = _last_kernel(size)
         self.netcnnaud = nn.Sequential(
             *_convolution(nn.Conv2d(1, c64, 3, padding=1)),
             nn.MaxPool2d(1),
@@ -74,7 +75,7 @@ class SyncNet(nn.Module):
             *_convolution(nn.Conv3d(c256, c256, (1, 3, 3), padding=(0, 1, 1))),
             *_convolution(nn.Conv3d(c256, c256, (1, 3, 3), padding=(0, 1, 1))),
             nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),
-            *_convolution(nn.Conv3d(c256, c512, (1, *[_last_kernel(size)] * 2))),
+            *_convolution(nn.Conv3d(c256, c512, (1, left, left))),
         )
         self.netfclip = _projection(c512, c1024)
 
@@ -105,7 +106,7 @@ class SyncNet(nn.Module):
         return self.netfcaud(self.netcnnaud(features).flatten(1))
 
 
-def _convolution(layer: nn.Module) -> Iterator[nn.Module]:
+def _convolution(layer: nn.Conv2d | nn.Conv3d) -> Iterator[nn.Module]:
     yield layer
     yield (nn.BatchNorm3d if isinstance(layer, nn.Conv3d) else nn.BatchNorm2d)(layer.out_channels)
     yield nn.ReLU(inplace=True)

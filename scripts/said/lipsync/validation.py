@@ -1,6 +1,7 @@
 """Whether AV offset and confidence measure what they claim: real clips with their speech moved, and with another's."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -74,17 +75,18 @@ def summarise(measured: pd.DataFrame) -> pd.DataFrame:
         offset_mean; confidence_mean, and its 5 % and 95 % quantiles over clips.
     """
     rows = []
-    for (whose, shift), group in measured.groupby(["speech", "shift"], sort=False):
+    for key, group in measured.groupby(["speech", "shift"], sort=False):
+        whose, shift = cast(tuple[str, int], key)
         rows.append(
             {
                 "speech": whose,
                 "shift": shift,
                 "clips": len(group),
-                "within_one_frame": float(((group["offset"] - shift).abs() <= 1).mean()),
-                "offset_mean": float(group["offset"].mean()),
-                "confidence_mean": float(group["confidence"].mean()),
-                "confidence_05": float(group["confidence"].quantile(0.05)),
-                "confidence_95": float(group["confidence"].quantile(0.95)),
+                "within_one_frame": ((group["offset"] - shift).abs() <= 1).mean(),
+                "offset_mean": group["offset"].mean(),
+                "confidence_mean": group["confidence"].mean(),
+                "confidence_05": group["confidence"].quantile(0.05),
+                "confidence_95": group["confidence"].quantile(0.95),
             }
         )
     return pd.DataFrame(rows)

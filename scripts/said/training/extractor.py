@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from said.compute import Compute
 from said.extractor import CHANNELS, LATENT, WINDOW, BlendshapeVAE, edge_padded
@@ -78,8 +78,9 @@ def start_at_mean(vae: BlendshapeVAE, mean: Tensor) -> None:
     Coefficients are small and the decoder ends in a ReLU: from a random start the first steps push most of its outputs
     below zero, where no gradient brings them back.
     """
-    last = vae.decoder.conv_layers[7]
+    last = cast(nn.Conv1d, vae.decoder.conv_layers[7])
     last.weight.mul_(0.1)
+    assert last.bias is not None
     last.bias.copy_(torch.atanh(mean.clamp(0.01, 0.9)))
 
 
