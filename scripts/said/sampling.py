@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
@@ -25,6 +26,7 @@ from said.files.fingerprint import digest
 from said.files.finished import Finished
 from said.guidance import GuidedDenoiser
 from said.model import CHANNELS, ModelConfig, SAiD
+from said.running.shapes import shaped
 from said.seeds import derive_seed
 from said.settings import Settings
 from said.speech import encode_clip
@@ -99,11 +101,15 @@ class Sampler:
         constant = model.config.alignment_schedule == "constant"
         self.predictor = GuidedDenoiser if constant else guided
 
-    def encode(self, speech: Speech) -> Tensor:
+    @shaped
+    def encode(self, speech: Speech) -> Float[Tensor, "N D"]:
         """(N, D) features of the sentence."""
         return encode_clip(self.encoder, speech.waveform, speech.frames)
 
-    def draw(self, name: str, audio: Tensor, repeats: Sequence[int], **editing: Any) -> NDArray[np.float32]:
+    @shaped
+    def draw(
+        self, name: str, audio: Float[Tensor, "N D"], repeats: Sequence[int], **editing: Any
+    ) -> Float32[np.ndarray, "S N 32"]:
         """Samples of some repeats of a sentence.
 
         Args:

@@ -4,7 +4,7 @@ The camera does not search for faces: the picture is cut from the projected mesh
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Real, UInt8
 
 from said.corpus import FRAME_RATE
 from said.landmarks import BROWS, CHIN, JAW, LIPS, MOUTH_CORNERS
@@ -12,6 +12,7 @@ from said.lipsync import syncnet
 from said.lipsync.syncnet import SyncNet
 from said.render import Framing, Renderer, triangles_in_view
 from said.rig import Rig
+from said.running.shapes import shaped
 
 
 def mouth_in_view(rig: Rig) -> Framing:
@@ -36,7 +37,8 @@ def face_in_view(rig: Rig) -> Framing:
     return Framing((float(x), float(y), float(z)), float(1.4 * s))
 
 
-def at_video_rate(coefficients: NDArray, speed: float = 1.0) -> NDArray[np.float64]:
+@shaped
+def at_video_rate(coefficients: Real[np.ndarray, "N K"], speed: float = 1.0) -> Float64[np.ndarray, "T K"]:
     """Coefficients (N, 32) at 60 frames per second, linearly interpolated to SyncNet's 25.
 
     Args:
@@ -68,7 +70,8 @@ class Camera:
         self.renderer = Renderer(np.searchsorted(used, faces), size, framing)
         self.colours = colours
 
-    def film(self, coefficients: NDArray) -> NDArray[np.uint8]:
+    @shaped
+    def film(self, coefficients: Real[np.ndarray, "T 32"]) -> UInt8[np.ndarray, "T size size colours"]:
         """(T, 32) coefficients -> (T, size, size, colours) pictures."""
         meshes = (coefficients @ self.offsets).reshape(len(coefficients), -1, 3) + self.template
         return np.stack([self.renderer(mesh)[..., ::-1][..., : self.colours] for mesh in meshes])

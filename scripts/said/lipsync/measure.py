@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Real
 from numpy.typing import NDArray
 
 from said.files.fingerprint import digest
@@ -15,6 +16,7 @@ from said.lipsync.syncnet import SyncNet
 from said.reasons import NoValueError
 from said.rig import Rig
 from said.running.console import progress
+from said.running.shapes import shaped
 from said.waveforms import prepare_waveform
 
 _SEEN = ("template", "blendshapes", "faces", "landmarks")
@@ -22,14 +24,20 @@ _SEEN = ("template", "blendshapes", "faces", "landmarks")
 
 
 @torch.no_grad()
-def embed_speech(model: SyncNet, waveform: NDArray, sample_rate: float, frames: int) -> NDArray[np.float32]:
+@shaped
+def embed_speech(
+    model: SyncNet, waveform: Real[np.ndarray, " T"], sample_rate: float, frames: int
+) -> Float32[np.ndarray, "W D"]:
     """(W, D) vectors of the speech (T,) in [-1, 1] that goes with `frames` pictures."""
     windows = torch.from_numpy(syncnet.speech_windows(prepare_waveform(waveform, sample_rate), frames))
     return model.embed_speech(windows.to(_device(model))).cpu().numpy()
 
 
 @torch.no_grad()
-def embed_lips(model: SyncNet, pictures: NDArray, batch: int = 64) -> NDArray[np.float32]:
+@shaped
+def embed_lips(
+    model: SyncNet, pictures: Real[np.ndarray, "T H W colours"], batch: int = 64
+) -> Float32[np.ndarray, "windows D"]:
     """(T - 4, D) vectors of every five of (T, H, W, colours) pictures, `batch` windows at a time."""
     film = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, 3, 0)))  # (colours, T, H, W)
     last = film.shape[1] - syncnet.WINDOW + 1
@@ -37,7 +45,8 @@ def embed_lips(model: SyncNet, pictures: NDArray, batch: int = 64) -> NDArray[np
     return torch.cat([model.embed_lips(piece.to(_device(model)).float())[0] for piece in pieces]).cpu().numpy()
 
 
-def synchrony(lips: NDArray, speech: NDArray) -> tuple[int, float]:
+@shaped
+def synchrony(lips: Real[np.ndarray, "W1 D"], speech: Real[np.ndarray, "W2 D"]) -> tuple[int, float]:
     """AV offset in frames and confidence of a clip's vectors (W, D); where one has more windows, its first count."""
     common = min(len(lips), len(speech))
     return syncnet.offset_and_confidence(syncnet.shift_distances(lips[:common], speech[:common]))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
+from said.running.shapes import shaped
 from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
@@ -131,7 +133,10 @@ def train_syncnet(
     return model.eval(), history
 
 
-def matching_loss(model: SyncNet, pictures: Tensor, speech: Tensor) -> Tensor:
+@shaped
+def matching_loss(
+    model: SyncNet, pictures: Float[Tensor, "B colours T size size"], speech: Float[Tensor, "windows 1 13 20"]
+) -> Float[Tensor, ""]:
     """Cross-entropy of finding each window's speech among all, and each speech's window among all.
 
     Args:
@@ -179,7 +184,10 @@ def between(first: Rig, second: Rig, share: float) -> Rig:
     return replace(first, template=template, blendshapes=blendshapes)
 
 
-def segment(clip: Film, length: int, size: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+@shaped
+def segment(
+    clip: Film, length: int, size: int, rng: np.random.Generator
+) -> tuple[Float32[np.ndarray, "colours T {size} {size}"], Float32[np.ndarray, "W 1 13 20"]]:
     """A random stretch of a film, shifted, mirrored, lit and recorded differently each time.
 
     Args:

@@ -6,6 +6,7 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
@@ -14,6 +15,7 @@ from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.model import CHANNELS
+from said.running.shapes import shaped
 from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
 from said.waveforms import SAMPLE_RATE
@@ -80,9 +82,9 @@ class Clip:
     """
 
     name: str
-    coefficients: NDArray[np.float32]
-    waveform: NDArray[np.float32]
-    displacements: NDArray[np.float32] | None = None
+    coefficients: Float[np.ndarray, "N 32"]
+    waveform: Float[np.ndarray, " T"]
+    displacements: Float[np.ndarray, "32 V3"] | None = None
 
     def __post_init__(self):
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
@@ -103,14 +105,15 @@ class Batch:
         places: of each window whose audio may come again, what it is (clip and first frame); None for the others.
     """
 
-    coefficients: Tensor
-    waveforms: Tensor | None
-    features: Tensor | None
-    displacements: Tensor | None
+    coefficients: Float[Tensor, "B n 32"]
+    waveforms: Float[Tensor, "B T"] | None
+    features: Float[Tensor, "B n H"] | None
+    displacements: Float[Tensor, "B 32 V3"] | None
     places: tuple[Place | None, ...]
 
     @property
-    def normalised_waveforms(self) -> Tensor:
+    @shaped
+    def normalised_waveforms(self) -> Float[Tensor, "B T"]:
         """The waveforms, each of zero mean and unit variance, as the speech encoder expects them.
 
         Raises:
@@ -202,7 +205,7 @@ class Windows:
             move(torch.from_numpy(np.stack(coefficients))),
             move(torch.from_numpy(np.stack(waveforms).astype(np.float32))) if waveforms else None,
             None if self.features is None else self._interpolated(self.features, cuts, length),
-            move(torch.from_numpy(np.stack(cast(list[NDArray[np.float32]], displacements))))
+            move(torch.from_numpy(np.stack(cast(list[np.ndarray], displacements))))
             if self.settings.vertex_weight
             else None,
             tuple(None if shift or varied else (id(self), index, start) for index, start, shift, _ in cuts),
@@ -241,7 +244,8 @@ class WindowEncoder:
         self._kept: dict[Place, Tensor] = {}
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, conditioned: Tensor) -> Tensor:
+    @shaped
+    def __call__(self, batch: Batch, conditioned: Bool[Tensor, " B"]) -> Float[Tensor, "B n H"]:
         """Features (B, n, H) of the windows that are `conditioned` (B,) bool; zero for the others."""
         frames = batch.coefficients.shape[1]
         features = torch.zeros(len(conditioned), frames, self.encoder.config.hidden_size, device=self.compute.device)
