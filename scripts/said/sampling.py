@@ -127,7 +127,7 @@ class Sampler:
             audio.expand(len(repeats), -1, -1),
             steps=self.settings.steps,
             guidance=self.guidance,
-            generator=[torch.Generator().manual_seed(one) for one in seeds],
+            generator=[torch.Generator().manual_seed(value) for value in seeds],
             eta=self.settings.eta,
             sampler=self.settings.sampler,
             predictor=self.predictor,
@@ -136,7 +136,7 @@ class Sampler:
         return samples.cpu().numpy()
 
     def identity(self) -> dict:
-        """What samples follow from, besides the speech."""
+        """Everything that decides the samples, besides the speech."""
         return {
             "model": asdict(self.model.config) | {"weights": digest(self.model.state_dict())},
             "scale": self.model.coefficient_scale.tolist(),
@@ -197,7 +197,7 @@ def sample_speech(
                     submit(sampler.draw, speech.name, audio, batch) for batch in _batches(sampler, speech.frames)
                 ]
             waiting.append((speech, futures))
-            # A sentence is waited for when those behind it keep every thread busy.
+            # Wait for a sentence only when those after it keep every thread busy.
             while sum(len(behind) for _, behind in list(waiting)[1:]) >= threads:
                 yield collect()
         while waiting:
@@ -205,7 +205,7 @@ def sample_speech(
 
 
 def _batches(sampler: Sampler, frames: int) -> list[list[int]]:
-    """Repeats that are sampled together: one on a CPU; on a GPU what the memory is enough for."""
+    """Repeats that are sampled together: one on a CPU; on a GPU as many as fit in memory."""
     fitting = 1
     if sampler.device != "cpu":
         budget = sampler.settings.memory_gb * 1e9
@@ -230,7 +230,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(threads: int) -> Iterator[Callable[..., Future]]:
-    """Threads that work on a sample each."""
+    """Threads that each work on one sample."""
     with one_thread():
         pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
@@ -289,7 +289,7 @@ def batches(samples: int, fitting: int) -> list[list[int]]:
 
     Args:
         samples: how many there are to be, at least 1.
-        fitting: how many fit in at a time; at least one is made.
+        fitting: how many fit in memory at a time; one is made even if none fits.
 
     Returns:
         consecutive numbers from 0, equally many in each batch: the last may go past the last sample.

@@ -1,4 +1,4 @@
-"""What an edit of the code makes run again: what depends on it, and nothing else.
+"""An edit of the code reruns what depends on it, and nothing else.
 
 The digest that every rule carries is asked of a copy of the scripts; a few dry runs over a finished run show that the
 rules follow it. A new capability adds its line to `EDITS`.

@@ -1,4 +1,4 @@
-"""The shapes in the types of the paper's functions are checked here, and cost nothing elsewhere."""
+"""Shapes in the types of functions are checked in the tests, and cost nothing elsewhere."""
 
 import importlib
 import inspect

@@ -56,7 +56,7 @@ class Camera:
     """Films one face from the front, in even grey clay or in colour.
 
     Args:
-        rig: who, with landmarks.
+        rig: the face, with landmarks.
         framing: what is in view, at rest and in motion.
         size: pixels a side.
         colours: channels of the pictures: 1, grey, or 3, blue, green and red.
@@ -78,7 +78,7 @@ class Camera:
 
 
 def camera_for(model: SyncNet, rig: Rig, margin: float = 1.0) -> Camera:
-    """The camera that gives a model the pictures it knows: grey mouths, or faces in colour for the published one."""
+    """The camera for the pictures that a model knows: grey mouths, or faces in colour for the published model."""
     framing = face_in_view(rig) if model.colours == 3 else mouth_in_view(rig)
     framing = Framing(framing.centre, framing.half_height * margin)
     return Camera(rig, framing, round(model.size * margin), model.colours)

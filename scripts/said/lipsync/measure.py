@@ -47,7 +47,7 @@ def embed_lips(
 
 @shaped
 def synchrony(lips: Real[np.ndarray, "W1 D"], speech: Real[np.ndarray, "W2 D"]) -> tuple[int, float]:
-    """AV offset in frames and confidence of a clip's vectors (W, D); where one has more windows, its first count."""
+    """AV offset in frames and confidence of a clip's vectors (W, D); of the longer, only the first windows count."""
     common = min(len(lips), len(speech))
     return syncnet.offset_and_confidence(syncnet.shift_distances(lips[:common], speech[:common]))
 
@@ -68,14 +68,14 @@ def measure_method(
         rigs: of each speaker, with landmarks.
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
-        samples: of each clip that are rendered, the first ones; None: all.
-        finished: where clips are kept until the job is done, and found again after an interruption.
+        samples: how many of each clip's samples are rendered, the first ones; None: all.
+        finished: keeps measured clips until the job is done, so that it resumes after an interruption.
 
     Returns:
         av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
         av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
         model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
-        are left out and why the first of them is.
+        are left out, and the reason for the first of them.
     """
     cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
     finished = finished or Finished(None, None)
@@ -109,7 +109,7 @@ def measure_method(
 
 
 def identity(model: SyncNet, rigs: Mapping[str, Rig]) -> dict:
-    """What the numbers of a clip follow from, besides its samples and its speech."""
+    """Everything that decides a clip's numbers, besides its samples and its speech."""
     return {
         "weights": digest(model.state_dict()),
         "size": model.size,

@@ -1,4 +1,4 @@
-"""SyncNet (Chung & Zisserman 2016): how well lips and speech go together, and by how much they are apart.
+"""SyncNet (Chung & Zisserman 2016): how well lips and speech match, and by how much they are out of step.
 
 Two networks map five video frames and the 0.2 s of speech that go with them to vectors whose distance is small where
 they belong together. `SyncNet()` is the published model, key by key; a narrower one on smaller pictures has the same
@@ -133,7 +133,7 @@ def load_official(path: PathLike) -> SyncNet:
     """Read the published syncnet_v2.model, in evaluation mode; pickled code in it is not run.
 
     Raises:
-        FileNotFoundError: says where the file is to be had.
+        FileNotFoundError: says where to get the file.
         ValueError: lists every missing, unexpected and misshapen key.
     """
     if not Path(path).is_file():

@@ -1,4 +1,4 @@
-"""SyncNet trained where the published weights are not at hand: on films of the training speakers.
+"""Training of SyncNet on films of the training speakers, for want of the published weights.
 
 The speech that belongs to five frames must be told from that of other moments of the same clip and of other clips, and
 the other way round. With the distances as negative logits of that choice, a difference of distances of 1, the unit of
@@ -36,7 +36,7 @@ _MARGIN = 1.125
 
 @dataclass(frozen=True)
 class SyncNetSettings(Settings):
-    """What the section `lipsync` of config.yaml says of a SyncNet that is trained."""
+    """The keys of the section `lipsync` of config.yaml that describe a SyncNet to be trained."""
 
     width: float = 0.25
     size: int = 64
@@ -151,7 +151,7 @@ def matching_loss(
 
 
 def film(model: SyncNet, rig: Rig, clip: Recording, speed: float = 1.0, margin: float = 1.0) -> Film:
-    """Film a clip on a face, speech and motion `speed` times as fast and the speech as much higher."""
+    """Film a clip on a face, speech and motion `speed` times as fast and the voice as much higher."""
     motion = at_video_rate(clip.coefficients, speed)
     speech = syncnet.speech_windows(prepare_waveform(clip.waveform, clip.sample_rate * speed), len(motion))
     return Film(camera_for(model, rig, margin).film(motion[: len(speech) + syncnet.WINDOW - 1]), speech)
@@ -160,10 +160,10 @@ def film(model: SyncNet, rig: Rig, clip: Recording, speed: float = 1.0, margin: 
 def varied_films(
     model: SyncNet, rigs: Mapping[str, Rig], clips: Sequence[Recording], speed: float, seed: int
 ) -> list[Film]:
-    """Each clip on a face between two training speakers' and at a speed of its own, so that new ones look familiar.
+    """Film each clip on a face between two training speakers' and at its own speed, to prepare the model for new ones.
 
     Args:
-        speed: the largest change of speed, as a share; moves pitch and formants of the voice along.
+        speed: the largest change of speed, as a share; pitch and formants of the voice change with it.
     """
     speakers = sorted({clip.speaker for clip in clips})
     films = []
@@ -188,7 +188,7 @@ def between(first: Rig, second: Rig, share: float) -> Rig:
 def segment(
     clip: Film, length: int, size: int, rng: np.random.Generator
 ) -> tuple[Float32[np.ndarray, "colours T {size} {size}"], Float32[np.ndarray, "W 1 13 20"]]:
-    """A random stretch of a film, shifted, mirrored, lit and recorded differently each time.
+    """A random stretch of a film, each time with another shift, mirroring, lighting and loudness.
 
     Args:
         length: windows; fewer where the film is shorter.

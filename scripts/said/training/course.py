@@ -109,7 +109,7 @@ class Course:
         return within == 0 and (epoch % self.settings.validate_every == 0 or epoch == self.settings.epochs)
 
     def describe(self, step: int) -> str:
-        """Epoch, learning rate and batch of a step, as one says them."""
+        """Epoch, learning rate and batch of a step, for messages."""
         return (
             f"epoch {step // self.steps_per_epoch + 1}, learning rate "
             f"{self.settings.learning_rate * self.rate(step):.3g}, batch "

@@ -23,7 +23,7 @@ from said.training.loop import fit, preserved_generators
 from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
-"""A coefficient that hardly moves in the training set is not blown up by its scale."""
+"""Keeps the scale from blowing up a coefficient that hardly moves in the training set."""
 
 
 def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:

@@ -78,7 +78,7 @@ class Clip:
         name: unique among the clips.
         coefficients: (N, 32) in [0, 1], 60 frames per second.
         waveform: (T,) in [-1, 1] at 16 kHz, beginning with the first frame.
-        displacements: (32, 3 V) blendshapes of the speaker less the template; the vertex loss alone needs them.
+        displacements: (32, 3 V) blendshapes of the speaker less the template; only the vertex loss needs them.
     """
 
     name: str
@@ -101,8 +101,8 @@ class Batch:
         coefficients: (B, n, 32).
         waveforms: (B, n * 16000 / 60); None where there are features.
         features: (B, n, H) cut from encoded sentences.
-        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss looks at them.
-        places: of each window whose audio may come again, what it is (clip and first frame); None for the others.
+        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss uses them.
+        places: of the windows whose audio may be drawn again; None for the others.
     """
 
     coefficients: Float[Tensor, "B n 32"]
@@ -227,7 +227,7 @@ class Windows:
 
 
 class WindowEncoder:
-    """Encodes windows of audio with a frozen encoder, and keeps those that may come again.
+    """Encodes windows of audio with a frozen encoder, and keeps those that may be drawn again.
 
     A window whose audio is not shifted is one of few (at most as many as its clip has frames), so that over thousands
     of epochs each is drawn again and again. Windows under the null condition are not encoded. On the CPU each window is
