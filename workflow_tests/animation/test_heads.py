@@ -17,9 +17,10 @@ from said.animation.scene import write_animation
 from said.arkit import SPEECH_BLENDSHAPES
 from said.deformation import flipped_faces
 from said.files.gltf import Material, Piece, build_document, smooth_normals
-from said.files.meshes import read_mesh, write_mesh
+from said.files.meshes import read_mesh
 from said.landmarks import CHIN
 from said.synthetic.identities import make_face, sample_identities
+from said.synthetic.sculpture import sculpt
 
 JAW_OPEN, MOUTH_CLOSE = SPEECH_BLENDSHAPES.index("jawOpen"), SPEECH_BLENDSHAPES.index("mouthClose")
 
@@ -210,3 +211,14 @@ def test_a_face_without_a_mouth_opening_is_named(neutral, tmp_path):
     write_obj(tmp_path / "head.obj", vertices, np.concatenate([skin, bridge]))
     with pytest.raises(ValueError, match="mouth opening|face inwards"):
         head_of(tmp_path / "head.obj", landmarks)
+
+
+def test_a_head_of_a_few_hundred_vertices_works(head, tmp_path):
+    coarse = sculpt(3, coarseness=3.6, mouth_count=16, eye_count=12, ear_count=8)
+    skin = coarse.faces[(coarse.regions != "eyeball")[coarse.faces].all(axis=1)]
+    used, places = np.unique(skin, return_inverse=True)
+    assert len(used) < 660
+    write_obj(tmp_path / "head.obj", coarse.vertices[used] / 100, places.reshape(-1, 3))
+    face = load_face(tmp_path / "head.obj", head.vertices[head.landmarks])
+    assert face.displacements.shape == (32, len(used), 3)
+    assert 0.02 < np.linalg.norm(face.displacements[JAW_OPEN], axis=1).max() < 0.06
