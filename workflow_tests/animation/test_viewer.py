@@ -70,8 +70,8 @@ def test_it_plays_what_the_csv_holds(page, takes):
 
 def test_its_sound_is_there(page):
     page.run("return said.choose(0)")
-    length = page.run("return new Promise((good) => { const sound = new Audio(said.data.sounds[0]); "
-                      "sound.onloadedmetadata = () => good(sound.duration); sound.onerror = () => good(-1); })")  # fmt: skip
+    length = page.run("return new Promise((good) => { const sound = new Audio(said.data.sounds[0]);"
+                      "sound.onloadedmetadata = () => good(sound.duration); sound.onerror = () => good(-1); })")  # fmt: skip  # noqa: E501
     assert abs(length - 2) < 0.01
     assert page.run("return said.data.sounds.length") == 1
 
@@ -94,7 +94,7 @@ def test_animation_glb_is_read_by_three_as_it_was_written(page, takes, tmp_path)
     content = base64.b64encode((tmp_path / "anna.glb").read_bytes()).decode()
     count = page.run("return said.data.clips.length")
     page.run("const bytes = Uint8Array.from(atob(arguments[0]), (letter) => letter.charCodeAt(0)); "
-             "return said.open('anna.glb', bytes.buffer)", content)  # fmt: skip
+             "return said.open('anna.glb', bytes.buffer)", content)  # fmt: skip  # noqa: E501
     assert page.run("return said.data.clips.length") == count + 1
     page.run("return said.choose(arguments[0])", count)
     state = page.run("return said.state()")
@@ -108,7 +108,7 @@ def test_clicks_place_landmarks_on_the_skin(page):
     assert "Landmark 1 of 68" in page.run("return document.getElementById('hint').textContent")
     click = ("const canvas = document.querySelector('#stage canvas'), box = canvas.getBoundingClientRect();"
              "for (const kind of ['pointerdown', 'pointerup']) canvas.dispatchEvent(new PointerEvent(kind, "
-             "{clientX: box.left + box.width / 2, clientY: box.top + box.height / 2, bubbles: true, pointerId: 1}));")  # fmt: skip
+             "{clientX: box.left + box.width / 2, clientY: box.top + box.height / 2, bubbles: true, pointerId: 1}));")  # fmt: skip  # noqa: E501
     page.run(click)
     assert page.run("return said.state().placed") == 1
     point = np.array(page.run("return said.landmarkText()").split(), float)
