@@ -1,10 +1,10 @@
 # make demo: the whole paper on the embedded dataset.  make test: all tests.  make docs: the pages, in site/.
-# make coverage: the tests, and what of the library they miss.  make picture: README's moving picture, after make demo.
+# make coverage: the tests, and the library code they miss.  make picture: README's moving picture, after make demo.
 # make clean: results and environment.
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
-# One more than two cores: some tests wait for Slurm.
+# One more than two cores, because some tests wait for Slurm.
 WORKERS ?= 3
 BIN := $(VENV)/bin
 DOCS := $(patsubst %/,%,$(VENV))-docs
@@ -14,7 +14,7 @@ SHELL := /bin/bash
 ifneq ($(words $(VENV)),1)
 $(error VENV must be one path without spaces, not '$(VENV)')
 endif
-# Lies there from before an installation until it is done. What a killed one leaves, pip takes for whole.
+# Exists while an installation is under way. What a killed one leaves behind, pip takes for complete.
 UNDONE := $(patsubst %/,%,$(VENV)).installing
 .PHONY: help demo test lint docs picture coverage clean environment begun
 

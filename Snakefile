@@ -38,7 +38,7 @@ except settings.ConfigError as error:
 
 
 RUN = f"{config['dataset']}-{config['scale']}"
-# What each deliverable says of the run that it is of.
+# What each deliverable says about the run it belongs to.
 PROVENANCE = {key: config[key] for key in provenance.KEYS}
 SPLIT = config[config["dataset"]]["split"]
 SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]

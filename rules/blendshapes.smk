@@ -91,7 +91,7 @@ rule blendshape_residuals:
     params:
         code=code("blendshape_residuals.py"),
     message:
-        "Writing what each blendshape of {wildcards.speaker} adds to the template"
+        "Writing the blendshapes of {wildcards.speaker} as offsets from the template"
     script:
         "../scripts/blendshape_residuals.py"
 

@@ -72,7 +72,7 @@ rule quality_sheet:
         max_step=config["coefficients"]["max_step"],
         code=code("quality_sheet.py"),
     message:
-        "Drawing how well the blendshapes of {wildcards.speaker} explain the frames"
+        "Drawing how well the fit explains the frames of {wildcards.speaker}"
     script:
         "../scripts/quality_sheet.py"
 
@@ -95,6 +95,6 @@ rule quality_table:
         speakers=SPEAKERS,
         code=code("quality_table.py"),
     message:
-        "Collecting how well every sentence is explained by the blendshapes"
+        "Collecting how well the fit explains every sentence"
     script:
         "../scripts/quality_table.py"

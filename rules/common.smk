@@ -1,40 +1,40 @@
-# The functions that rules use: seeds, digests, resources, and which files an input is. Names in capitals are the Snakefile's
-# or those of the rule files that come after this one.
+# Functions for rules: seeds, digests, resources, input files. Names in capitals come from the Snakefile or from rule
+# files included after this one.
 import hashlib
 import json
 
 
 def seed(*names):
-    """A seed of its own for each purpose, derived from the configured one."""
+    """A separate seed for each purpose, derived from the configured one."""
     return seeds.derive_seed(config["seed"], *names)
 
 
 def code(script):
-    """Digest of a script and the library modules it imports: a rule's parameter, so that edits rerun it.
+    """Digest of a script and of the library code it uses: a parameter of its rule, so that an edit reruns the rule.
 
-    It is asked for when there is a job: a cluster's jobs, which read all of this again, have no time for the others.
+    It is computed only for the jobs at hand: each job of a cluster parses these files anew, and needs its own alone.
     """
     return lambda wildcards: digest.code(BASE / "scripts" / script, BASE / "scripts")
 
 
 def growing(amount):
-    """A resource of which each further attempt gets more than the one before, which may have failed for want of it."""
+    """A resource that grows with each attempt, as the last one may have failed for lack of it."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def published(name):
-    """Where a published file lies; a name that is none of downloads.files is a path of the user's own."""
+    """Path of a published file; a name that is not in downloads.files is a path of the user's own."""
     return f"{config['downloads']['folder']}/{name}" if name in PUBLISHED else name
 
 
 def receipts(*names):
-    """Receipts of those of the names that are published files: what a rule that reads them waits for."""
+    """Receipts of the published files among these names: a rule that reads the files waits for them."""
     return ancient([f"results/{RUN}/downloads/{name}.json" for name in names if name in PUBLISHED])
 
 
 def own_files(section, *keys):
-    """Those of the configured files that are the user's own; of a folder, the meshes in it."""
-    found = []
+    """The configured files that are the user's own; for a folder, the meshes in it."""
+    files = []
     for key in keys:
         name = config[section][key]
         if name not in PUBLISHED:
@@ -44,25 +44,26 @@ def own_files(section, *keys):
                     f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "
                     f"downloads.files{nearest(name, PUBLISHED)}"
                 )
-            found += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
-    return found
+            files += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
+    return files
 
 
 def own_release(path):
-    """The large files of the user's own copy; if its meshes are unpacked, nobody watches those 180 000."""
+    """The large files of the user's own copy; unpacked meshes, 180 000 of them, are not watched."""
     if path.is_file():
         return [path]
     return sorted(file for kind in ("*.zip", "*.npy", "*.pkl", "trainingdata/*") for file in path.glob(kind))
 
 
 def correspondence(wildcards):
+    """The speaker's own correspondence, or the first speaker's where all share one."""
     shared = config["blendshapes"]["correspondence"] == "shared"
     speaker = SPEAKERS[0] if shared else wildcards.speaker
     return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
 
 
-def displaced(wildcards):
-    """The faces that the vertex loss, and nothing else, looks at."""
+def vertex_loss_blendshapes(wildcards):
+    """The blendshapes that a variant's vertex loss needs; none where it has no such loss."""
     if not config["variants"][wildcards.variant]["vertex_weight"]:
         return []
     speakers = SPLIT["train"] + SPLIT["validation"]
@@ -95,59 +96,59 @@ def measured(methods):
 
 
 def figure_labels(wildcards):
-    """What the report calls a file: the figure, and how it comes; the first in the alphabet is shown first."""
+    """A figure's labels in the report: its name and its format. The report shows labels in alphabetical order."""
     name, suffix = wildcards.figure.rsplit(".", 1)
     return {"figure": name, "as": {"png": "image", "pdf": "print (PDF)", "mp4": "video"}[suffix]}
 
 
 def stages():
     """The rules of each file under rules/, in the workflow's order."""
-    found = {}
-    for made in workflow.rules:
-        found.setdefault(Path(str(made.snakefile)).stem, []).append(made.name)
-    return found
+    names = {}
+    for entry in workflow.rules:
+        names.setdefault(Path(str(entry.snakefile)).stem, []).append(entry.name)
+    return names
 
 
-def written():
-    """Digest of all that results follow from: configuration and code."""
+def run_digest():
+    """Digest of everything that decides the results: configuration and code."""
     codes = [digest.code(script, BASE / "scripts") for script in sorted((BASE / "scripts").glob("*.py"))]
     return hashlib.sha256(json.dumps([config, codes], sort_keys=True).encode()).hexdigest()
 
 
 def let_edits_fail(scheduler):
-    """Let the run go on when a job of the entries of `edits` fails: no table waits for a user's recording.
+    """Let the run go on when a job for an entry of `edits` fails: no table should wait for a user's recording.
 
-    It is Snakemake's --keep-going for these jobs alone; another failure ends the run as ever.
+    This is Snakemake's --keep-going for these jobs alone; any other failure ends the run as usual.
     """
     handle_error, keep_going = scheduler._handle_error, scheduler.keepgoing
 
     def handle(job, *arguments, **settings):
         handle_error(job, *arguments, **settings)
-        failed = [one for group in scheduler.failed for one in getattr(group, "jobs", [group])]
-        scheduler.keepgoing = keep_going or all(Path(str(one.rule.snakefile)).stem == "editing" for one in failed)
+        failed = [member for group in scheduler.failed for member in getattr(group, "jobs", [group])]
+        scheduler.keepgoing = keep_going or all(Path(str(member.rule.snakefile)).stem == "editing" for member in failed)
 
     scheduler._handle_error = handle
 
 
 def record_unseen(killed_with):
-    """Have Snakemake know how those results were made that Slurm's jobs finished after their run was killed.
+    """Tell Snakemake how results were made whose Slurm jobs finished after their run was killed.
 
-    It knows no settings of theirs, and would not make them again after an edit.
+    It has no record of their settings, and would not remake them after an edit.
 
     Args:
-        killed_with: what the run before, if it was killed, had `written`.
+        killed_with: `run_digest` of the previous run, if it was killed.
     """
     unseen = [
         job
         for job in workflow.dag.jobs
         if job.output and not workflow.dag.needrun(job) and not workflow.persistence.has_metadata(job)
     ]
-    if killed_with == written():
+    if killed_with == run_digest():
         for job in unseen:
             workflow.async_run(workflow.persistence.finished(job))
     elif killed_with and unseen:
         outputs = ", ".join(str(output) for job in unseen for output in job.output)
         logger.warning(
-            "A run that was killed made these, and settings or code were edited since. Whether they depend on the "
-            f"edit is not known; remove them if they do: {outputs}"
+            "These results are of a run that was killed, and settings or code were edited since. Whether the edit "
+            f"affects them is not known; if it does, remove them: {outputs}"
         )

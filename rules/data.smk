@@ -1,10 +1,10 @@
 # The corpus (Section 4.1): per speaker a template mesh, per sentence a wav and an array (N, V, 3) at 60 fps.
-# Both datasets fill the same contract under results/<run>/corpus; everything after this file reads nothing else.
+# Both datasets provide the same files under results/<run>, and later rules read nothing else:
 #   corpus/topology.npz                       faces, landmarks (68,), head (the published vertices; may be empty)
 #   corpus/templates/<speaker>.ply
 #   corpus/sequences/<speaker>/<sentence>.wav and <sentence>.npy
 #   source/Neutral.obj, <blendshape>.obj, landmarks.txt
-# Only the synthetic dataset has results/<run>/truth, which tests and evaluation alone read.
+# Only the synthetic dataset has results/<run>/truth, which only tests and evaluation read.
 
 if config["dataset"] == "synthetic":
 
@@ -32,7 +32,7 @@ if config["dataset"] == "synthetic":
         script:
             "../scripts/synthetic_faces.py"
 
-    # Sentences are dealt from one deck, so that no two speakers say the same: this is each speaker's first card.
+    # All speakers draw on one list of sentences, so that no two say the same: this is where each speaker's begin.
     FIRST_SENTENCE = {}
     SENTENCES = {}
     for role in settings.ROLES:
@@ -121,7 +121,7 @@ elif config["dataset"] == "vocaset":
         script:
             "../scripts/audit_vocaset.py"
 
-    # A job of its own, so that the page of the audit remains when it fails.
+    # A separate job, so that the audit's page is kept when this one fails.
     rule accept_vocaset:
         input:
             page="results/{run}/audit.html",

@@ -1,9 +1,8 @@
-# Published files: fetched once into downloads.folder, verified on each use, never deleted. Files put there by hand are
-# used as they are. What a job leaves under results/<run>/downloads is a receipt: path, size, date, sha256 and address.
-# The rules that use a file compare it with its receipt first. Receipts are `ancient` to them: a file cannot change
-# unnoticed, so another mirror or another file of credentials is no reason to compute anything again. The user's own
-# files are inputs, and may change.
-# Without network on the nodes: `snakemake downloads` where there is one, then everything else.
+# Published files: downloaded once into downloads.folder, verified on each use, never deleted. Files put there by hand
+# are used as they are. A job leaves a receipt under results/<run>/downloads: path, size, date, sha256 and address.
+# Rules that use a file first compare it with its receipt. Receipts are `ancient` to them: as a file cannot change
+# unnoticed, a new mirror or a new credentials file is no reason to recompute anything. The user's own files are inputs
+# and may change. If the nodes have no network, run `snakemake downloads` on a machine that has one, then the rest.
 
 PUBLISHED = config["downloads"]["files"]
 UNPACKED = int(config["vocaset"]["unpacked_gigabytes"] * 1e9)
@@ -28,7 +27,7 @@ rule download_published:
         limit=UNPACKED,
         code=code("download_published.py"),
     message:
-        "Fetching {wildcards.file}, unless it is already here"
+        "Downloading {wildcards.file}, unless it is already here"
     script:
         "../scripts/download_published.py"
 
@@ -47,7 +46,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
         conda:
             "../envs/said.yaml"
         params:
-            # Credentials are read by the script, from the environment or a file of mode 0600, and stay there.
+            # The script reads the credentials, from the environment or a file of mode 0600; they go nowhere else.
             archive=lambda w: VOCASET_ARCHIVES[w.archive],
             url=lambda w: config["vocaset"]["url"].replace("{file}", w.archive),
             path=lambda w: f"{VOCASET}/{w.archive}",
@@ -55,7 +54,7 @@ if config["dataset"] == "vocaset" and config["vocaset"]["path"] is None:
             limit=UNPACKED,
             code=code("download_vocaset.py"),
         message:
-            "Fetching VOCASET's {wildcards.archive}, unless it is already here"
+            "Downloading VOCASET's {wildcards.archive}, unless it is already here"
         script:
             "../scripts/download_vocaset.py"
 

@@ -1,6 +1,6 @@
-# Editing (Eq. 10) and speech of one's own: the entries of `edits`.
+# Editing (Eq. 10) and the user's own speech: the entries of `edits`.
 
-# A wrong entry stops itself alone: the others, and all else, are made.
+# A wrong entry stops only itself: everything else is still made.
 EDITS, REFUSED = entries.sort_out(
     config["edits"],
     config["refused_edits"],
@@ -45,7 +45,7 @@ rule edit_said:
         files=edit_files,
         settings=config["sampling"],
         device=config["compute"]["device"],
-        # A clip's edit starts from the noise of its sample.
+        # An edit of a clip starts from the noise of the clip's sample.
         seed=lambda w: seed("sample", "wav" if "wav" in EDITS[w.edit] else edit_speaker(w)),
         provenance=PROVENANCE,
         code=code("edit_said.py"),
@@ -159,7 +159,7 @@ rule publish_edit_picture:
 
 if REFUSED:
 
-    # It fails, and no other job for it: see `let_edits_fail` in common.smk.
+    # It always fails, without stopping other jobs: see `let_edits_fail` in common.smk.
     rule refuse_edit:
         output:
             "results/edits/{refused}.{suffix}",

@@ -1,31 +1,31 @@
-# What `snakemake -n` ends with: the expected cost of the jobs that it lists. No rule; nothing happens in a real run.
+# The last words of `snakemake -n`: the expected cost of the jobs it lists. It has no rule and no part in real runs.
 import atexit
 
 
 def benchmark_name(job):
-    """The name of a job's benchmark file under the run's folder of benchmarks, without suffix."""
+    """Name of a job's benchmark file within the run's benchmarks, without suffix."""
     path = Path(str(job.benchmark)) if job.benchmark else Path(job.rule.name)
     folder = Path(f"results/{RUN}/benchmarks")
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).with_suffix("").as_posix()
 
 
 def other_runs(gpu_here):
-    """Recorded jobs of this folder's other runs, each with its configuration, where that can still be used."""
-    found = {}
+    """Configuration and recorded jobs of this folder's other runs whose configuration is still valid."""
+    runs = {}
     for folder in sorted(Path("results").glob("*-*/benchmarks")):
         dataset, scale = folder.parent.name.split("-", 1)
         if folder.parent.name == RUN or dataset not in ("synthetic", "vocaset") or scale not in WRITTEN["scales"]:
             continue
         try:
-            chosen = settings.resolve({**WRITTEN, "dataset": dataset, "scale": scale}, SCHEMA)
+            resolved = settings.resolve({**WRITTEN, "dataset": dataset, "scale": scale}, SCHEMA)
         except settings.ConfigError:
             continue
-        found[folder.parent.name] = (chosen, benchmarks.read_records(folder, {}, gpu_here))
-    return found
+        runs[folder.parent.name] = (resolved, benchmarks.read_records(folder, {}, gpu_here))
+    return runs
 
 
 def expected_cost():
-    """The table, as text; empty where nothing is to be done."""
+    """The table as text; empty if there is nothing to do."""
     jobs = [job for level in workflow.dag.toposorted() for job in level if not job.is_norun]
     to_run = set(workflow.dag.needrun_jobs(exclude_finished=False))
     # Where jobs reserve GPUs, a job that does not reserve one does not get one; elsewhere it takes what there is.
@@ -39,21 +39,21 @@ def expected_cost():
     by_name = {job.name: job for job in planned.values()}
     records = benchmarks.read_records(f"results/{RUN}/benchmarks", by_name, gpu_here)
     estimator = estimate.Estimator(config, records, other_runs(gpu_here))
-    expected = {job: estimator(one) for job, one in planned.items() if job in to_run}
+    expected = {job: estimator(description) for job, description in planned.items() if job in to_run}
     if not expected:
         return ""
-    seconds = {job: one.seconds or 0.0 for job, one in expected.items()}
+    seconds = {job: cost.seconds or 0.0 for job, cost in expected.items()}
     return estimate.table(list(expected.values()), estimate.longest_chain(seconds, workflow.dag.dependencies))
 
 
 @atexit.register
 def print_expected_cost():
-    """After everything that Snakemake prints. A dry run that failed or is to be quiet ends as it is."""
+    """Print the table after everything else, unless the dry run failed or is to be quiet."""
     if not workflow.dryrun or workflow.output_settings.quiet or workflow.dag is None:
         return
     if not all(workflow.dag.finished(job) for job in workflow.dag.needrun_jobs(exclude_finished=False)):
         return
-    # Whatever an estimate may stumble on, the dry run was right.
+    # Whatever goes wrong in the estimate, the dry run itself succeeded.
     try:
         text = expected_cost()
     except Exception as error:

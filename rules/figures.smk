@@ -296,7 +296,7 @@ rule comparison_video:
         "../scripts/demo_video.py"
 
 
-# The deliverables of the configured run, under the one name that does not change with dataset and scale.
+# The deliverables of the configured run, under names that do not depend on dataset and scale.
 rule publish_figure:
     input:
         f"results/{RUN}/figures/{{figure}}",

@@ -1,12 +1,12 @@
 # AV offset and confidence (Section 10): SyncNet on films of the animated face, with the speech.
-# Whichever weights there are, they lie in results/<run>/lipsync/syncnet.safetensors, and the file says where they came
-# from; so does every number that they give.
+# The weights, trained or published, lie in results/<run>/lipsync/syncnet.safetensors. The file says where they came
+# from, and so does every number computed with them.
 
 HELD_OUT = SPLIT["validation"] + SPLIT["test"]
 
 if config["lipsync"]["weights"] == "published":
 
-    # First of all jobs: that the file is missing should not be found out after days of training.
+    # The first of all jobs, so that a missing file does not come to light after days of training.
     rule published_syncnet:
         input:
             receipts=receipts(config["lipsync"]["published"]),

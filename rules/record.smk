@@ -1,4 +1,4 @@
-# What this run was and what it cost. Made last, of the benchmarks that every job leaves.
+# What this run was and what it cost: made last, from the benchmarks that every job leaves.
 
 
 rule record_run:

@@ -1,4 +1,4 @@
-# A run as a whole: alone in its folder and with its results, and on Slurm patient.
+# The run as a whole: it has its folder to itself, says whose results it replaces, and is patient with Slurm.
 from said.workflow import paths, slurm, takeover
 
 try:
@@ -8,13 +8,13 @@ except paths.PathError as error:
 paths.mend_snakemake()
 
 
-# Of the run itself alone: neither of its jobs nor of dry runs.
+# Only in the run itself, not in its jobs or in dry runs.
 onstart:
     on_slurm = workflow.executor_plugin.name == "slurm"
     if on_slurm:
         slurm.mend_executor(workflow.scheduler._executor)
     try:
-        record_unseen(takeover.take_over(Path.cwd(), on_slurm, written(), logger.warning))
+        record_unseen(takeover.take_over(Path.cwd(), on_slurm, run_digest(), logger.warning))
     except takeover.TakeoverError as error:
         raise WorkflowError(str(error)) from None
     let_edits_fail(workflow.scheduler)
@@ -23,7 +23,7 @@ onstart:
         logger.warning(f"This run ({provenance.sentence(PROVENANCE)}) replaces those of others: {replaced}")
 
 
-# On demand: whether every result, the last ones that no job reads among them, is still what was written.
+# On demand: checks that every result still is what was written, even the last ones, which no job reads.
 rule verify:
     log:
         f"results/{RUN}/logs/verify.log",

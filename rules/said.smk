@@ -8,7 +8,7 @@ rule speech_encoder:
         "results/{run}/logs/speech_encoder.log",
     benchmark:
         "results/{run}/benchmarks/speech_encoder.tsv"
-    # A published one comes over the network, which only the machine that Snakemake runs on may have.
+    # A published encoder is downloaded, and only the machine that runs Snakemake may have a network.
     localrule: config["speech_encoder"]["source"] == "pretrained"
     conda:
         "../envs/said.yaml"
@@ -35,7 +35,7 @@ rule train_said:
         validation_speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["validation"]),
         std="results/{run}/coefficients/std.csv",
         encoder="results/{run}/speech_encoder",
-        blendshapes=displaced,
+        blendshapes=vertex_loss_blendshapes,
     output:
         weights="results/{run}/said/{variant}/model.safetensors",
         history="results/{run}/said/{variant}/history.jsonl",
@@ -48,7 +48,7 @@ rule train_said:
     threads: config["compute"]["threads"]
     resources:
         mem_mb=growing(4000 + config["compute"]["window_cache_mb"]),
-        # A resource, because it changes the speed only: another value makes nothing run again.
+        # A resource, because it changes only the speed: another value reruns nothing.
         window_cache_mb=config["compute"]["window_cache_mb"],
         runtime=2880,
     params:
@@ -58,7 +58,7 @@ rule train_said:
         compile=config["compute"]["compile"],
         checkpoint="results/{run}/said/{variant}/checkpoint.safetensors",
         events="results/{run}/said/{variant}/events.out.tfevents",
-        # The same for every variant: an ablation differs from base in its block alone.
+        # The same for every variant: an ablation differs from base only in its block.
         seed=lambda w: seeds.training_seed(config["seed"], SEEDS[w.variant]),
         code=code("train_said.py"),
     message:
@@ -97,7 +97,7 @@ rule sample_said:
         "../scripts/sample_said.py"
 
 
-# On demand: a model for the authors' own programs, as `snakemake results/<run>/export/base/SAiD.pth`.
+# On demand: a model for the authors' own programs, `snakemake results/<run>/export/base/SAiD.pth`.
 rule export_said:
     input:
         weights="results/{run}/said/{variant}/model.safetensors",

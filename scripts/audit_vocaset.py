@@ -1,4 +1,4 @@
-"""Judge what was found in VOCASET, and show it as a page."""
+"""Judge the faults found in VOCASET, and write the page that shows them."""
 
 from said.files.tables import write_table
 from said.files.text import read_json, write_json, write_text

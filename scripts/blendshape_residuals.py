@@ -1,4 +1,4 @@
-"""Write what each blendshape of one speaker adds to the template, as BlendVOCA publishes it."""
+"""Write one speaker's blendshapes as offsets from the template, the form in which BlendVOCA is published."""
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files.arrays import write_arrays

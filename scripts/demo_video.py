@@ -1,4 +1,4 @@
-"""A held-out speaker's ground truth beside a sample of each of some methods, with the speech that all go with."""
+"""Show a held-out speaker's ground truth beside a sample of each of several methods, with the speech."""
 
 from said import corpus
 from said.corpus import find_sentence

@@ -1,4 +1,4 @@
-"""Make one edit: sample what is not kept of a reference."""
+"""Make one edit: keep part of a reference and sample the rest."""
 
 from said import editing, model
 from said.compute import find_device
@@ -23,7 +23,7 @@ sampler = Sampler(
     find_device(params.device),
 )
 values = editing.edit(sampler, clip, params.entry.get("repeat", 0), params.entry.get("strength", 1.0))
-print(f"kept {clip.kept.sum()} of {clip.kept.size} coefficients, made the rest")
+print(f"kept {clip.kept.sum()} of {clip.kept.size} coefficients, sampled the rest")
 write_coefficient_text(snakemake.output.coefficients, editing.written(values, clip))
 provenance.write_metadata(snakemake.output.metadata, snakemake.output.coefficients, params.provenance)
 reference = {} if clip.reference is None else {"reference": clip.reference}

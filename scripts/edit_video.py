@@ -1,4 +1,4 @@
-"""The face of an edit, beside that of its reference where it has one, with the speech."""
+"""Show the face of an edit, beside that of its reference if it has one, with the speech."""
 
 from said import corpus, editing
 from said.figures.video import side_by_side

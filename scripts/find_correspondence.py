@@ -1,4 +1,4 @@
-"""Which source triangles move which target triangles: the first phase of deformation transfer."""
+"""Find which source triangles move which target triangles: the first phase of deformation transfer."""
 
 import numpy as np
 

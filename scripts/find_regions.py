@@ -1,4 +1,4 @@
-"""Find the parts that the clean-up of the templates takes away."""
+"""Find the parts of a head that the clean-up of the templates removes."""
 
 from said import corpus
 from said.cleanup import find_regions

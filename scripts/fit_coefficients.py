@@ -1,4 +1,4 @@
-"""Fit the coefficients of every sentence of one speaker, and say how well they explain it."""
+"""Fit the coefficients of every sentence of one speaker, and measure how well they explain it."""
 
 from said import corpus, quality
 from said.arkit import SPEECH_BLENDSHAPES

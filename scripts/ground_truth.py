@@ -1,4 +1,4 @@
-"""The fitted coefficients of a test speaker, as a method with one sample per sentence."""
+"""Present a test speaker's fitted coefficients as a method with one sample per sentence."""
 
 from said import corpus
 from said.files.arrays import write_arrays

@@ -1,4 +1,4 @@
-"""Look at everything one VOCASET speaker has."""
+"""Inspect all meshes and recordings of one VOCASET speaker."""
 
 from said.files.text import write_json
 from said.running.console import start

@@ -1,4 +1,4 @@
-"""Measure one method's motion on the meshes of the test speakers: what the paper does not report."""
+"""Measure one method's motion on the meshes of the test speakers, by measures that the paper does not report."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ skin = read_arrays(inputs.regions)["face"]
 
 
 def measure(speaker, template, blendshapes, sequences, generated):
-    """Every clip of one speaker, by name."""
+    """Name and measures of every clip of one speaker."""
     rig = read_rig(blendshapes)
     lips, upper = motion.face_regions(read_mesh(template), landmarks, skin)
     seen = np.concatenate([lips, upper])

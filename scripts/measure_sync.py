@@ -1,4 +1,4 @@
-"""Measure AV offset and confidence of one method on the films of its samples."""
+"""Measure AV offset and confidence of one method on films of its samples."""
 
 from said import corpus
 from said.compute import find_device

@@ -1,4 +1,4 @@
-"""Figure 1: speech in, a moving face out, by a sample of this run."""
+"""Figure 1: speech in, a moving face out, shown by a sample of this run."""
 
 from said import corpus
 from said.corpus import find_sentence

@@ -1,4 +1,4 @@
-"""Give results of the configured run the names that are the same for all runs."""
+"""Copy results of the configured run to names that are the same for every run."""
 
 import shutil
 

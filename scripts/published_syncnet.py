@@ -1,4 +1,4 @@
-"""Read the published weights of SyncNet into the project's own format."""
+"""Convert the published weights of SyncNet to the project's own format."""
 
 from said.lipsync import syncnet
 from said.running.console import start

@@ -1,4 +1,4 @@
-"""One table of all speakers' sentences: how well the coefficients explain the recorded frames."""
+"""Collect how well the coefficients explain the recorded frames, for all speakers' sentences in one table."""
 
 import pandas as pd
 

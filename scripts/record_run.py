@@ -1,4 +1,4 @@
-"""Write down what this run was and what it cost."""
+"""Record what this run was and what it cost."""
 
 import pandas as pd
 

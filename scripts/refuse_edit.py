@@ -1,4 +1,4 @@
-"""Say what is wrong with an entry of `edits`, of which nothing can be made."""
+"""Report what is wrong with an entry of `edits` that cannot be made."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Other takes of the test sentences by the generator itself: samples of the true distribution given the speech."""
+"""Let the generator record other takes of the test sentences: samples of the true distribution given the speech."""
 
 from pathlib import Path
 

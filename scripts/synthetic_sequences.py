@@ -1,4 +1,4 @@
-"""Let one synthetic speaker say its sentences: speech, motion, and apart from them the truth behind both."""
+"""Record the sentences of one synthetic speaker: speech and motion, and separately the truth behind both."""
 
 from said.files.arrays import read_arrays, write_frames
 from said.files.audio import write_audio

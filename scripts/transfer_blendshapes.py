@@ -1,4 +1,4 @@
-"""Give one speaker the 32 blendshapes: the second phase of deformation transfer, and the removed parts put back."""
+"""Transfer the 32 blendshapes to one speaker, the second phase of deformation transfer, and put removed parts back."""
 
 from said import corpus
 from said.cleanup import Regions, crop, reattach

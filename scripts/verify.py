@@ -1,4 +1,4 @@
-"""Compare every result with what was written."""
+"""Check that every result is still what was written."""
 
 import sys
 

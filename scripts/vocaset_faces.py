@@ -1,4 +1,4 @@
-"""Bring VOCASET's templates and the ARKit face into the corpus contract."""
+"""Convert VOCASET's templates and the ARKit face to the corpus's format."""
 
 from pathlib import Path
 

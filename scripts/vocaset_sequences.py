@@ -1,4 +1,4 @@
-"""Bring one VOCASET speaker's sequences into the corpus contract."""
+"""Convert one VOCASET speaker's sequences to the corpus's format."""
 
 from said import corpus
 from said.files.text import read_json
@@ -14,7 +14,7 @@ faces = corpus.read_topology(snakemake.input.topology).faces
 release = open_release(params.path, faces, params.limit)
 sentences = set(read_json(snakemake.input.sentences))
 
-print(f"{speaker}: {len(sentences)} of {params.sentences} sentences; the audit tells which are left out, and why")
+print(f"{speaker}: {len(sentences)} of {params.sentences} sentences; the audit lists which are left out, and why")
 with atomic_folder(snakemake.output.sequences) as folder:
     for name in progress([name for name in release.frame_numbers(speaker) if name in sentences], "sentences"):
         convert(release, speaker, name, folder)

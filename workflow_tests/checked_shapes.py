@@ -1,4 +1,4 @@
-"""Checks the shapes and types of the paper's functions at each call of a test: imported before the modules of these."""
+"""Checks shapes and types at each call of a `shaped` function in the tests; to be imported before the library."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from said.running import shapes
 def checked(function: Callable) -> Callable:
     """A function that raises TypeCheckError where arguments or result are not as annotated.
 
-    Arguments that the function refuses itself it may refuse in its own words: those are for users, who have no checks.
+    Where the function itself refuses the arguments, its own error is raised: users, who have no checks, will see that.
     """
     strict = jaxtyped(function, typechecker=beartype(conf=BeartypeConf(is_pep484_tower=True)))  # an int is a float
 

@@ -1,4 +1,4 @@
-"""The pages: what is generated is what the code says now, links lead somewhere, and nothing asks the network."""
+"""The pages: generated ones match the code, links lead somewhere, and nothing needs a network."""
 
 import importlib.util
 import re

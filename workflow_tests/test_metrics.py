@@ -1,4 +1,4 @@
-"""The metrics: golden values of the authors' implementation, closed forms, and what bad input is answered."""
+"""The metrics: golden values of the authors' implementation, closed forms, and answers to bad input."""
 
 from types import SimpleNamespace
 

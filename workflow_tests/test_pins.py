@@ -1,4 +1,4 @@
-"""What we replace in pinned packages, or call though it is private there: a new pin without it fails by name."""
+"""What we replace in pinned packages, and private things that we call: a new pin that lacks one fails by name."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Landmarks, triangles and units that give results which look like results: each is refused, and named."""
+"""Wrong landmarks, triangles and units whose results would look plausible: each is refused by name."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What a speaker's quality sheet says, against closed forms, and how errors are told where they happened."""
+"""A speaker's quality sheet against closed forms, and errors that name the sentence where they happened."""
 
 import numpy as np
 import pytest

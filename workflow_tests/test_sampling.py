@@ -1,4 +1,4 @@
-"""Samplers, the faster form of guidance, bytes that follow from nothing but the clip, and interrupted jobs."""
+"""Samplers, the faster form of guidance, bytes that depend on the clip alone, and interrupted jobs."""
 
 import json
 import os

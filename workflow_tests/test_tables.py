@@ -1,4 +1,4 @@
-"""The tables: what is in them, which numbers stand out, and what they say of what is missing."""
+"""The tables: their contents, which numbers are highlighted, and what they say about missing ones."""
 
 import re
 

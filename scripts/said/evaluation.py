@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations_with_replacement
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def evaluate_method(
         reason = f"rests on {' and '.join(few)} windows for {LATENT} dimensions: singular covariances"
         notes |= {"fd": reason, "wind": reason}
 
-    def attempt(metric: str, compute: Callable, *arguments):
+    def attempt(metric: str, compute: Callable, *arguments: Any) -> Any:
         """What `compute` returns, or None and a note that says why it cannot."""
         try:
             if broken:

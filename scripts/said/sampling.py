@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
@@ -25,6 +26,7 @@ from said.files.fingerprint import digest
 from said.files.finished import Finished
 from said.guidance import GuidedDenoiser
 from said.model import CHANNELS, ModelConfig, SAiD
+from said.running.shapes import shaped
 from said.seeds import derive_seed
 from said.settings import Settings
 from said.speech import encode_clip
@@ -90,7 +92,8 @@ class Sampler:
         device: str = "cpu",
     ):
         self.model = model.to(device).eval()
-        self.encoder = (model.audio_encoder or encoder).to(device).eval()
+        self.encoder = model.audio_encoder or encoder
+        self.encoder.to(device).eval()  # pyright: ignore[reportArgumentType]  # transformers wraps this method
         self.settings, self.seed, self.device = SamplingSettings.of(settings), seed, device
         off = self.settings.guidance_off_at_one and self.settings.guidance <= 1
         self.guidance = 0.0 if off else self.settings.guidance
@@ -98,11 +101,15 @@ class Sampler:
         constant = model.config.alignment_schedule == "constant"
         self.predictor = GuidedDenoiser if constant else guided
 
-    def encode(self, speech: Speech) -> Tensor:
+    @shaped
+    def encode(self, speech: Speech) -> Float[Tensor, "N D"]:
         """(N, D) features of the sentence."""
         return encode_clip(self.encoder, speech.waveform, speech.frames)
 
-    def draw(self, name: str, audio: Tensor, repeats: Sequence[int], **editing) -> NDArray[np.float32]:
+    @shaped
+    def draw(
+        self, name: str, audio: Float[Tensor, "N D"], repeats: Sequence[int], **editing: Any
+    ) -> Float32[np.ndarray, "S N 32"]:
         """Samples of some repeats of a sentence.
 
         Args:
@@ -120,7 +127,7 @@ class Sampler:
             audio.expand(len(repeats), -1, -1),
             steps=self.settings.steps,
             guidance=self.guidance,
-            generator=[torch.Generator().manual_seed(one) for one in seeds],
+            generator=[torch.Generator().manual_seed(value) for value in seeds],
             eta=self.settings.eta,
             sampler=self.settings.sampler,
             predictor=self.predictor,
@@ -129,7 +136,7 @@ class Sampler:
         return samples.cpu().numpy()
 
     def identity(self) -> dict:
-        """What samples follow from, besides the speech."""
+        """Everything that decides the samples, besides the speech."""
         return {
             "model": asdict(self.model.config) | {"weights": digest(self.model.state_dict())},
             "scale": self.model.coefficient_scale.tolist(),
@@ -190,7 +197,7 @@ def sample_speech(
                     submit(sampler.draw, speech.name, audio, batch) for batch in _batches(sampler, speech.frames)
                 ]
             waiting.append((speech, futures))
-            # A sentence is waited for when those behind it keep every thread busy.
+            # Wait for a sentence only when those after it keep every thread busy.
             while sum(len(behind) for _, behind in list(waiting)[1:]) >= threads:
                 yield collect()
         while waiting:
@@ -198,7 +205,7 @@ def sample_speech(
 
 
 def _batches(sampler: Sampler, frames: int) -> list[list[int]]:
-    """Repeats that are sampled together: one on a CPU; on a GPU what the memory is enough for."""
+    """Repeats that are sampled together: one on a CPU; on a GPU as many as fit in memory."""
     fitting = 1
     if sampler.device != "cpu":
         budget = sampler.settings.memory_gb * 1e9
@@ -223,7 +230,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(threads: int) -> Iterator[Callable[..., Future]]:
-    """Threads that work on a sample each."""
+    """Threads that each work on one sample."""
     with one_thread():
         pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
@@ -282,7 +289,7 @@ def batches(samples: int, fitting: int) -> list[list[int]]:
 
     Args:
         samples: how many there are to be, at least 1.
-        fitting: how many fit in at a time; at least one is made.
+        fitting: how many fit in memory at a time; one is made even if none fits.
 
     Returns:
         consecutive numbers from 0, equally many in each batch: the last may go past the last sample.

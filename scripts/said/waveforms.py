@@ -49,7 +49,7 @@ def require_encodable(frames: int, source: PathLike) -> None:
         )
 
 
-def prepare_waveform(waveform: NDArray, sample_rate: int) -> NDArray[np.float32]:
+def prepare_waveform(waveform: NDArray, sample_rate: float) -> NDArray[np.float32]:
     """Resample a mono waveform (T,) in [-1, 1] from `sample_rate` Hz to 16 kHz.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What an edit of the code makes run again: what depends on it, and nothing else.
+"""An edit of the code reruns what depends on it, and nothing else.
 
 The digest that every rule carries is asked of a copy of the scripts; a few dry runs over a finished run show that the
 rules follow it. A new capability adds its line to `EDITS`.
@@ -38,7 +38,12 @@ EDITS = [
     ("training/checkpoint.py", "damaged and removed", "broken, and removed", set()),
     ("sampling.py", "s left", "seconds left", set()),
     ("../fit_coefficients.py", '"sentences")', '"sentences done")', set()),
-    ("diffusion.py", "steps: of the sampler", "steps: how many the sampler makes", set()),  # a docstring
+    (
+        "diffusion.py",
+        "steps: number of steps of the sampler",
+        "steps: how many the sampler makes",
+        set(),
+    ),  # a docstring
     # A model, its training, a format, a figure.
     ("training/loop.py", "(1 + step) / (10 + step)) if", "(1 + step) / (11 + step)) if", TRAININGS),
     ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),

@@ -1,4 +1,4 @@
-"""What an edit makes run again: exactly what depends on it."""
+"""An edit reruns exactly what depends on it."""
 
 from conftest import SMOKE
 

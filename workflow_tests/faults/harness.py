@@ -1,4 +1,4 @@
-"""Kill the workflow again and again at random moments, start it with the same command, and compare what it ends with.
+"""Kill the workflow at random moments, start it again with the same command, and compare results with a quiet run's.
 
 Every second kill takes the main process alone, whose jobs live on as orphans; the others take all of its processes at
 once, as a power cut does.

@@ -1,4 +1,4 @@
-"""What a job that fails tells: the last lines of its log, and the remedy."""
+"""What a failing job reports: the last lines of its log, and the remedy."""
 
 import subprocess
 import sys

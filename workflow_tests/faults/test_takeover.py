@@ -1,4 +1,4 @@
-"""One run at a time in a folder, and what a killed one leaves is ended before the next begins. Real processes all."""
+"""One run at a time in a folder; what a killed one leaves is ended before the next begins. Real processes only."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Nothing is written under its own name before it is whole: who writes at all, and how."""
+"""No file appears under its own name before it is complete: which code writes at all, and how."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Each deliverable says whose it is, in a way that leaves it readable to what read it before."""
+"""Each deliverable names the run it belongs to, and remains readable to programs that know nothing of that."""
 
 import json
 import tomllib

@@ -295,7 +295,7 @@ def test_summary_counts_clips_within_one_frame():
 
 
 def test_loss_of_perfect_and_of_equal_vectors():
-    class Known(torch.nn.Module):
+    class Known(SyncNet):
         """Embeds the nth window as a multiple of the nth unit vector."""
 
         scale = 0.0
@@ -306,10 +306,11 @@ def test_loss_of_perfect_and_of_equal_vectors():
         def embed_speech(self, features):
             return self.scale * torch.eye(8)
 
-    model = Known()
-    assert float(matching_loss(model, None, None)) == pytest.approx(np.log(8), rel=1e-4)
+    model = Known(width=1 / 64, size=64, colours=1)
+    clip = torch.zeros(2, 1, 8, 64, 64), torch.zeros(8, 1, 13, 20)
+    assert float(matching_loss(model, *clip)) == pytest.approx(np.log(8), rel=1e-4)
     model.scale = 2.0  # own at distance 0, the other seven at 2 sqrt 2
-    assert float(matching_loss(model, None, None)) == pytest.approx(np.log1p(7 * np.exp(-np.sqrt(8))), rel=1e-2)
+    assert float(matching_loss(model, *clip)) == pytest.approx(np.log1p(7 * np.exp(-np.sqrt(8))), rel=1e-2)
 
 
 def test_segments_keep_pictures_and_speech_together():

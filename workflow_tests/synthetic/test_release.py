@@ -1,4 +1,4 @@
-"""The synthetic corpus in the layout of VOCASET's release, read back by other means."""
+"""The synthetic corpus in the layout of VOCASET's release, read back independently."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""VOCASET's name and password: where they come from, and that they show nowhere."""
+"""VOCASET's user name and password: where they come from, and that they are shown nowhere."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Receipts of published files: that what they tell of cannot change unnoticed."""
+"""Receipts of published files: a file that has one cannot change unnoticed."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Copies of VOCASET's release with numbers, sizes or pickles that it never had: each is named, none is guessed at."""
+"""Copies of VOCASET's release with wrong numbers, sizes or pickles: each is refused by name, none is guessed at."""
 
 import pickle
 import shutil

@@ -1,4 +1,4 @@
-"""What a download takes for the rest of a file, for its end, and for the file at all; and what it shows to whom."""
+"""What a download accepts as the rest of a file, as its end, and as the file at all; and who sees the credentials."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""VOCASET's release, in both forms and packed or not, as the corpus contract."""
+"""VOCASET's release, in both forms and packed or not, converted to the corpus's format."""
 
 import os
 import shutil

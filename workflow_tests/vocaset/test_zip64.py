@@ -1,4 +1,4 @@
-"""Archives beyond 4 GiB, or what stands for that, without the records that say so."""
+"""Archives beyond 4 GiB, or small ones in their place, without the records that say so."""
 
 import struct
 import zipfile

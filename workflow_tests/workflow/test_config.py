@@ -1,4 +1,4 @@
-"""The configuration: what is accepted, and how what is not is refused."""
+"""The configuration: what is accepted, and how everything else is refused."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""make environment, of a requirement that needs no network."""
+"""`make environment`, with a requirement that needs no network."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Numbers and names of the configuration: what none may be, and what names would be one file."""
+"""Numbers and names of the configuration: those that are refused, and names that would share a file."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The configuration as it is written: keys given twice, and what --config holds."""
+"""The configuration as written: keys given twice, and what --config holds."""
 
 import json
 

@@ -1,9 +1,12 @@
 """CodeTalker (Xing et al., CVPR 2023): motion from speech as codes of a VQ-VAE, each frame from all decoded before."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer, Real
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
@@ -11,6 +14,7 @@ from said.attention import zero_initialised
 from said.baselines.motion_autoencoder import LEAST_FRAMES, MotionAutoencoder, PrefixDecoder
 from said.baselines.speech_decoder import Generation, SpeechDecoder, decoder_sizes
 from said.baselines.states import from_state, read_size
+from said.running.shapes import shaped
 
 
 class Predictor(SpeechDecoder):
@@ -99,7 +103,13 @@ class CodeTalker(nn.Module):
         return self
 
     @torch.no_grad()
-    def animate(self, audio: Tensor, template: Tensor, styles: Tensor) -> Tensor:
+    @shaped
+    def animate(
+        self,
+        audio: ArrayLike | Real[Tensor, " T"],
+        template: ArrayLike | Real[Tensor, "V 3"],
+        styles: ArrayLike | Integer[Tensor, " S"] | Float[Tensor, "S K"],
+    ) -> Float[Tensor, "S N V 3"]:
         """A face that says what is heard, once in each style.
 
         Args:
@@ -121,7 +131,8 @@ class CodeTalker(nn.Module):
         return self.decode(codes) + template
 
     @torch.no_grad()
-    def encode(self, offsets: Tensor) -> Tensor:
+    @shaped
+    def encode(self, offsets: ArrayLike | Real[Tensor, "N V 3"]) -> Integer[Tensor, "N codes"]:
         """The codes of a motion: offsets (N, V, 3) from the template -> (N, codes per frame) int64.
 
         Raises:
@@ -134,7 +145,8 @@ class CodeTalker(nn.Module):
         return self.autoencoder.quantise(self.autoencoder.encoder(offsets.flatten(1)[None]))[1][0]
 
     @torch.no_grad()
-    def decode(self, codes: Tensor) -> Tensor:
+    @shaped
+    def decode(self, codes: Integer[Tensor, "B N codes"]) -> Float[Tensor, "B N V 3"]:
         """The motion of codes (B, N, codes per frame) int64, N at least 2: offsets (B, N, V, 3)."""
         return self.autoencoder.decoder(self.autoencoder.lookup(codes)).unflatten(-1, (-1, 3))
 
@@ -169,16 +181,17 @@ class CodeTalker(nn.Module):
             x = predictor.vertice_map(offsets) + style
 
 
+@shaped
 def predictor_loss(
     model: CodeTalker,
-    audio: Tensor,
-    targets: Tensor,
-    templates: Tensor,
-    styles: Tensor,
+    audio: Float[Tensor, "B T"],
+    targets: Float[Tensor, "B N V 3"],
+    templates: Float[Tensor, "B V 3"],
+    styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
     *,
     motion: float = 1.0,
     latent: float = 1.0,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
     """What the second stage minimises: the truth is fed back, and gradients pass straight through the codes.
 
     Args:

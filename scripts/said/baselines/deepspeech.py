@@ -6,12 +6,14 @@ The published graph is read by name of its constants; later releases are other n
 import numpy as np
 import python_speech_features
 import torch
+from jaxtyping import Float, Float32, Int16, Real
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from said.files.tensorflow import read_constants
 from said.files.tensors import mismatches
 from said.running.atomic import PathLike
+from said.running.shapes import shaped
 
 SAMPLE_RATE = 16000
 """Hz, of the speech that the features are taken from."""
@@ -48,7 +50,8 @@ class DeepSpeech(nn.Module):
         self.h6 = nn.Linear(width, CHARACTERS)
 
     @torch.no_grad()
-    def forward(self, features: ArrayLike | Tensor) -> Tensor:
+    @shaped
+    def forward(self, features: ArrayLike | Real[Tensor, "N 494"]) -> Float[Tensor, "N 29"]:
         """Logits (N, 29) of a whole utterance's features (N, 494); N >= 1.
 
         Raises:
@@ -134,7 +137,10 @@ def _tensor(values: NDArray) -> Tensor:
     return torch.from_numpy(np.array(values, np.float32, order="C"))
 
 
-def inputs(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
+@shaped
+def inputs(
+    samples: Int16[np.ndarray, " T"] | Int16[np.ndarray, "T channels"], rate: int
+) -> Float32[np.ndarray, "N 494"]:
     """What the network is given of an utterance.
 
     Mean and deviation of the whole utterance, silence included, go into every value: it cannot be taken in pieces.
@@ -156,7 +162,10 @@ def inputs(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
     return ((features - features.mean()) / features.std()).astype(np.float32)
 
 
-def resample(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
+@shaped
+def resample(
+    samples: Int16[np.ndarray, " T"] | Int16[np.ndarray, "T channels"], rate: int
+) -> Int16[np.ndarray, " resampled"]:
     """16-bit samples, (T,) or the first of (T, channels), at 16 kHz: VOCA's resampler, then cut to whole numbers.
 
     What overshoots 16 bits is clipped; VOCA leaves to the processor what becomes of it.

@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Float32
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files.tensors import load_strict
+from said.running.shapes import shaped
 
 SAMPLE_RATE = 44100
 """Hz, of the audio that spectrograms are taken from."""
@@ -32,7 +34,8 @@ _MEMORY = 5000.0
 """Frames over which running statistics forget all but 1/e."""
 
 
-def spectrograms(audio: ArrayLike, fps: float, frames: int | None = None) -> NDArray[np.float32]:
+@shaped
+def spectrograms(audio: ArrayLike, fps: float, frames: int | None = None) -> Float32[np.ndarray, "N 128 32"]:
     """The 90 ms before the end of every frame, as decibels below the loudest of them.
 
     Every frame is measured against itself: its loudness is lost, and in digital silence everything is the loudest.
@@ -133,7 +136,8 @@ class End2End(nn.Module):
         load_strict(model, given, "the state dict", assign=True)
         return model.eval()
 
-    def encode(self, spectrogram: Tensor) -> Tensor:
+    @shaped
+    def encode(self, spectrogram: Float[Tensor, "N 128 32"]) -> Float[Tensor, "N F"]:
         """Features (N, F) of spectrograms (N, 128, 32); each is of its own frame alone."""
         hidden = spectrogram[:, None]
         for name in (*self.over_frequency, *self.over_time):
@@ -143,7 +147,10 @@ class End2End(nn.Module):
                 hidden = F.max_pool2d(hidden, (1, self.pooling), (1, 2), (0, (self.pooling - 1) // 2))
         return hidden.flatten(1)
 
-    def forward(self, spectrogram: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    @shaped
+    def forward(
+        self, spectrogram: Float[Tensor, "N 128 32"], lengths: Sequence[int] | None = None
+    ) -> Float[Tensor, "N K"]:
         """Coefficients (N, outputs) in (0, 1) of spectrograms (N, 128, 32).
 
         Args:
@@ -162,7 +169,8 @@ class End2End(nn.Module):
         return torch.sigmoid(self.output(F.dropout(states, self.dropout, self.training)))
 
     @torch.no_grad()
-    def animate(self, audio: ArrayLike, fps: float, frames: int | None = None) -> Tensor:
+    @shaped
+    def animate(self, audio: ArrayLike, fps: float, frames: int | None = None) -> Float[Tensor, "N K"]:
         """Coefficients (N, outputs) in (0, 1) of audio (T,) at 44.1 kHz; arguments and errors as `spectrograms`."""
         features = torch.from_numpy(spectrograms(audio, fps, frames)).to(self.output.weight)
         parts = [self.encode(part) for part in features.split(_FRAMES_AT_ONCE)]
@@ -248,9 +256,13 @@ class _Dense(nn.Module):
         return torch.addmm(self.bias, hidden, self.weight)
 
 
+@shaped
 def losses(
-    predicted: Tensor, target: Tensor, inverse_std: Tensor | None = None, sparsity: float = 0.1
-) -> dict[str, Tensor]:
+    predicted: Float[Tensor, "N K"],
+    target: Float[Tensor, "N K"],
+    inverse_std: Float[Tensor, " K"] | None = None,
+    sparsity: float = 0.1,
+) -> dict[str, Float[Tensor, ""]]:
     """What is minimised: squared errors in units of each coefficient's deviation, and a share of the mean coefficient.
 
     Args:

@@ -1,15 +1,19 @@
 """FaceFormer (Fan et al., CVPR 2022): vertex offsets from speech, each frame from all that it gave before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer, Real
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.attention import zero_initialised
 from said.baselines.speech_decoder import Generation, SpeechDecoder, decoder_sizes, whole_vertices
 from said.baselines.states import from_state, read_size
+from said.running.shapes import shaped
 
 
 class FaceFormer(SpeechDecoder):
@@ -67,7 +71,13 @@ class FaceFormer(SpeechDecoder):
         )
 
     @torch.no_grad()
-    def animate(self, audio: Tensor, template: Tensor, styles: Tensor) -> Tensor:
+    @shaped
+    def animate(
+        self,
+        audio: ArrayLike | Real[Tensor, " T"],
+        template: ArrayLike | Real[Tensor, "V 3"],
+        styles: ArrayLike | Integer[Tensor, " S"] | Float[Tensor, "S K"],
+    ) -> Float[Tensor, "S N V 3"]:
         """A face that says what is heard, once in each style.
 
         Args:
@@ -86,7 +96,15 @@ class FaceFormer(SpeechDecoder):
         _, outputs = self._generate(self.listen(self.read_audio(audio)), style)
         return self.vertice_map_r(outputs).unflatten(-1, (-1, 3)) + template
 
-    def predict(self, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor, teach: bool) -> Tensor:
+    @shaped
+    def predict(
+        self,
+        audio: Float[Tensor, "B T"],
+        targets: Float[Tensor, "B N V 3"],
+        templates: Float[Tensor, "B V 3"],
+        styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
+        teach: bool,
+    ) -> Float[Tensor, "B N V 3"]:
         """Motion as the training has it, with gradients.
 
         In training mode the speech encoder's masking and all dropout act. Frames that were fed back, and the keys and
@@ -129,7 +147,14 @@ class FaceFormer(SpeechDecoder):
         return torch.stack(inputs, dim=1), torch.stack(outputs, dim=1)
 
 
-def autoregressive_loss(model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor) -> Tensor:
+@shaped
+def autoregressive_loss(
+    model: FaceFormer,
+    audio: Float[Tensor, "B T"],
+    targets: Float[Tensor, "B N V 3"],
+    templates: Float[Tensor, "B V 3"],
+    styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
+) -> Float[Tensor, ""]:
     """Mean squared error of all coordinates, through the whole chain of frames fed back: what training minimises.
 
     Arguments as `FaceFormer.predict` has them.
@@ -137,6 +162,13 @@ def autoregressive_loss(model: FaceFormer, audio: Tensor, targets: Tensor, templ
     return F.mse_loss(model.predict(audio, targets, templates, styles, teach=False), targets)
 
 
-def teacher_forced_loss(model: FaceFormer, audio: Tensor, targets: Tensor, templates: Tensor, styles: Tensor) -> Tensor:
+@shaped
+def teacher_forced_loss(
+    model: FaceFormer,
+    audio: Float[Tensor, "B T"],
+    targets: Float[Tensor, "B N V 3"],
+    templates: Float[Tensor, "B V 3"],
+    styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
+) -> Float[Tensor, ""]:
     """The same where the truth is fed back: what the authors validate with."""
     return F.mse_loss(model.predict(audio, targets, templates, styles, teach=True), targets)

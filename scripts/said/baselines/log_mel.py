@@ -6,7 +6,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
+
+from said.running.shapes import shaped
 
 SAMPLE_RATE = 16000
 """Hz."""
@@ -19,13 +22,15 @@ _FFT, _WINDOW, _HOP = 2048, 800, 160
 _LEAST = 1e-10
 
 
-def normalise(audio: Tensor) -> Tensor:
+@shaped
+def normalise(audio: Float[Tensor, "*B T"]) -> Float[Tensor, "*B T"]:
     """Audio (..., T) scaled to a mean magnitude of 0.01; digital silence stays what it is."""
     magnitude = audio.abs().mean(-1, keepdim=True)
     return audio * _LOUDNESS / torch.where(magnitude > 0, magnitude, 1)
 
 
-def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tensor:
+@shaped
+def chunks(audio: Float[Tensor, "*B T"], fps: int = 30, centres: Centres = "published") -> Float[Tensor, "*B N 16000"]:
     """The second of audio around every frame, with zeros beyond its ends.
 
     Args:
@@ -59,7 +64,8 @@ def chunks(audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tens
     return padded.unfold(-1, _CHUNK, 1)[..., torch.tensor(middles, device=audio.device), :]
 
 
-def log_mel(waveforms: Tensor) -> Tensor:
+@shaped
+def log_mel(waveforms: Float[Tensor, "*B 16000"]) -> Float[Tensor, "*B 80 101"]:
     """Natural logarithms (..., 80, 101) of the mel spectrograms of waveforms (..., 16000) at 16 kHz.
 
     Power of a transform of 2048 points under a Hann window of 800, at steps of 160, mirrored at the ends; 80 bands of

@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer, Real
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from said.baselines.log_mel import BANDS, STEPS, Centres, chunks, log_mel, norma
 from said.baselines.prior import SLOPE, Mask, Prior
 from said.files.tensors import load_strict, read_state_dict
 from said.running.atomic import PathLike
+from said.running.shapes import shaped
 
 CODE = 128
 """Width of the codes of speech, expression and geometry."""
@@ -208,23 +210,27 @@ class MeshTalk(nn.Module):
         load_strict(model, given, source, assign=True)
         return model.eval()
 
-    def encode_speech(self, audio: Tensor, fps: int = 30, centres: Centres = "published") -> Tensor:
+    @shaped
+    def encode_speech(
+        self, audio: Float[Tensor, " T"], fps: int = 30, centres: Centres = "published"
+    ) -> Float[Tensor, "N 128"]:
         """Speech codes (N, 128) of audio (T,) at 16 kHz; frames as `said.baselines.log_mel.chunks` has them."""
         waveforms = chunks(normalise(audio), fps, centres)
         return torch.cat([self.encoder.audio_encoder(log_mel(part)) for part in waveforms.split(_CHUNKS_AT_ONCE)])
 
     @torch.no_grad()
+    @shaped
     def animate(
         self,
-        audio: ArrayLike | Tensor,
-        template: ArrayLike | Tensor,
+        audio: ArrayLike | Real[Tensor, " T"],
+        template: ArrayLike | Real[Tensor, "V 3"],
         sampling: Sampling = "argmax",
         generator: torch.Generator | None = None,
         *,
         fps: int = 30,
         centres: Centres = "published",
-        smoothing: ArrayLike | Tensor | None = None,
-    ) -> Tensor:
+        smoothing: ArrayLike | Real[Tensor, " V"] | None = None,
+    ) -> Float[Tensor, "N V 3"]:
         """A face that says what is heard.
 
         Args:
@@ -270,12 +276,16 @@ def _is_derived(name: str) -> bool:
     return mask or name.startswith("encoder.audio_encoder.melspec.")
 
 
-def gumbel(uniform: Tensor) -> Tensor:
+@shaped
+def gumbel(uniform: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """Gumbel noise from uniform noise in [0, 1)."""
     return -(-uniform.clamp(1e-10, 1).log()).log()
 
 
-def quantise(log_probabilities: Tensor, uniform: Tensor | None = None) -> Tensor:
+@shaped
+def quantise(
+    log_probabilities: Float[Tensor, "*B classes"], uniform: Float[Tensor, "*B classes"] | None = None
+) -> Float[Tensor, "*B classes"]:
     """One class of every head, as a one-hot vector that hands gradients on to the probabilities.
 
     Args:
@@ -291,7 +301,8 @@ def quantise(log_probabilities: Tensor, uniform: Tensor | None = None) -> Tensor
     return hard - soft.detach() + soft
 
 
-def smooth(geometry: Tensor, mask: Tensor) -> Tensor:
+@shaped
+def smooth(geometry: Float[Tensor, "N V 3"], mask: Float[Tensor, " V"]) -> Float[Tensor, "N V 3"]:
     """Vertices (N, V, 3) smoothed over time, by a share (V,) of each: nine frames, a Gaussian of two, ends held."""
     count, vertices, _ = geometry.shape
     weights = torch.exp(-0.5 * torch.arange(-4, 5, device=geometry.device, dtype=geometry.dtype).square() / 2**2)
@@ -304,20 +315,21 @@ def smooth(geometry: Tensor, mask: Tensor) -> Tensor:
 class Regions:
     """How much of each vertex, (V,) in [0, 1], belongs to the mouth, to the upper face, and to the eyelids."""
 
-    mouth: Tensor
-    upper: Tensor
-    eyelids: Tensor
+    mouth: Float[Tensor, " V"]
+    upper: Float[Tensor, " V"]
+    eyelids: Float[Tensor, " V"]
 
 
+@shaped
 def autoencoder_losses(
     model: MeshTalk,
-    geometry: Tensor,
-    template: Tensor,
-    log_mels: Tensor,
+    geometry: Float[Tensor, "B T V 3"],
+    template: Float[Tensor, "B V 3"],
+    log_mels: Float[Tensor, "B T 80 101"],
     regions: Regions,
     shifts: tuple[int, int],
-    uniform: Tensor | None = None,
-) -> dict[str, Tensor]:
+    uniform: Float[Tensor, "3 B T heads classes"] | None = None,
+) -> dict[str, Float[Tensor, ""]]:
     """What encoder and decoder are trained on: the first step.
 
     A face from another's expression and its own speech must have its own mouth, and from another's speech and its own
@@ -360,13 +372,19 @@ def autoencoder_losses(
     return {**parts, "loss": parts["recon"] + parts["landmarks"] + parts["modality_crossing"]}
 
 
-def weighted_error(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+@shaped
+def weighted_error(
+    predicted: Float[Tensor, "B T V 3"], target: Float[Tensor, "B T V 3"], weights: Float[Tensor, " V"]
+) -> Float[Tensor, ""]:
     """Mean squared error of coordinates (B, T, V, 3) under weights (V,) of the vertices."""
     squares = (predicted - target).square() * weights[:, None]
     return squares.sum() / (weights.sum() * squares.shape[0] * squares.shape[1] * squares.shape[3])
 
 
-def prior_loss(model: MeshTalk, labels: Tensor, audio: Tensor) -> Tensor:
+@shaped
+def prior_loss(
+    model: MeshTalk, labels: Integer[Tensor, "B T heads"], audio: Float[Tensor, "B T 128"]
+) -> Float[Tensor, ""]:
     """What the prior is trained on: the second step, in which nothing else learns.
 
     Args:
@@ -382,6 +400,9 @@ def prior_loss(model: MeshTalk, labels: Tensor, audio: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def expression_labels(model: MeshTalk, geometry: Tensor, audio: Tensor) -> Tensor:
+@shaped
+def expression_labels(
+    model: MeshTalk, geometry: Float[Tensor, "B T V 3"], audio: Float[Tensor, "B T 128"]
+) -> Integer[Tensor, "B T heads"]:
     """The likeliest classes (B, T, heads) of geometry (B, T, V, 3) with speech codes (B, T, 128)."""
     return model.encoder.fusion_model(model.encoder.expression_encoder(geometry), audio).argmax(-1)

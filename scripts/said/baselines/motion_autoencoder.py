@@ -9,11 +9,13 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from said.baselines.quantiser import VectorQuantiser
 from said.baselines.speech_decoder import whole_vertices
 from said.baselines.states import count_layers, from_state, read_size
+from said.running.shapes import shaped
 
 _REACH = 2
 """Frames that the convolution sees on either side; at the ends the outermost is repeated."""
@@ -236,7 +238,10 @@ class MotionAutoencoder(nn.Module):
     def vertices(self) -> int:
         return self.decoder.vertice_map_reverse.out_features // 3
 
-    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @shaped
+    def quantise(
+        self, features: Float[Tensor, "*B C"]
+    ) -> tuple[Float[Tensor, "*B C"], Integer[Tensor, "*B codes"], Float[Tensor, ""]]:
         """Features (B, N, C) by the nearest codes, with the gradient passed straight through.
 
         Returns:
@@ -246,11 +251,15 @@ class MotionAutoencoder(nn.Module):
         chosen, codes, loss = self.quantize(parts)
         return chosen.flatten(-2), codes, loss
 
-    def lookup(self, codes: Tensor) -> Tensor:
+    @shaped
+    def lookup(self, codes: Integer[Tensor, "*B codes"]) -> Float[Tensor, "*B C"]:
         """(..., codes per frame) int64 -> (..., C)."""
         return self.quantize.lookup(codes).flatten(-2)
 
-    def forward(self, offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @shaped
+    def forward(
+        self, offsets: Float[Tensor, "B N V3"]
+    ) -> tuple[Float[Tensor, "B N V3"], Integer[Tensor, "B N codes"], Float[Tensor, ""]]:
         """Offsets from the template, as their codes say them.
 
         Args:
@@ -295,7 +304,10 @@ class PrefixDecoder:
         return self.decoder.last(columns if now else columns.expand(-1, LEAST_FRAMES, -1))
 
 
-def autoencoder_loss(autoencoder: MotionAutoencoder, offsets: Tensor, quantiser: float = 1.0) -> tuple[Tensor, ...]:
+@shaped
+def autoencoder_loss(
+    autoencoder: MotionAutoencoder, offsets: Float[Tensor, "B N V3"], quantiser: float = 1.0
+) -> tuple[Float[Tensor, ""], ...]:
     """What the first stage minimises, for offsets (B, N, 3V).
 
     Returns:

@@ -6,10 +6,14 @@ Formulas instead of tables, so that no length is too long.
 import math
 
 import torch
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
+from said.running.shapes import shaped
 
-def periodic_encoding(frames: int, width: int, period: int) -> Tensor:
+
+@shaped
+def periodic_encoding(frames: int, width: int, period: int) -> Float[Tensor, "{frames} {width}"]:
     """Sines and cosines of the frame's place in its period: (frames, width), of an even width.
 
     Frame t has sin(w_i (t mod period)) in column 2i and cos in column 2i + 1, w_i = 10000^(-2i / width).
@@ -39,7 +43,8 @@ class PeriodicEncoding(nn.Module):
         return self.dropout(x + self.pe[:, place])
 
 
-def slopes(heads: int) -> Tensor:
+@shaped
+def slopes(heads: int) -> Float[Tensor, " {heads}"]:
     """(heads,) how fast each head forgets, as in ALiBi: 2^(-8h / heads) for a power of two.
 
     Otherwise those of the next smaller power of two, then every other one of the next larger.
@@ -50,19 +55,26 @@ def slopes(heads: int) -> Tensor:
     return torch.tensor(own + between)
 
 
-def distance_bias(heads: int, distance: Tensor, period: int) -> Tensor:
+@shaped
+def distance_bias(heads: int, distance: Integer[Tensor, "..."], period: int) -> Float[Tensor, "heads ..."]:
     """What is added to the score of a frame that lies `distance` (...) >= 0 frames back: (heads, ...)."""
     steep = slopes(heads).to(distance.device).reshape(-1, *[1] * distance.ndim)
     return -steep * torch.div(distance, period, rounding_mode="floor")
 
 
-def causal_bias(heads: int, frames: int, period: int, device: torch.device | None = None) -> Tensor:
+@shaped
+def causal_bias(
+    heads: int, frames: int, period: int, device: torch.device | None = None
+) -> Float[Tensor, "{heads} {frames} {frames}"]:
     """Bias of self-attention (heads, frames, frames): by whole periods into the past, -inf for the future."""
     frame = torch.arange(frames, device=device)
     distance = frame[:, None] - frame
     return distance_bias(heads, distance.clamp(min=0), period).masked_fill(distance < 0, -math.inf)
 
 
-def own_frame_mask(frames: int, audio_frames: int, device: torch.device | None = None) -> Tensor:
+@shaped
+def own_frame_mask(
+    frames: int, audio_frames: int, device: torch.device | None = None
+) -> Bool[Tensor, "{frames} {audio_frames}"]:
     """(frames, audio_frames) bool, True where a frame may attend to the audio: at its own number alone."""
     return torch.eye(frames, audio_frames, dtype=torch.bool, device=device)

@@ -8,7 +8,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
+
+from said.running.shapes import shaped
 
 SLOPE = 0.2
 """Of the leaky ReLU, everywhere in MeshTalk."""
@@ -97,7 +100,10 @@ class Prior(nn.Module):
     def _layers(self) -> list[_MaskedLayer]:
         return [self.embedding, *self.context_layers, self.logits]  # pyright: ignore[reportReturnType]: all are of this kind
 
-    def forward(self, one_hot: Tensor, audio: Tensor) -> Tensor:
+    @shaped
+    def forward(
+        self, one_hot: Float[Tensor, "B T heads classes"], audio: Float[Tensor, "B T A"]
+    ) -> Float[Tensor, "B T heads classes"]:
         """Log-probabilities of every class, the true ones before it being known.
 
         Args:
@@ -114,7 +120,10 @@ class Prior(nn.Module):
         return logits.log_softmax(-1)
 
     @torch.no_grad()
-    def sample(self, audio: Tensor, noise: Tensor | None = None) -> Tensor:
+    @shaped
+    def sample(
+        self, audio: Float[Tensor, "B T A"], noise: Float[Tensor, "B T heads classes"] | None = None
+    ) -> Integer[Tensor, "B T heads"]:
         """Classes, frame by frame and in a frame head by head, each the likeliest after those before it.
 
         What layers made of earlier frames is kept, and what they make of the speech is made for all frames at once. As

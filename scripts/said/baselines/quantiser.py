@@ -2,7 +2,10 @@
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
+
+from said.running.shapes import shaped
 
 
 class VectorQuantiser(nn.Module):
@@ -20,17 +23,22 @@ class VectorQuantiser(nn.Module):
         self.embedding = nn.Embedding(codes, width)
         nn.init.uniform_(self.embedding.weight, -1 / codes, 1 / codes)
 
-    def nearest(self, vectors: Tensor) -> Tensor:
+    @shaped
+    def nearest(self, vectors: Float[Tensor, "*B width"]) -> Integer[Tensor, "*B"]:
         """(..., width) -> (...) int64, the nearest code by Euclidean distance; of equals the first."""
         codebook = self.embedding.weight
         # |v - c|^2 without |v|^2, which is the same for all codes
         return (codebook.square().sum(-1) - 2 * vectors @ codebook.T).argmin(-1)
 
-    def lookup(self, codes: Tensor) -> Tensor:
+    @shaped
+    def lookup(self, codes: Integer[Tensor, "*B"]) -> Float[Tensor, "*B width"]:
         """(...) int64 -> (..., width)."""
         return self.embedding(codes)
 
-    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @shaped
+    def forward(
+        self, vectors: Float[Tensor, "*B width"]
+    ) -> tuple[Float[Tensor, "*B width"], Integer[Tensor, "*B"], Float[Tensor, ""]]:
         """Quantise, and say how much was lost.
 
         Args:
@@ -46,7 +54,8 @@ class VectorQuantiser(nn.Module):
         loss = F.mse_loss(chosen, vectors.detach()) + self.commitment * F.mse_loss(vectors, chosen.detach())
         return vectors + (chosen - vectors).detach(), codes, loss
 
-    def perplexity(self, codes: Tensor) -> Tensor:
+    @shaped
+    def perplexity(self, codes: Integer[Tensor, "*B"]) -> Float[Tensor, ""]:
         """How many codes are in use: the exponential of the entropy of (...) codes, from 1 to the codebook's size."""
         share = torch.bincount(codes.flatten(), minlength=self.embedding.num_embeddings) / codes.numel()
         return (-(share * (share + 1e-10).log()).sum()).exp()

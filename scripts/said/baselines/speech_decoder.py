@@ -4,17 +4,20 @@ A Transformer decoder gives each frame from its own frame of speech and from all
 it. Modules lie where the published keys say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.baselines.positions import PeriodicEncoding, causal_bias, distance_bias
 from said.baselines.states import count_layers, read_size
+from said.running.shapes import shaped
 from said.speech import encode, receptive_field
 from said.waveforms import frame_count
 
@@ -109,7 +112,8 @@ class SpeechDecoder(nn.Module):
     def layers(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.transformer_decoder.layers))
 
-    def listen(self, audio: Tensor, frames: int | None = None) -> Tensor:
+    @shaped
+    def listen(self, audio: Float[Tensor, "B T"], frames: int | None = None) -> Float[Tensor, "B N width"]:
         """What the decoder is told of the speech.
 
         Args:
@@ -129,21 +133,27 @@ class SpeechDecoder(nn.Module):
             raise ValueError(f"the audio is too short: {audio.shape[1]} samples at 16 kHz give no frame of motion")
         return self.audio_feature_map(encode(self.audio_encoder, audio, frames))
 
-    def decode(self, inputs: Tensor, memory: Tensor) -> Tensor:
+    @shaped
+    def decode(
+        self, inputs: Float[Tensor, "B N width"], memory: Float[Tensor, "B N width"]
+    ) -> Float[Tensor, "B N width"]:
         """All frames at once, from inputs (B, N, width) and speech (B, N, width) that are known: (B, N, width)."""
         x, bias = self.PPE(inputs), causal_bias(self.heads, inputs.shape[1], self.period, inputs.device)
         for layer in self.layers:
             x, _ = layer(x, layer.hear(memory), bias)
         return x
 
-    def taught_inputs(self, offsets: Tensor, style: Tensor) -> Tensor:
+    @shaped
+    def taught_inputs(
+        self, offsets: Float[Tensor, "B N V3"], style: Float[Tensor, "B width"]
+    ) -> Float[Tensor, "B N width"]:
         """The decoder's inputs where the truth is fed back: (B, N, 3V) offsets, (B, width) -> (B, N, width).
 
         The first is mapped from no motion; in generation it is the style alone, without the map's bias.
         """
         return self.vertice_map(F.pad(offsets, (0, 0, 1, -1))) + style[:, None]
 
-    def read_audio(self, audio: Tensor) -> Tensor:
+    def read_audio(self, audio: ArrayLike | Tensor) -> Tensor:
         """One clip's waveform (T,) as a batch (1, T).
 
         Raises:
@@ -154,7 +164,7 @@ class SpeechDecoder(nn.Module):
             raise ValueError(f"expected a waveform (T,) of at least {reach} samples, got {tuple(audio.shape)}")
         return audio[None]
 
-    def read_template(self, template: Tensor) -> Tensor:
+    def read_template(self, template: ArrayLike | Tensor) -> Tensor:
         """A template (V, 3).
 
         Raises:
@@ -165,7 +175,7 @@ class SpeechDecoder(nn.Module):
             raise ValueError(f"expected a template ({vertices}, 3), as the model has it, got {tuple(template.shape)}")
         return template
 
-    def read_styles(self, styles: Tensor, table: Tensor) -> Tensor:
+    def read_styles(self, styles: ArrayLike | Tensor | Sequence[int], table: Tensor) -> Tensor:
         """Styles as vectors (S, width).
 
         Args:
@@ -188,7 +198,7 @@ class SpeechDecoder(nn.Module):
             raise ValueError(f"styles lie in [0, {len(table)}), got {styles.tolist()}")
         return table[styles.long()]
 
-    def _tensor(self, values: Tensor) -> Tensor:
+    def _tensor(self, values: ArrayLike | Tensor) -> Tensor:
         return torch.as_tensor(values).to(self.vertice_map.weight)
 
 

@@ -1,17 +1,19 @@
 """VOCA (Cudeiro et al. 2019): 0.3 s of DeepSpeech's logits and a speaker's style in, a face's offsets out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Float64, Integer, Real
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from said.baselines.deepspeech import CHARACTERS, RATE
 from said.files.tensorflow import read_checkpoint
 from said.files.tensors import mismatches
 from said.running.atomic import PathLike
+from said.running.shapes import shaped
 
 FRAME_RATE = 60
 """Frames per second."""
@@ -126,7 +128,10 @@ class Voca(nn.Module):
         """The weights by the published names and in the published shapes."""
         return {_variable(name): _as_variable(value) for name, value in _weights(self).items()}
 
-    def encode(self, windows: Tensor, subjects: Tensor) -> Tensor:
+    @shaped
+    def encode(
+        self, windows: Float[Tensor, "B 16 29"], subjects: Integer[Tensor, " B"]
+    ) -> Float[Tensor, "B components"]:
         """Coordinates (B, components) in the basis of offsets, from windows (B, 16, 29) and subjects (B,) int64."""
         normalised = self.batch_norm(windows.flatten(1)[:, None]).view_as(windows)
         style = F.one_hot(subjects, self.subjects).to(windows.dtype)
@@ -137,12 +142,21 @@ class Voca(nn.Module):
         hidden = torch.tanh(self.fc1(torch.cat([hidden.flatten(1), style], 1)))
         return self.fc2(hidden)
 
-    def forward(self, windows: Tensor, subjects: Tensor, templates: Tensor) -> Tensor:
+    @shaped
+    def forward(
+        self, windows: Float[Tensor, "B 16 29"], subjects: Integer[Tensor, " B"], templates: Float[Tensor, "B V 3"]
+    ) -> Float[Tensor, "B V 3"]:
         """Vertices (B, V, 3) in metres, from windows (B, 16, 29), subjects (B,) int64 and templates (B, V, 3)."""
         return self.expression_offset(self.encode(windows, subjects)).view(len(windows), -1, 3) + templates
 
     @torch.no_grad()
-    def animate(self, windows: ArrayLike | Tensor, template: ArrayLike | Tensor, styles: ArrayLike | Tensor) -> Tensor:
+    @shaped
+    def animate(
+        self,
+        windows: ArrayLike | Real[Tensor, "N 16 29"],
+        template: ArrayLike | Real[Tensor, "V 3"],
+        styles: ArrayLike | Integer[Tensor, " S"],
+    ) -> Float[Tensor, "S N V 3"]:
         """A clip in several styles at once.
 
         Args:
@@ -172,7 +186,8 @@ class Voca(nn.Module):
         return torch.addmm(bias + template.flatten(), codes, basis.T).view(len(styles), count, *template.shape)
 
 
-def speech_windows(logits: ArrayLike | Tensor, samples: int, rate: int) -> NDArray[np.float64]:
+@shaped
+def speech_windows(logits: ArrayLike | Real[Tensor, "T 29"], samples: int, rate: int) -> Float64[np.ndarray, "N 16 29"]:
     """What the network sees of an utterance, frame by frame.
 
     Args:
@@ -197,7 +212,10 @@ def speech_windows(logits: ArrayLike | Tensor, samples: int, rate: int) -> NDArr
     return windows.transpose(0, 2, 1).copy()
 
 
-def losses(predicted: Tensor, target: Tensor, velocity_weight: float = 10.0) -> dict[str, Tensor]:
+@shaped
+def losses(
+    predicted: Float[Tensor, "B V 3"], target: Float[Tensor, "B V 3"], velocity_weight: float = 10.0
+) -> dict[str, Float[Tensor, ""]]:
     """What is minimised: squared distances in space, and of what moves between the two frames of a pair.
 
     Args:
@@ -225,7 +243,9 @@ class TensorFlowAdam(torch.optim.Adam):
     """
 
     @torch.no_grad()
-    def step(self, closure=None):  # pyright: ignore[reportIncompatibleMethodOverride]: as torch's own optimisers
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]: as torch's own optimisers
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         for group in self.param_groups:
             steps = [int(self.state[weight]["step"]) for weight in group["params"] if weight in self.state]
             given = group.setdefault("tensorflow_eps", group["eps"])

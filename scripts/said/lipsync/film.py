@@ -4,7 +4,7 @@ The camera does not search for faces: the picture is cut from the projected mesh
 """
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float64, Real, UInt8
 
 from said.corpus import FRAME_RATE
 from said.landmarks import BROWS, CHIN, JAW, LIPS, MOUTH_CORNERS
@@ -12,6 +12,7 @@ from said.lipsync import syncnet
 from said.lipsync.syncnet import SyncNet
 from said.render import Framing, Renderer, triangles_in_view
 from said.rig import Rig
+from said.running.shapes import shaped
 
 
 def mouth_in_view(rig: Rig) -> Framing:
@@ -36,7 +37,8 @@ def face_in_view(rig: Rig) -> Framing:
     return Framing((float(x), float(y), float(z)), float(1.4 * s))
 
 
-def at_video_rate(coefficients: NDArray, speed: float = 1.0) -> NDArray[np.float64]:
+@shaped
+def at_video_rate(coefficients: Real[np.ndarray, "N K"], speed: float = 1.0) -> Float64[np.ndarray, "T K"]:
     """Coefficients (N, 32) at 60 frames per second, linearly interpolated to SyncNet's 25.
 
     Args:
@@ -54,7 +56,7 @@ class Camera:
     """Films one face from the front, in even grey clay or in colour.
 
     Args:
-        rig: who, with landmarks.
+        rig: the face, with landmarks.
         framing: what is in view, at rest and in motion.
         size: pixels a side.
         colours: channels of the pictures: 1, grey, or 3, blue, green and red.
@@ -68,14 +70,15 @@ class Camera:
         self.renderer = Renderer(np.searchsorted(used, faces), size, framing)
         self.colours = colours
 
-    def film(self, coefficients: NDArray) -> NDArray[np.uint8]:
+    @shaped
+    def film(self, coefficients: Real[np.ndarray, "T 32"]) -> UInt8[np.ndarray, "T size size colours"]:
         """(T, 32) coefficients -> (T, size, size, colours) pictures."""
         meshes = (coefficients @ self.offsets).reshape(len(coefficients), -1, 3) + self.template
         return np.stack([self.renderer(mesh)[..., ::-1][..., : self.colours] for mesh in meshes])
 
 
 def camera_for(model: SyncNet, rig: Rig, margin: float = 1.0) -> Camera:
-    """The camera that gives a model the pictures it knows: grey mouths, or faces in colour for the published one."""
+    """The camera for the pictures that a model knows: grey mouths, or faces in colour for the published model."""
     framing = face_in_view(rig) if model.colours == 3 else mouth_in_view(rig)
     framing = Framing(framing.centre, framing.half_height * margin)
     return Camera(rig, framing, round(model.size * margin), model.colours)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Real
 from numpy.typing import NDArray
 
 from said.files.fingerprint import digest
@@ -15,6 +16,7 @@ from said.lipsync.syncnet import SyncNet
 from said.reasons import NoValueError
 from said.rig import Rig
 from said.running.console import progress
+from said.running.shapes import shaped
 from said.waveforms import prepare_waveform
 
 _SEEN = ("template", "blendshapes", "faces", "landmarks")
@@ -22,14 +24,20 @@ _SEEN = ("template", "blendshapes", "faces", "landmarks")
 
 
 @torch.no_grad()
-def embed_speech(model: SyncNet, waveform: NDArray, sample_rate: float, frames: int) -> NDArray[np.float32]:
+@shaped
+def embed_speech(
+    model: SyncNet, waveform: Real[np.ndarray, " T"], sample_rate: float, frames: int
+) -> Float32[np.ndarray, "W D"]:
     """(W, D) vectors of the speech (T,) in [-1, 1] that goes with `frames` pictures."""
     windows = torch.from_numpy(syncnet.speech_windows(prepare_waveform(waveform, sample_rate), frames))
     return model.embed_speech(windows.to(_device(model))).cpu().numpy()
 
 
 @torch.no_grad()
-def embed_lips(model: SyncNet, pictures: NDArray, batch: int = 64) -> NDArray[np.float32]:
+@shaped
+def embed_lips(
+    model: SyncNet, pictures: Real[np.ndarray, "T H W colours"], batch: int = 64
+) -> Float32[np.ndarray, "windows D"]:
     """(T - 4, D) vectors of every five of (T, H, W, colours) pictures, `batch` windows at a time."""
     film = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, 3, 0)))  # (colours, T, H, W)
     last = film.shape[1] - syncnet.WINDOW + 1
@@ -37,8 +45,9 @@ def embed_lips(model: SyncNet, pictures: NDArray, batch: int = 64) -> NDArray[np
     return torch.cat([model.embed_lips(piece.to(_device(model)).float())[0] for piece in pieces]).cpu().numpy()
 
 
-def synchrony(lips: NDArray, speech: NDArray) -> tuple[int, float]:
-    """AV offset in frames and confidence of a clip's vectors (W, D); where one has more windows, its first count."""
+@shaped
+def synchrony(lips: Real[np.ndarray, "W1 D"], speech: Real[np.ndarray, "W2 D"]) -> tuple[int, float]:
+    """AV offset in frames and confidence of a clip's vectors (W, D); of the longer, only the first windows count."""
     common = min(len(lips), len(speech))
     return syncnet.offset_and_confidence(syncnet.shift_distances(lips[:common], speech[:common]))
 
@@ -59,14 +68,14 @@ def measure_method(
         rigs: of each speaker, with landmarks.
         generated: "<speaker>/<sentence>" -> (S, N, 32) coefficients of S samples.
         speech: the same names -> waveform (T,) and its rate in Hz.
-        samples: of each clip that are rendered, the first ones; None: all.
-        finished: where clips are kept until the job is done, and found again after an interruption.
+        samples: how many of each clip's samples are rendered, the first ones; None: all.
+        finished: keeps measured clips until the job is done, so that it resumes after an interruption.
 
     Returns:
         av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
         av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
         model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
-        are left out and why the first of them is.
+        are left out, and the reason for the first of them.
     """
     cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
     finished = finished or Finished(None, None)
@@ -100,7 +109,7 @@ def measure_method(
 
 
 def identity(model: SyncNet, rigs: Mapping[str, Rig]) -> dict:
-    """What the numbers of a clip follow from, besides its samples and its speech."""
+    """Everything that decides a clip's numbers, besides its samples and its speech."""
     return {
         "weights": digest(model.state_dict()),
         "size": model.size,

@@ -1,4 +1,4 @@
-"""SyncNet (Chung & Zisserman 2016): how well lips and speech go together, and by how much they are apart.
+"""SyncNet (Chung & Zisserman 2016): how well lips and speech match, and by how much they are out of step.
 
 Two networks map five video frames and the 0.2 s of speech that go with them to vectors whose distance is small where
 they belong together. `SyncNet()` is the published model, key by key; a narrower one on smaller pictures has the same
@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import python_speech_features
-from numpy.typing import NDArray
+from jaxtyping import Float, Float32, Float64, Real
 from torch import Tensor, nn
 
 from said.files.models import load_model, load_published, save_model
 from said.reasons import NoValueError
 from said.running.atomic import PathLike
+from said.running.shapes import shaped
 
 URL = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
 """Of the published weights."""
@@ -53,6 +54,7 @@ class SyncNet(nn.Module):
         c64, c96, c192, c256, c384, c512, c1024 = (
             max(1, round(width * channels)) for channels in (64, 96, 192, 256, 384, 512, 1024)
         )
+        left = _last_kernel(size)
         self.netcnnaud = nn.Sequential(
             *_convolution(nn.Conv2d(1, c64, 3, padding=1)),
             nn.MaxPool2d(1),
@@ -74,11 +76,12 @@ class SyncNet(nn.Module):
             *_convolution(nn.Conv3d(c256, c256, (1, 3, 3), padding=(0, 1, 1))),
             *_convolution(nn.Conv3d(c256, c256, (1, 3, 3), padding=(0, 1, 1))),
             nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2)),
-            *_convolution(nn.Conv3d(c256, c512, (1, *[_last_kernel(size)] * 2))),
+            *_convolution(nn.Conv3d(c256, c512, (1, left, left))),
         )
         self.netfclip = _projection(c512, c1024)
 
-    def embed_lips(self, pictures: Tensor) -> Tensor:
+    @shaped
+    def embed_lips(self, pictures: Float[Tensor, "B colours T size size"]) -> Float[Tensor, "B W D"]:
         """Vectors of every five consecutive frames.
 
         The first layer alone looks along time, so that a whole clip costs each frame once.
@@ -98,14 +101,15 @@ class SyncNet(nn.Module):
         hidden = hidden[..., 0, 0].transpose(1, 2)  # (B, T - 4, C)
         return self.netfclip(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])
 
-    def embed_speech(self, features: Tensor) -> Tensor:
+    @shaped
+    def embed_speech(self, features: Float[Tensor, "B 1 13 20"]) -> Float[Tensor, "B D"]:
         """(B, 1, 13, 20) features of 0.2 s of speech -> (B, 1024 width)."""
         if features.shape[1:] != (1, _COEFFICIENTS, _STEPS):
             raise ValueError(f"expected features (B, 1, {_COEFFICIENTS}, {_STEPS}), got {tuple(features.shape)}")
         return self.netfcaud(self.netcnnaud(features).flatten(1))
 
 
-def _convolution(layer: nn.Module) -> Iterator[nn.Module]:
+def _convolution(layer: nn.Conv2d | nn.Conv3d) -> Iterator[nn.Module]:
     yield layer
     yield (nn.BatchNorm3d if isinstance(layer, nn.Conv3d) else nn.BatchNorm2d)(layer.out_channels)
     yield nn.ReLU(inplace=True)
@@ -129,7 +133,7 @@ def load_official(path: PathLike) -> SyncNet:
     """Read the published syncnet_v2.model, in evaluation mode; pickled code in it is not run.
 
     Raises:
-        FileNotFoundError: says where the file is to be had.
+        FileNotFoundError: says where to get the file.
         ValueError: lists every missing, unexpected and misshapen key.
     """
     if not Path(path).is_file():
@@ -166,7 +170,8 @@ def load(path: PathLike) -> SyncNet:
     return load_model(path, _FORMAT, "a SyncNet", build)
 
 
-def speech_features(waveform: NDArray) -> NDArray[np.float32]:
+@shaped
+def speech_features(waveform: Real[np.ndarray, " T"]) -> Float32[np.ndarray, "13 M"]:
     """MFCCs of speech, one column every 10 ms: log energy and coefficients 1 to 12 of 26 mel filters.
 
     Args:
@@ -179,7 +184,8 @@ def speech_features(waveform: NDArray) -> NDArray[np.float32]:
     return python_speech_features.mfcc(amplitudes, SAMPLE_RATE).T.astype(np.float32)
 
 
-def speech_windows(waveform: NDArray, frames: int) -> NDArray[np.float32]:
+@shaped
+def speech_windows(waveform: Real[np.ndarray, " T"], frames: int) -> Float32[np.ndarray, "W 1 13 20"]:
     """The features of speech, 20 columns for each window of five video frames.
 
     Args:
@@ -199,7 +205,10 @@ def speech_windows(waveform: NDArray, frames: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(windows[:, ::_STEPS_PER_FRAME].swapaxes(0, 1)[: common - WINDOW, None])
 
 
-def shift_distances(lips: NDArray, speech: NDArray, reach: int = REACH) -> NDArray[np.float64]:
+@shaped
+def shift_distances(
+    lips: Real[np.ndarray, "W D"], speech: Real[np.ndarray, "W D"], reach: int = REACH
+) -> Float64[np.ndarray, " shifts"]:
     """Mean distance over a clip between lips and speech, for every shift between them.
 
     Args:
@@ -218,7 +227,8 @@ def shift_distances(lips: NDArray, speech: NDArray, reach: int = REACH) -> NDArr
     return np.array([np.linalg.norm(lips - padded[j : j + len(lips)], axis=1).mean() for j in shifts])
 
 
-def offset_and_confidence(distances: NDArray) -> tuple[int, float]:
+@shaped
+def offset_and_confidence(distances: Real[np.ndarray, " shifts"]) -> tuple[int, float]:
     """AV offset and confidence from the distances of every shift (2 reach + 1,).
 
     Returns:

@@ -1,4 +1,4 @@
-"""SyncNet trained where the published weights are not at hand: on films of the training speakers.
+"""Training of SyncNet on films of the training speakers, for want of the published weights.
 
 The speech that belongs to five frames must be told from that of other moments of the same clip and of other clips, and
 the other way round. With the distances as negative logits of that choice, a difference of distances of 1, the unit of
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from said.lipsync.film import at_video_rate, camera_for
 from said.lipsync.syncnet import SyncNet
 from said.rig import Rig
 from said.running.console import progress
+from said.running.shapes import shaped
 from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
@@ -34,7 +36,7 @@ _MARGIN = 1.125
 
 @dataclass(frozen=True)
 class SyncNetSettings(Settings):
-    """What the section `lipsync` of config.yaml says of a SyncNet that is trained."""
+    """The keys of the section `lipsync` of config.yaml that describe a SyncNet to be trained."""
 
     width: float = 0.25
     size: int = 64
@@ -131,7 +133,10 @@ def train_syncnet(
     return model.eval(), history
 
 
-def matching_loss(model: SyncNet, pictures: Tensor, speech: Tensor) -> Tensor:
+@shaped
+def matching_loss(
+    model: SyncNet, pictures: Float[Tensor, "B colours T size size"], speech: Float[Tensor, "windows 1 13 20"]
+) -> Float[Tensor, ""]:
     """Cross-entropy of finding each window's speech among all, and each speech's window among all.
 
     Args:
@@ -146,7 +151,7 @@ def matching_loss(model: SyncNet, pictures: Tensor, speech: Tensor) -> Tensor:
 
 
 def film(model: SyncNet, rig: Rig, clip: Recording, speed: float = 1.0, margin: float = 1.0) -> Film:
-    """Film a clip on a face, speech and motion `speed` times as fast and the speech as much higher."""
+    """Film a clip on a face, speech and motion `speed` times as fast and the voice as much higher."""
     motion = at_video_rate(clip.coefficients, speed)
     speech = syncnet.speech_windows(prepare_waveform(clip.waveform, clip.sample_rate * speed), len(motion))
     return Film(camera_for(model, rig, margin).film(motion[: len(speech) + syncnet.WINDOW - 1]), speech)
@@ -155,10 +160,10 @@ def film(model: SyncNet, rig: Rig, clip: Recording, speed: float = 1.0, margin: 
 def varied_films(
     model: SyncNet, rigs: Mapping[str, Rig], clips: Sequence[Recording], speed: float, seed: int
 ) -> list[Film]:
-    """Each clip on a face between two training speakers' and at a speed of its own, so that new ones look familiar.
+    """Film each clip on a face between two training speakers' and at its own speed, to prepare the model for new ones.
 
     Args:
-        speed: the largest change of speed, as a share; moves pitch and formants of the voice along.
+        speed: the largest change of speed, as a share; pitch and formants of the voice change with it.
     """
     speakers = sorted({clip.speaker for clip in clips})
     films = []
@@ -179,8 +184,11 @@ def between(first: Rig, second: Rig, share: float) -> Rig:
     return replace(first, template=template, blendshapes=blendshapes)
 
 
-def segment(clip: Film, length: int, size: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """A random stretch of a film, shifted, mirrored, lit and recorded differently each time.
+@shaped
+def segment(
+    clip: Film, length: int, size: int, rng: np.random.Generator
+) -> tuple[Float32[np.ndarray, "colours T {size} {size}"], Float32[np.ndarray, "W 1 13 20"]]:
+    """A random stretch of a film, each time with another shift, mirroring, lighting and loudness.
 
     Args:
         length: windows; fewer where the film is shorter.

@@ -1,6 +1,7 @@
-"""Whether AV offset and confidence measure what they claim: real clips with their speech moved, and with another's."""
+"""Do AV offset and confidence measure what they claim? Real clips with shifted and with another clip's speech."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,9 @@ def prove(
 ) -> pd.DataFrame:
     """Measure real clips with their own speech, moved by every one of `SHIFTS`, with the next clip's, and by chance.
 
-    A confidence, the median of 31 distances less their minimum, is positive even where there is nothing to find. What
-    chance gives is measured by the vectors of a clip's own speech, turned cyclically by half its length: they vary as
-    before, but with nothing that the lips do.
+    A confidence, the median of 31 distances less their minimum, is positive even where there is nothing to find. The
+    level of chance is measured with the vectors of a clip's own speech, rotated by half its length: they vary as
+    before, but unrelated to the lips.
 
     Args:
         model: in evaluation mode.
@@ -49,7 +50,7 @@ def prove(
         lips = embed_lips(model, cameras[name.split("/")[0]].film(motion))
         heard = {(OWN, shift): moved_ahead(waveforms[name], shift) for shift in SHIFTS}
         heard[OTHER, 0] = waveforms[names[(number + 1) % len(names)]]
-        voices = {key: embed_speech(model, one, syncnet.SAMPLE_RATE, len(motion)) for key, one in heard.items()}
+        voices = {key: embed_speech(model, moved, syncnet.SAMPLE_RATE, len(motion)) for key, moved in heard.items()}
         voices[CHANCE, 0] = np.roll(voices[OWN, 0], len(voices[OWN, 0]) // 2, axis=0)
         rows += [(name, *key, *synchrony(lips, voice)) for key, voice in voices.items()]
     return pd.DataFrame(rows, columns=["clip", "speech", "shift", "offset", "confidence"])
@@ -67,24 +68,25 @@ def moved_ahead(waveform: NDArray, frames: int) -> NDArray:
 
 
 def summarise(measured: pd.DataFrame) -> pd.DataFrame:
-    """What `prove` measured, per speech and shift.
+    """The table of `prove`, summarised for each speech and shift.
 
     Returns:
         speech, shift, clips; within_one_frame: share of clips whose offset is the shift, give or take one frame;
         offset_mean; confidence_mean, and its 5 % and 95 % quantiles over clips.
     """
     rows = []
-    for (whose, shift), group in measured.groupby(["speech", "shift"], sort=False):
+    for key, group in measured.groupby(["speech", "shift"], sort=False):
+        whose, shift = cast(tuple[str, int], key)
         rows.append(
             {
                 "speech": whose,
                 "shift": shift,
                 "clips": len(group),
-                "within_one_frame": float(((group["offset"] - shift).abs() <= 1).mean()),
-                "offset_mean": float(group["offset"].mean()),
-                "confidence_mean": float(group["confidence"].mean()),
-                "confidence_05": float(group["confidence"].quantile(0.05)),
-                "confidence_95": float(group["confidence"].quantile(0.95)),
+                "within_one_frame": ((group["offset"] - shift).abs() <= 1).mean(),
+                "offset_mean": group["offset"].mean(),
+                "confidence_mean": group["confidence"].mean(),
+                "confidence_05": group["confidence"].quantile(0.05),
+                "confidence_95": group["confidence"].quantile(0.95),
             }
         )
     return pd.DataFrame(rows)

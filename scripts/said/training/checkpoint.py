@@ -128,7 +128,7 @@ class Checkpoint:
     def __enter__(self) -> "Checkpoint":
         return self
 
-    def __exit__(self, kind, error, traceback) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             for path in (self.path, self.reserve, self._fresh):
                 path.unlink(missing_ok=True)
@@ -218,7 +218,7 @@ def _checksum(tensors: Mapping[str, Tensor], metadata: dict) -> str:
     return f"{digest(tensors)}-{hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
-def _differing(old, new, name: str = "") -> list[tuple[str, str, str]]:
+def _differing(old: object, new: object, name: str = "") -> list[tuple[str, str, str]]:
     """Name, old and new value of the settings in which two nested dicts differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 _EPOCH_STREAM, _STEP_STREAM = 1, 2
 
@@ -59,7 +60,7 @@ class Step:
     number: int
     epoch: int
     progress: float
-    items: np.ndarray
+    items: NDArray[np.int64]
     random: np.random.Generator
     generator: torch.Generator = field(repr=False)
 
@@ -108,14 +109,14 @@ class Course:
         return within == 0 and (epoch % self.settings.validate_every == 0 or epoch == self.settings.epochs)
 
     def describe(self, step: int) -> str:
-        """Epoch, learning rate and batch of a step, as one says them."""
+        """Epoch, learning rate and batch of a step, for messages."""
         return (
             f"epoch {step // self.steps_per_epoch + 1}, learning rate "
             f"{self.settings.learning_rate * self.rate(step):.3g}, batch "
-            f"{', '.join(self.items[index] for index in self._batch(step))}"
+            f"{', '.join(self.items[int(index)] for index in self._batch(step))}"
         )
 
-    def _batch(self, step: int) -> np.ndarray:
+    def _batch(self, step: int) -> NDArray[np.int64]:
         """Indices of the items of a step."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self.seed, _EPOCH_STREAM, epoch)).permutation(len(self.items))

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from said.compute import Compute
 from said.extractor import CHANNELS, LATENT, WINDOW, BlendshapeVAE, edge_padded
 from said.files.fingerprint import digest
+from said.running.shapes import shaped
 from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
@@ -39,7 +41,13 @@ class ExtractorSettings(Settings):
     validate_every: int = 200
 
 
-def extractor_losses(vae: BlendshapeVAE, windows: Tensor, std: Tensor, latent_noise: Tensor) -> dict[str, Tensor]:
+@shaped
+def extractor_losses(
+    vae: BlendshapeVAE,
+    windows: Float[Tensor, "B 120 32"],
+    std: Float[Tensor, "32"],
+    latent_noise: Float[Tensor, "B 64"],
+) -> dict[str, Float[Tensor, ""]]:
     """The terms of the extractor's loss (Section 11), averaged over the batch and per entry of a window.
 
     Args:
@@ -72,14 +80,16 @@ def cyclical_beta(progress: float, cycles: int, largest: float) -> float:
 
 
 @torch.no_grad()
-def start_at_mean(vae: BlendshapeVAE, mean: Tensor) -> None:
+@shaped
+def start_at_mean(vae: BlendshapeVAE, mean: Float[Tensor, "32"]) -> None:
     """Let a fresh decoder begin near the mean coefficients (32,).
 
     Coefficients are small and the decoder ends in a ReLU: from a random start the first steps push most of its outputs
     below zero, where no gradient brings them back.
     """
-    last = vae.decoder.conv_layers[7]
+    last = cast(nn.Conv1d, vae.decoder.conv_layers[7])
     last.weight.mul_(0.1)
+    assert last.bias is not None
     last.bias.copy_(torch.atanh(mean.clamp(0.01, 0.9)))
 
 

@@ -127,13 +127,14 @@ class Journal:
             raise Stopped(message)
 
     def ensure_finite(self) -> None:
-        """Raise an error that names step, batch and learning rate, if the loss or a weight is not finite.
+        """Check that the loss and all weights are finite; the error names step, batch and learning rate.
 
         Raises:
-            FloatingPointError: so it is; the checkpoint holds the last finite state.
+            FloatingPointError: one is not; the checkpoint holds the last finite state.
         """
         weights = [value.detach() for key, value in self._state.model.named_parameters() if key in self._state.average]
-        sound = torch.stack(torch._foreach_norm(weights)).isfinite().all()
+        norms = torch._foreach_norm(weights)  # pyright: ignore[reportPrivateImportUsage]  # one kernel for all
+        sound = torch.stack(norms).isfinite().all()
         faulty = int(self._faulty)
         if faulty < 0 and sound:
             return

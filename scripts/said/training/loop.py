@@ -114,7 +114,9 @@ def preserved_generators(seed: int | None = None) -> Iterator[None]:
             np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def _optimizer(trained, settings, learning_rates) -> tuple[torch.optim.AdamW, list[float]]:
+def _optimizer(
+    trained: Mapping[str, Tensor], settings: FitSettings, learning_rates: Mapping[str, float]
+) -> tuple[torch.optim.AdamW, list[float]]:
     groups: dict[float, list[Tensor]] = {}
     for key, value in trained.items():
         rates = [rate for prefix, rate in learning_rates.items() if key.startswith(prefix)]
@@ -129,8 +131,9 @@ def _optimizer(trained, settings, learning_rates) -> tuple[torch.optim.AdamW, li
 
 
 @torch.no_grad()
-def _average(average: dict[str, Tensor], trained: dict[str, Tensor], decay: float) -> None:
-    torch._foreach_lerp_(list(average.values()), [value.detach() for value in trained.values()], 1 - decay)
+def _average(average: Mapping[str, Tensor], trained: Mapping[str, Tensor], decay: float) -> None:
+    new = [value.detach() for value in trained.values()]
+    torch._foreach_lerp_(list(average.values()), new, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _buffers(model: nn.Module) -> dict[str, Tensor]:

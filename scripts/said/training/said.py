@@ -15,7 +15,7 @@ from said.compute import Compute
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
-from said.speech import encode, normalise
+from said.speech import encode
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
@@ -23,7 +23,7 @@ from said.training.loop import fit, preserved_generators
 from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
-"""A coefficient that hardly moves in the training set is not blown up by its scale."""
+"""Keeps the scale from blowing up a coefficient that hardly moves in the training set."""
 
 
 def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:
@@ -86,7 +86,8 @@ def train_said(
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
     if settings.vertex_weight and any(clip.displacements is None for clip in [*train, *validation]):
         raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
-    encoder = copy.deepcopy(encoder).to(compute.device)
+    encoder = copy.deepcopy(encoder)
+    encoder.to(compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
     with preserved_generators(seed):
         model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
     if model.config.scaled:
@@ -112,7 +113,7 @@ def train_said(
             return encode_windows(batch, conditioned)
         encoder.train(model.training)
         with torch.set_grad_enabled(finetuned and torch.is_grad_enabled()):
-            return encode(encoder, normalise(batch.waveforms), batch.coefficients.shape[1])
+            return encode(encoder, batch.normalised_waveforms, batch.coefficients.shape[1])
 
     def losses(batch: Batch, conditioned: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         count = len(batch.coefficients)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
@@ -14,6 +15,7 @@ from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.model import CHANNELS
+from said.running.shapes import shaped
 from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
 from said.waveforms import SAMPLE_RATE
@@ -61,6 +63,13 @@ class SaidSettings(Settings):
     validation_dropout: bool = False
 
 
+Place = tuple[int, int, int]
+"""Where a window lies: whose (the id of its `Windows`), the number of its clip and its first frame."""
+Cut = tuple[int, int, float, bool]
+"""A window to be cut: the number of its clip, its first frame, the shift of its speech in seconds, and whether it is
+mirrored."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """A sentence.
@@ -69,13 +78,13 @@ class Clip:
         name: unique among the clips.
         coefficients: (N, 32) in [0, 1], 60 frames per second.
         waveform: (T,) in [-1, 1] at 16 kHz, beginning with the first frame.
-        displacements: (32, 3 V) blendshapes of the speaker less the template; the vertex loss alone needs them.
+        displacements: (32, 3 V) blendshapes of the speaker less the template; only the vertex loss needs them.
     """
 
     name: str
-    coefficients: NDArray[np.float32]
-    waveform: NDArray[np.float32]
-    displacements: NDArray[np.float32] | None = None
+    coefficients: Float[np.ndarray, "N 32"]
+    waveform: Float[np.ndarray, " T"]
+    displacements: Float[np.ndarray, "32 V3"] | None = None
 
     def __post_init__(self):
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
@@ -92,15 +101,27 @@ class Batch:
         coefficients: (B, n, 32).
         waveforms: (B, n * 16000 / 60); None where there are features.
         features: (B, n, H) cut from encoded sentences.
-        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss looks at them.
-        places: of each window whose audio may come again, what it is (clip and first frame); None for the others.
+        displacements: (B, 32, 3 V) of each clip's speaker; None where no loss uses them.
+        places: of the windows whose audio may be drawn again; None for the others.
     """
 
-    coefficients: Tensor
-    waveforms: Tensor | None
-    features: Tensor | None
-    displacements: Tensor | None
-    places: tuple[tuple | None, ...]
+    coefficients: Float[Tensor, "B n 32"]
+    waveforms: Float[Tensor, "B T"] | None
+    features: Float[Tensor, "B n H"] | None
+    displacements: Float[Tensor, "B 32 V3"] | None
+    places: tuple[Place | None, ...]
+
+    @property
+    @shaped
+    def normalised_waveforms(self) -> Float[Tensor, "B T"]:
+        """The waveforms, each of zero mean and unit variance, as the speech encoder expects them.
+
+        Raises:
+            ValueError: the windows have features instead.
+        """
+        if self.waveforms is None:
+            raise ValueError("these windows were cut from encoded sentences and have no waveforms")
+        return normalise(self.waveforms)
 
 
 class Windows:
@@ -125,7 +146,7 @@ class Windows:
         self.compute = compute
         self.mirrored = torch.zeros(len(clips), dtype=torch.bool)
         """Which clips are mirrored for good, where `mirror_persistent`."""
-        self.features = None
+        self.features: Tensor | None = None
         """(all frames of all clips, H) features of the sentences, one after another."""
         self._lengths = np.array([len(clip.coefficients) for clip in clips])
         self._first_frames = np.cumsum(self._lengths) - self._lengths
@@ -133,7 +154,7 @@ class Windows:
             encoder.eval()
             self.features = torch.cat([encode_clip(encoder, c.waveform, len(c.coefficients)) for c in clips])
 
-    def batch(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
+    def batch(self, indices: Sequence[int] | NDArray[np.int64], random: np.random.Generator) -> Batch:
         """One random window of each of the clips."""
         length = self.settings.window
         padded = self.settings.window_sampling == "padded"
@@ -165,7 +186,7 @@ class Windows:
         self.mirrored[index] ^= flip
         return bool(self.mirrored[index])
 
-    def _cut(self, cuts: Sequence[tuple[int, int, float, bool]], length: int) -> Batch:
+    def _cut(self, cuts: Sequence[Cut], length: int) -> Batch:
         """Frames [start, start + length) of clips and their speech `shift` seconds later; both ends are repeated."""
         coefficients, waveforms = [], []
         for index, start, shift, mirrored in cuts:
@@ -183,13 +204,15 @@ class Windows:
         return Batch(
             move(torch.from_numpy(np.stack(coefficients))),
             move(torch.from_numpy(np.stack(waveforms).astype(np.float32))) if waveforms else None,
-            None if self.features is None else self._interpolated(cuts, length),
-            move(torch.from_numpy(np.stack(displacements))) if self.settings.vertex_weight else None,
+            None if self.features is None else self._interpolated(self.features, cuts, length),
+            move(torch.from_numpy(np.stack(cast(list[np.ndarray], displacements))))
+            if self.settings.vertex_weight
+            else None,
             tuple(None if shift or varied else (id(self), index, start) for index, start, shift, _ in cuts),
         )
 
-    def _interpolated(self, cuts, length: int) -> Tensor:
-        """Features (B, length, H) at the cuts' fractional frames, linearly."""
+    def _interpolated(self, features: Tensor, cuts: Sequence[Cut], length: int) -> Tensor:
+        """Features (B, length, H), of those of all frames (F, H), at the cuts' fractional frames, linearly."""
         index, start, shift = (np.array([cut[column] for cut in cuts]) for column in range(3))
         last = self._lengths[index, None] - 1
         positions = np.clip(start[:, None] + np.arange(length), 0, last) + shift[:, None] * FRAME_RATE
@@ -200,11 +223,11 @@ class Windows:
         lower, upper = (
             self.compute.move(torch.from_numpy(first + frames)) for frames in (below, np.minimum(below + 1, last))
         )
-        return self.features[lower] * (1 - share) + self.features[upper] * share
+        return features[lower] * (1 - share) + features[upper] * share
 
 
 class WindowEncoder:
-    """Encodes windows of audio with a frozen encoder, and keeps those that may come again.
+    """Encodes windows of audio with a frozen encoder, and keeps those that may be drawn again.
 
     A window whose audio is not shifted is one of few (at most as many as its clip has frames), so that over thousands
     of epochs each is drawn again and again. Windows under the null condition are not encoded. On the CPU each window is
@@ -218,32 +241,33 @@ class WindowEncoder:
         self.encoder = encoder
         self.compute = compute
         self.free_bytes = cache_bytes
-        self._kept: dict[tuple, Tensor] = {}
+        self._kept: dict[Place, Tensor] = {}
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, conditioned: Tensor) -> Tensor:
+    @shaped
+    def __call__(self, batch: Batch, conditioned: Bool[Tensor, " B"]) -> Float[Tensor, "B n H"]:
         """Features (B, n, H) of the windows that are `conditioned` (B,) bool; zero for the others."""
         frames = batch.coefficients.shape[1]
         features = torch.zeros(len(conditioned), frames, self.encoder.config.hidden_size, device=self.compute.device)
         wanted = np.flatnonzero(conditioned.numpy()).tolist()
-        known = [row for row in wanted if batch.places[row] in self._kept]
-        missing = [row for row in wanted if batch.places[row] not in self._kept]
+        known = {row: place for row in wanted if (place := batch.places[row]) in self._kept}
+        missing = [row for row in wanted if row not in known]
         self.encoder.eval()
-        waveforms = normalise(batch.waveforms)
+        waveforms = batch.normalised_waveforms
         for rows in [[row] for row in missing] if self.compute.device == "cpu" else [missing] if missing else []:
             index = self._index(rows)
             features[index] = encode(self.encoder, waveforms[index], frames).to(features.dtype)
         if known:
-            kept = torch.stack([self._kept[batch.places[row]] for row in known])
-            features[self._index(known)] = self.compute.move(kept)
-        self._keep({batch.places[row]: row for row in missing if batch.places[row] is not None}, features)
+            kept = torch.stack([self._kept[place] for place in known.values()])
+            features[self._index(list(known))] = self.compute.move(kept)
+        self._keep({place: row for row in missing if (place := batch.places[row]) is not None}, features)
         return features
 
     def _index(self, rows: list[int]) -> Tensor:
         """Rows as a tensor of the device: for a list of them, PyTorch would wait for the GPU."""
         return self.compute.move(torch.tensor(rows))
 
-    def _keep(self, rows: dict[tuple, int], features: Tensor) -> None:
+    def _keep(self, rows: dict[Place, int], features: Tensor) -> None:
         """Keep as many of these rows of (B, n, H) features as there is room for, in one transfer."""
         size = features[0].numel() * features.element_size()
         rows = dict(list(rows.items())[: self.free_bytes // size])
