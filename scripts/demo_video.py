@@ -2,8 +2,8 @@
 
 from said import corpus
 from said.corpus import find_sentence
-from said.figures import video
 from said.figures.video import side_by_side
+from said.files import video
 from said.rig import read_rig
 from said.running.console import progress, start
 

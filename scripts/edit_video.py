@@ -1,8 +1,8 @@
 """Show the face of an edit, beside that of its reference if it has one, with the speech."""
 
 from said import corpus, editing
-from said.figures import video
 from said.figures.video import side_by_side
+from said.files import video
 from said.files.arrays import read_arrays
 from said.rig import read_rig
 from said.running.console import progress, start

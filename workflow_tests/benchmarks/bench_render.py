@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from said.figures import video
+from said.files import video
 from said.files.meshes import read_mesh
 from said.render import Framing, Renderer, frame, triangles_in_view
 

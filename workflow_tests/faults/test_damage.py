@@ -14,8 +14,7 @@ from conftest import ROOT, SMOKE, differences
 from torch import nn
 
 from said import corpus
-from said.figures import video
-from said.files import gltf
+from said.files import gltf, video
 from said.files.arrays import read_arrays, read_frames, write_arrays, write_frames
 from said.files.audio import read_audio, write_audio
 from said.files.finished import Finished

@@ -5,8 +5,7 @@ import pytest
 import torch
 from conftest import SMOKE, differences
 
-from said.figures import video
-from said.files import gltf
+from said.files import gltf, video
 from said.files.arrays import write_arrays, write_frames
 from said.files.audio import write_audio
 from said.files.images import write_image

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from said.figures import video
 from said.figures.style import contact_sheet
+from said.files import video
 
 
 def movie(path, frames=45, rate=22000):
@@ -51,7 +51,7 @@ def test_the_bytes_do_not_depend_on_what_memory_held_before(tmp_path):
     program = """if True:
         import sys
         import numpy as np
-        from said.figures import video
+        from said.files import video
         grid = np.mgrid[:360, :480].sum(0)
         images = [np.repeat((grid * (index + 3) // 7 % 256).astype(np.uint8)[..., None], 3, 2) for index in range(12)]
         video.write(sys.argv[1], images, 60, np.zeros(4400), 22000)"""

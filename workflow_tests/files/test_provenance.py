@@ -11,8 +11,7 @@ from conftest import ROOT
 from matplotlib.figure import Figure
 from PIL import Image
 
-from said.figures import video
-from said.files import provenance
+from said.files import provenance, video
 from said.files.images import write_figure, write_image
 from said.files.pages import page
 from said.files.tables import write_table

@@ -107,7 +107,9 @@ def load_face(path: PathLike | None, landmarks: PathLike | ArrayLike | None = No
         face = face_of(path.stem, read_document(path), path)
         if face is not None:
             return face
-    raise ValueError(f"{path}: has no targets with ARKit's names, and no landmarks by which it could get them")
+    from said.animation.heads import head_of  # the transfer is slow to import, and rarely needed
+
+    return head_of(path, landmarks, unit).face
 
 
 def default_face() -> Face:

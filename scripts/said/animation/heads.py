@@ -1,9 +1,9 @@
 """A neutral head of one's own gets the 32 blendshapes, by deformation transfer: the whole mesh, in the file's order.
 
-    weld          seams of texture and material are closed, coarse skins divided
-    landmarks     68, as vertices or points, give the unit of length, the axes and the mouth
-    transfer      from the package's mask to the face (Sec. 4.1); neck, ears and scalp fade out
-    parts         eyes and upper teeth stand still, lower teeth and tongue follow the jaw, lashes the skin
+weld          seams of texture and material are closed, coarse skins divided
+landmarks     68, as vertices or points, give the unit of length, the axes and the mouth
+transfer      from the package's mask to the face (Sec. 4.1); neck, ears and scalp fade out
+parts         eyes and upper teeth stand still, lower teeth and tongue follow the jaw, lashes the skin
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ import trimesh
 from numpy.typing import ArrayLike, NDArray
 
 from said.animation import parts
-from said.animation.faces import Face, make_face, scene_colours, transfer_source
+from said.animation.corners import smooth_corners
+from said.animation.faces import Face, scene_colours, transfer_source
 from said.animation.surfaces import HeadFile, as_document, read_head
 from said.animation.weld import Surface, place_landmarks, refine, require_mouth_opening, weld
 from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, head_axes, reattach
-from said.deformation import find_correspondence, flipped_faces, transfer
+from said.deformation import find_correspondence, transfer
 from said.files.gltf import smooth_normals
 from said.files.gltf_morphs import add_targets
 from said.files.gltf_scene import read_scene
-from said.landmarks import CHIN, LANDMARKS, MIRROR, NASION, TYPICAL
-from said.meshes import edge_graph
+from said.landmarks import CHIN, LANDMARKS, MOUTH_CORNERS, NASION, TYPICAL
 from said.plausibility import landmark_fault, require_finite
 from said.running.atomic import PathLike
 from said.units import METRES, guess_unit
@@ -43,6 +43,7 @@ class Head:
         face: ready to speak.
         file: what it was read from.
         displacements: (32, V, 3) in the file's own coordinates and unit.
+        landmarks: (68, 3) where they lie, in the face's metres and axes.
         parts: (V,) what each vertex belongs to, a word of `said.animation.parts`.
         report: what was found: unit, axes, counts.
     """
@@ -50,6 +51,7 @@ class Head:
     face: Face
     file: HeadFile
     displacements: NDArray[np.float64]
+    landmarks: NDArray[np.float64]
     parts: NDArray[np.str_]
     report: Mapping[str, Any]
 
@@ -93,7 +95,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         },
     }
     face = _face(path.stem, file, frame, vertices, displacements, surface, notes)
-    return Head(face, file, frame.back(displacements), kept, report)
+    return Head(face, file, frame.back(displacements), marks, kept, report)
 
 
 # ------------------------------------------------------------------------------------------ landmarks, unit, axes
@@ -201,7 +203,9 @@ def _transferred(
     """(32, W, 3) displacements of a surface's vertices, and (W,) what part each belongs to."""
     count = len(surface.vertices)
     labels = surface.components
-    near = np.linalg.norm(surface.vertices[:, None] - marks[None, ::7], axis=2).argmin(axis=0) if given is None else given
+    near = (
+        np.linalg.norm(surface.vertices[:, None] - marks[None, ::7], axis=2).argmin(axis=0) if given is None else given
+    )
     component = int(np.bincount(labels[near]).argmax())
     fine = refine(surface, component)
     skin = fine.components == fine.components[np.flatnonzero(labels == component)[0]]
@@ -214,7 +218,7 @@ def _transferred(
     source = trimesh.Trimesh(neutral, source_faces, process=False)
     pairs = find_correspondence(source, face, source_landmarks, new_index[landmarks])
     shapes = reattach(mesh, regions, transfer(source, expressions, face, pairs))
-    shapes = _unfolded(fine.vertices, fine.faces, shapes)
+    shapes = smooth_corners(fine.vertices, fine.faces, shapes, landmarks[list(MOUTH_CORNERS)])
     moved = shapes - fine.vertices
     moved[:, ~skin] = 0
     words = np.full(count, parts.SKIN, dtype=object)
@@ -226,34 +230,13 @@ def _transferred(
     height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
     for label in np.unique(labels[used & ~skin[:count]]):
         rows = np.flatnonzero((labels == label) & used)
-        word = parts.name_part(hints[rows[0]]) or parts.place_part(surface.vertices[rows], marks)
+        word = parts.name_part(str(hints[rows[0]])) or parts.place_part(surface.vertices[rows], marks)
         words[rows] = word
         if word == parts.LOWER:
             moved[:, rows] = parts.follow_jaw(surface.vertices[rows], rest, motion, marks)
         elif word == parts.ON_SKIN:
             moved[:, rows] = parts.follow_skin(surface.vertices[rows], rest, motion, height)
     return moved[:, :count], words.astype(np.str_)
-
-
-def _unfolded(vertices: NDArray, faces: NDArray, shapes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shapes (32, W, 3) without triangles that a shape turns round or collapses: the motion around them is evened out."""
-    graph = edge_graph(vertices, faces)
-    graph.data[:] = 1
-    shapes = shapes.copy()
-    degree = np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1)[:, None]
-    for row, flipped in enumerate(flipped_faces(vertices, faces, shapes)):
-        move = shapes[row] - vertices
-        for step in range(60):
-            if not flipped.any():
-                break
-            around = np.zeros(len(vertices), bool)
-            around[faces[flipped]] = True
-            for _ in range(1 + step // 15):
-                around |= graph @ around > 0
-            move[around] = (0.5 * move + 0.5 * (graph @ move) / degree)[around]
-            flipped = flipped_faces(vertices, faces, (vertices + move)[None])[0]
-        shapes[row] = vertices + move
-    return shapes
 
 
 # ------------------------------------------------------------------------------------------ the face
@@ -276,8 +259,7 @@ def _face(
         [smooth_normals(surface.vertices + move[first], surface.faces) - rest for move in displacements]
     )[:, surface.rows]  # fmt: skip
     if file.document is None:
-        document = as_document(name, file, vertices, rest[surface.rows])
-        rows = document.tree["meshes"][0]["extras"].pop("rows")
+        document, rows = as_document(name, file, vertices, rest[surface.rows])
         add_targets(document, read_scene(document), SPEECH_BLENDSHAPES, displacements[:, rows], turns[:, rows])
         colours = file.colours
     else:
@@ -302,7 +284,5 @@ def _stand_upright(document: Any, frame: _Frame) -> None:
     matrix[:3, :3] = frame.metres * frame.axes
     scenes = tree.setdefault("scenes", [{"nodes": []}])
     scene = scenes[tree.setdefault("scene", 0)]
-    tree["nodes"].append(
-        {"name": "metres, y up", "matrix": matrix.T.reshape(-1).tolist(), "children": scene["nodes"]}
-    )
+    tree["nodes"].append({"name": "metres, y up", "matrix": matrix.T.reshape(-1).tolist(), "children": scene["nodes"]})
     scene["nodes"] = [len(tree["nodes"]) - 1]

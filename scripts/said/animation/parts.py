@@ -18,12 +18,13 @@ from said.meshes import fit_similarity
 SKIN, EYEBALL, UPPER, LOWER, ON_SKIN = "skin", "eyeball", "upper teeth", "lower teeth and tongue", "on the skin"
 JAW_SHAPES = ("jawForward", "jawLeft", "jawRight", "jawOpen")
 """The expressions that move the bone; the others move what lies over it."""
+_BITE = r"(teeth|tooth|gum|dent)"
 _NAMED = (
     (ON_SKIN, r"lash|brow|beard|mous?tache|stubble|tear|lacrimal|wet|hair|caruncle|occlusion"),
-    (LOWER, r"tongue|(lower|bottom|mandib|_low)[a-z_ .]*(teeth|tooth|gum|dent)|(teeth|tooth|gum)s?[a-z_ .]*(lower|bottom|low\b)"),
-    (UPPER, r"(upper|top|maxill|_up)[a-z_ .]*(teeth|tooth|gum|dent)|(teeth|tooth|gum)s?[a-z_ .]*(upper|top|up\b)"),
+    (LOWER, rf"tongue|(lower|bottom|mandib|_low)[a-z_ .]*{_BITE}|{_BITE}s?[a-z_ .]*(lower|bottom|low\b)"),
+    (UPPER, rf"(upper|top|maxill|_up)[a-z_ .]*{_BITE}|{_BITE}s?[a-z_ .]*(upper|top|up\b)"),
     (EYEBALL, r"eye_?ball|cornea|sclera|iris|pupil|eye(left|right)?\b|eye_?[lr]\b|wolf3d_eye"),
-)  # fmt: skip
+)
 _NEIGHBOURS, _REACH, _FADE = 8, 0.15, 0.35  # of chin to nasion: how far from the skin its motion still counts
 _CHIN_REACH = 0.22
 

@@ -51,7 +51,8 @@ def weld(vertices: NDArray[np.float64], faces: NDArray[np.int64], height: float)
     links = sparse.coo_matrix((np.ones(len(pairs)), ends[pairs].T), (len(vertices), len(vertices)))
     _, labels = sparse.csgraph.connected_components(links, directed=False)
     # In the order of the file's first vertex in each place, so that a split mesh is the unsplit one.
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    first = np.unique(labels, return_index=True)[1]
+    inverse = np.searchsorted(np.unique(labels), labels)
     order = np.argsort(first, kind="stable")
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -67,7 +68,7 @@ def refine(surface: Surface, component: int) -> Surface:
     own = surface.components[faces[:, 0]] == component
     part, rest = faces[own], faces[~own]
     while len(np.unique(part)) < _FINE:
-        vertices, part = trimesh.remesh.subdivide(vertices, part)
+        vertices, part = trimesh.remesh.subdivide(vertices, part)[:2]
     return Surface(vertices, np.concatenate([part, rest]).astype(np.int64), surface.rows)
 
 

@@ -1,18 +1,13 @@
-"""Videos for the browser: sequences side by side, as H.264 and AAC in MP4, written by PyAV."""
+"""Pictures of sequences side by side, for videos."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 
-import av
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 from PIL import Image
 
 from said.figures.style import draw_caption
-from said.files.provenance import sentence
 from said.render import Renderer, frame
-from said.running.atomic import PathLike, atomic
 
 
 def side_by_side(
@@ -50,63 +45,3 @@ def side_by_side(
         for (top, left), renderer, vertices in zip(corners, renderers, frames, strict=True):
             image[top + strip : top + strip + size, left : left + size] = renderer(vertices)
         yield image.copy()
-
-
-AUDIO_RATE = 48000
-"""Hz of the AAC track; every player supports it."""
-# The macroblock tree of x264's assembly depends on uninitialised memory, and threads depend on their timing.
-_H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
-
-
-def write(
-    path: PathLike,
-    images: Iterable[NDArray[np.uint8]],
-    frame_rate: int,
-    waveform: NDArray[np.floating],
-    sample_rate: int,
-    provenance: Mapping[str, object] | None = None,
-) -> None:
-    """Write an MP4 of images with sound. The same input gives the same bytes.
-
-    Args:
-        path: the file; it takes its name only when it is complete.
-        images: (H, W, 3) uint8, one per frame, H and W even.
-        frame_rate: frames per second.
-        waveform: (T,) in [-1, 1].
-        sample_rate: Hz.
-        provenance: which run the file says it is from, see `said.files.provenance`.
-
-    Raises:
-        ValueError: there is no image, or its size is odd, which H.264 does not allow.
-    """
-    # bitexact: the file has no library version and no date.
-    options = {"movflags": "faststart", "fflags": "bitexact"}
-    with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=options) as container:
-        if provenance is not None:
-            container.metadata["comment"] = sentence(provenance)
-        video, count = None, 0
-        audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
-        audio.codec_context.bit_rate = 96000
-        for image in images:
-            if video is None:
-                height, width = image.shape[:2]
-                if height % 2 or width % 2:
-                    raise ValueError(f"images of {width} x {height} pixels: H.264 needs even sizes")
-                video = container.add_stream("libx264", rate=frame_rate, options=_H264)
-                video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-                video.codec_context.time_base = Fraction(1, frame_rate)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts = count
-            count += 1
-            container.mux(video.encode(frame))
-        if video is None:
-            raise ValueError("a video needs at least one image")
-        container.mux(video.encode(None))
-
-        speech = soxr.resample(np.asarray(waveform, dtype=np.float32), sample_rate, AUDIO_RATE)
-        for begin in range(0, len(speech), 1024):
-            block = av.AudioFrame.from_ndarray(speech[None, begin : begin + 1024], format="fltp", layout="mono")
-            block.sample_rate, block.pts = AUDIO_RATE, begin
-            block.time_base = Fraction(1, AUDIO_RATE)
-            container.mux(audio.encode(block))
-        container.mux(audio.encode(None))

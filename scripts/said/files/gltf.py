@@ -127,7 +127,7 @@ def _stored(document: Document, material: Material) -> dict[str, Any]:
         images.append({"bufferView": document.add_bytes(material.picture), "mimeType": kind})
         textures.append({"source": len(images) - 1})
         surface["baseColorTexture"] = {"index": len(textures) - 1}
-    return {"name": material.name, "pbrMetallicRoughness": surface}
+    return {"name": material.name, "pbrMetallicRoughness": surface, "doubleSided": True}  # a mouth shows its inside
 
 
 def _unit(normals: NDArray) -> NDArray[np.float64]:

@@ -64,7 +64,7 @@ def _parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDAr
     sizes: list[int] = []
     corners: list[int] = []
     lines: list[int] = []
-    for number, words in _statements(content):
+    for number, words in statements(content):
         keyword = words[0]
         if keyword == b"v":
             rows.append(_vertex(number, words[1:]))
@@ -92,7 +92,7 @@ def _parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDAr
     return vertices, fan(np.array(sizes, np.int64), np.array(corners, np.int64)), colours
 
 
-def _statements(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
+def statements(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
     """Line number and words of each statement, without comments; a line that ends in \\ continues in the next."""
     begun: list[bytes] = []
     for number, line in enumerate(content.splitlines(), 1):

@@ -53,6 +53,14 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
         ValueError: it is no PLY, is longer than its header says, or a face names a vertex that does not exist.
         EOFError: it is cut off.
     """
+    vertices, sizes, corners, colours = parse_polygons(content)
+    return vertices, fan(sizes, corners) if len(sizes) else np.empty((0, 3), np.int64), colours
+
+
+def parse_polygons(
+    content: bytes,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8] | None]:
+    """What `parse` gives, with the polygons as the file has them: (P,) numbers of corners, and the corners in turn."""
     elements, order, body = _header(content)
     read = _read_binary if order else _read_text
     columns = read(body, elements, order)
@@ -66,7 +74,7 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
     if name is None or not face[f"n {name}"].any():
         if "tristrips" in columns:
             raise ValueError("holds triangle strips; save it with a list of faces")
-        return vertices, np.empty((0, 3), np.int64), _colours(vertex)
+        return vertices, np.empty(0, np.int64), np.empty(0, np.int64), _colours(vertex)
     sizes, corners = face[f"n {name}"].astype(np.int64), face[name]
     if corners.dtype.kind not in "iu":
         raise ValueError(f"{name} are no integers")
@@ -80,7 +88,7 @@ def parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArr
         raise ValueError(
             f"face {number} (from 0) names vertex {corners[place]}; the file has {len(vertices)}, counted from 0"
         )
-    return vertices, fan(sizes, corners.astype(np.int64)), _colours(vertex)
+    return vertices, sizes, corners.astype(np.int64), _colours(vertex)
 
 
 def _colours(vertex: _Columns) -> NDArray[np.uint8] | None:
