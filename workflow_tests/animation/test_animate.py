@@ -81,7 +81,7 @@ def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(folder,
     first, second = (read_coefficients(out / name / take / "coefficients.csv") for take in (".", "take2"))
     assert first.shape == (60, 32) and 0 <= first.min() and first.max() <= 1 and not np.array_equal(first, second)
     report = json.loads((out / "_rf" / "report.json").read_text())
-    assert report["frames"] == 270 and report["takes"][0]["seams"]["borders"] == 1 and report["warnings"] == []
+    assert report["frames"] == 270 and report["takes"][0]["seams"]["borders"] == 2 and report["warnings"] == []
     assert report["predicted"] == list(SPEECH_BLENDSHAPES) and len(report["zero"]) == 29
     capsys.readouterr()
 
@@ -189,13 +189,13 @@ def test_live_sends_every_frame_to_a_socket(folder, tmp_path):
     soundfile.write(tmp_path / "a.wav", babble(1.2), 16000)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(60)
+        listener.settimeout(300)  # on a busy machine
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-m", "said", "live", tmp_path / "a.wav", "--to", address, "--subject", "Zoë"]
         command += ["--model", folder, "--steps", "2"]
         with subprocess.Popen(command, cwd=ROOT / "scripts", stdout=subprocess.PIPE, text=True) as process:
             read = [parse(listener.recv(2048)) for _ in range(72)]
-            output = process.communicate(timeout=60)[0]
+            output = process.communicate(timeout=300)[0]
     assert process.returncode == 0 and "play the sound with that delay" in output and "sent 72 frames" in output
     assert [frame for _, frame, *_ in read] == list(range(72)) and {name for name, *_ in read} == {"Zoë"}
     assert np.ptp([values for *_, values in read], axis=0).max() > 0
