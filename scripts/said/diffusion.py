@@ -339,7 +339,7 @@ class Course:
             self.schedule.model_outputs = [None] * (order - len(outputs)) + outputs
             self.schedule.lower_order_nums = min(self.done, order)
             self.schedule._init_step_index(self.timesteps[0])
-            self.schedule._step_index += self.done
+            self.schedule._step_index = (self.schedule._step_index or 0) + self.done
         if "generator" in state:
             self.options["generator"].set_state(state["generator"])
 

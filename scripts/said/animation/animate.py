@@ -271,12 +271,10 @@ def _compress(source: Path, path: Path) -> None:
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=48000)
             position = 0
             while len(block := sound.read(2**16, dtype="float32")):
-                frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
-                frame.sample_rate, frame.pts, frame.time_base = (
-                    sound.samplerate,
-                    position,
-                    Fraction(1, sound.samplerate),
-                )
+                samples = np.asarray(block, np.float32)[None]
+                frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts = sound.samplerate, position
+                frame.time_base = Fraction(1, sound.samplerate)
                 position += len(block)
                 for part in resampler.resample(frame):
                     container.mux(stream.encode(part))

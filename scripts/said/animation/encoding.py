@@ -6,7 +6,7 @@ self-attention of its transformer sees a block and what is around it.
 """
 
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ class _Statistics:
     def __init__(self, encoder: Wav2Vec2Model, speech: Samples, samples: int):
         self.encoder, self.speech = encoder, speech
         self.device = next(encoder.parameters()).device
-        self.layers = list(encoder.feature_extractor.conv_layers)
+        self.layers: list[Any] = list(encoder.feature_extractor.conv_layers)
         self.stride = math.prod(encoder.config.conv_stride)
         self.reach = receptive_field(encoder.config)
         self.features = (samples - self.reach) // self.stride + 1

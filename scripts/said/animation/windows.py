@@ -97,10 +97,12 @@ class _Segment:
         for seed in seeds:
             generator = torch.Generator().manual_seed(derive_seed(seed, "segment", number))
             noise = torch.randn((1, count, CHANNELS), generator=generator).to(device)
-            reference, mask = (
-                None if kept is None else torch.tensor(values[None], dtype=torch.float32, device=device)
-                for values in ((None, None) if kept is None else (kept.reference, kept.mask))
-            )
+            reference = mask = None
+            if kept is not None:
+                reference, mask = (
+                    torch.tensor(values[None], dtype=torch.float32, device=device)
+                    for values in (kept.reference, kept.mask)
+                )
             self.courses.append(
                 Course(
                     sampler.model,

@@ -90,7 +90,7 @@ class ContainerSound:
                     begin = round(frame.pts * frame.time_base * self.rate)
                 origin = max(0, begin) if origin is None else origin
                 for part in resampler.resample(frame):
-                    block = part.to_ndarray().T  # (samples, channels)
+                    block = part.to_ndarray().T.astype(np.float32, copy=False)  # (samples, channels)
                     gap = begin - origin - self.length
                     if self.length and gap > 0.02 * self.rate:  # left out, for silence
                         left_out += gap
