@@ -95,6 +95,35 @@ def measured(methods):
     return expand("results/{run}/{kind}/{method}.json", run=RUN, kind=["evaluation", "lipsync"], method=methods)
 
 
+def animation_model():
+    """The model that animates recordings."""
+    try:
+        return animated.find_model(ANIMATE["model"], published("SAiD.pth"), RUN_MODELS)
+    except ValueError as error:
+        raise WorkflowError(f"animate.{error}") from None
+
+
+def model_files(wildcards):
+    """Files of the model: those of a variant are made by this run, the authors' are fetched."""
+    found = animation_model()
+    if found.name == animated.PUBLISHED:
+        return {"receipts": receipts("SAiD.pth")}
+    return {"weights": str(found.weights)} | ({"encoder": str(found.encoder)} if found.encoder else {})
+
+
+def animations(wildcards):
+    """Folders of all recordings' animations."""
+    if not RECORDINGS:
+        raise WorkflowError(
+            f"{ANIMATE['speech']}: holds no recording; put wav, flac, mp3, ogg, opus, m4a, aac or mp4 files there, or "
+            "name another folder as animate.speech in config.yaml"
+        )
+    logger.info(f"Animating {len(RECORDINGS)} recordings by the model {animation_model().name}")
+    if MISPLACED:
+        logger.warning("\n  ".join(["Not animated:", *MISPLACED]))
+    return expand("results/animations/{recording}", recording=RECORDINGS)
+
+
 def figure_labels(wildcards):
     """A figure's labels in the report: its name and its format. The report shows labels in alphabetical order."""
     name, suffix = wildcards.figure.rsplit(".", 1)
