@@ -77,7 +77,7 @@ def test_no_variants_of_another_dataset_mix(workflow):
         (["said={learnin_rate: 1.0}"], "said.learnin_rate: unknown key; did you mean 'learning_rate'?"),
         (["variants={'../x': {}}"], "not a usable name"),
         (["said={epochs: -1}"], "said.epochs"),
-        (["said={learning_rate: .nan}"], "said.learning_rate: nan is no number"),
+        (["said={learning_rate: .nan}"], "said.learning_rate: nan is not a finite number"),
         (["said={loss: l1, loss: l2}"], "--config: said.loss is there twice"),
         (["evaluation={style_methods: [nobody]}"], "evaluation.style_methods: 'nobody'"),
     ],
