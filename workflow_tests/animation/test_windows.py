@@ -78,7 +78,7 @@ def test_a_clip_of_one_window_is_sampled_in_one_piece(model, encoder, name):
         model, Drawn(240).read(0, 240)[None], steps=4, guidance=1.0, initial_noise=noise, sampler=name,
         predictor=one.predictor,
     )  # fmt: skip
-    assert np.array_equal(values[0], whole[0].numpy())
+    np.testing.assert_allclose(values[0], whole[0].numpy(), rtol=0, atol=1e-4)  # rounding differs with where data lie
 
 
 def averaged(model, audio, frames: int, seed: int, steps: int) -> np.ndarray:
