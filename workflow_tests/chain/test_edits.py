@@ -17,9 +17,12 @@ from said.workflow import digest
 TRAININGS = {"train_extractor", "train_said", "train_syncnet", "speech_encoder"}
 # Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
 # decide by it whether to try again.
-TELLING = {"evaluate_method", "measure_sync", "inspect_vocaset", "download_published", "download_vocaset"}
+TELLING = {
+    "evaluate_method", "measure_sync", "inspect_vocaset", "download_published", "download_vocaset", "animate_recording",
+}  # fmt: skip
 # Scripts that draw figures by matplotlib.
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
+DRAWING |= {"animate_recording"}  # the library draws its curves
 READING_SPEECH = {
     path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
@@ -52,8 +55,9 @@ EDITS = [
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
-    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes"}),
-    ("files/gltf_morphs.py", "_STILL = 1e-7", "_STILL = 1e-8", {"export_blendshapes"}),
+    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording"}),
+    ("files/gltf_morphs.py", "_STILL = 1e-7", "_STILL = 1e-8", {"export_blendshapes", "animate_recording"}),
+    ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
 GROUPED = [edit for edit in EDITS if not edit[3]]

@@ -11,8 +11,9 @@ import pickle
 from collections.abc import Iterator
 from typing import NamedTuple
 
-PRINTING = {"print", "report", "add_note", "warn"}
-"""Functions and methods that print what they are given; `report` is this library's name for what takes a line."""
+PRINTING = {"print", "report", "add_note", "warn", "exit"}
+"""Functions and methods that print what they are given: `report` is this library's name for what takes a line, and
+`sys.exit` prints the text that it is given."""
 _LOGGERS = {"logger", "logging", "warnings"}
 NAMING = {"progress": (1, None), "naming": (0, "RuntimeError")}
 """Further functions that take words: from which argument on, and the error that has them in its message."""
