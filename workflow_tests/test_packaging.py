@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_library_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    files = (path for path in (ROOT / "scripts/said").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    files = (path for path in (ROOT / "scripts/said").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     expected = {path.relative_to(ROOT / "scripts").as_posix() for path in files}
     assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == expected
     assert "said/animation/default_face.npz" in expected
