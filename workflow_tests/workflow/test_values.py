@@ -96,8 +96,11 @@ def test_a_whole_number_is_one_however_it_is_written():
 
 WHOLE_FLOAT_IS_TOO_LARGE = {"said": {"epochs": 3.0e200}}
 CLASHES = [
-    ({"synthetic": {"split": {"train": ["regions"]}}}, ["synthetic.split: regions", "of its own"]),
-    ({"vocaset": {"split": {"test": ["Quality"]}}}, ["vocaset.split: Quality", "'quality' of its own"]),
+    (
+        {"synthetic": {"split": {"train": ["regions"]}}},
+        ["synthetic.split: regions", "the workflow itself uses 'regions'"],
+    ),
+    ({"vocaset": {"split": {"test": ["Quality"]}}}, ["vocaset.split: Quality", "itself uses 'quality'"]),
     ({"synthetic": {"split": {"train": ["anna", "Anna"]}}}, ["Anna: the same file as 'anna'"]),
     ({"synthetic": {"split": {"train": ["Speaker09"]}}}, ["speaker09: the same file as 'Speaker09'"]),
     ({"synthetic": {"split": {"train": ["anna\n"]}}}, ["synthetic.split.train.0", "line break"]),
@@ -106,15 +109,15 @@ CLASHES = [
     ({"variants": {"base": {"seeds": [0, 1]}, "BASE_seed1": {}}}, ["variants.BASE_seed1", "'base_seed1'"]),
     ({"variants": {"base\n": {}}}, ["variants['base\\n']", "line break"]),
     ({"variants": {"truth": {}}}, ["variants.truth: not a usable name"]),
-    ({"variants": {"Oracle": {}}}, ["variants.Oracle", "'oracle' of its own"]),
+    ({"variants": {"Oracle": {}}}, ["variants.Oracle", "itself uses 'oracle'"]),
     ({"variants": {"b" * 101: {}}}, ["not a usable name"]),
     ({"scales": {"demo\n": {}}}, ["scales['demo\\n']"]),
     ({"downloads": {"files": {"VAE.pth": {"source": "said", "path": "x", "sha256": None}}}}, ["downloads.files.VAE"]),
     (
         {"downloads": {"files": {"vae.pth.sha256": {"source": "said", "path": "x", "sha256": None}}}},
-        ["downloads.files.vae.pth.sha256", "of its own"],
+        ["downloads.files.vae.pth.sha256", "the workflow itself uses"],
     ),
-    ({"vocaset": {"archives": [{"name": "a.zip", "gigabytes": 1}] * 2}}, ["vocaset.archives: a.zip is there twice"]),
+    ({"vocaset": {"archives": [{"name": "a.zip", "gigabytes": 1}] * 2}}, ["vocaset.archives: a.zip is listed twice"]),
     ({"downloads": {"folder": "data/{scale}"}}, ["downloads.folder", "has braces"]),
     ({"vocaset": {"path": "~/{copy}"}}, ["vocaset.path", "has braces"]),
     ({"speech_encoder": {"name": "a\x00b"}}, ["speech_encoder.name", "control character"]),
