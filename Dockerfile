@@ -6,5 +6,7 @@ COPY requirements.txt /tmp/requirements.txt
 RUN pip install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
 # Caches of compiled code and of matplotlib, for users without a home in the image.
 ENV NUMBA_CACHE_DIR=/tmp/numba MPLCONFIGDIR=/tmp/matplotlib
+# `python -m said` finds the library in the workflow that is mounted.
+ENV PYTHONPATH=/workflow/scripts
 WORKDIR /workflow
 CMD ["snakemake", "--cores", "all", "all"]

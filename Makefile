@@ -60,6 +60,8 @@ $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -m venv $(if $(filter begun,$^),--clear) $(VENV) || { echo "No venv module: apt install python3-venv, or conda env create -f envs/said.yaml"; exit 1; }
 	$(INSTALL) -r requirements.txt
 	@$(BIN)/python -m snakemake --version >/dev/null 2>&1 || $(INSTALL) --ignore-installed -r requirements.txt
+# So that `python -m said` and `import said` find the library, from any folder.
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "said.pth").write_text(str(pathlib.Path("scripts").resolve()) + "\n")'
 	@touch $@ && rm $(UNDONE)
 
 $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed

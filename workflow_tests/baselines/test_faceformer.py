@@ -11,13 +11,13 @@ from plain_baselines import PlainFaceFormer, encoder_config, mask_table, publish
 from safetensors.torch import load_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from said.baselines.faceformer import FaceFormer, autoregressive_loss, teacher_forced_loss
+from said.baselines.faceformer import FaceFormer, motion_loss
 from said.baselines.positions import causal_bias, own_frame_mask, periodic_encoding, slopes
 from said.baselines.speech_decoder import motion_frames
 from said.speech import encode, normalise
 from said.waveforms import frame_count
 
-LOSSES = {"ar": autoregressive_loss, "tf": teacher_forced_loss}
+TEACHING = {"ar": False, "tf": True}
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +116,9 @@ def test_speech_is_stretched_as_the_authors_stretch_it(authors, golden):
         near(encode(authors.audio_encoder, audio, 45)[0], golden["hidden_target_len"])
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", TEACHING)
 def test_losses_and_gradients_are_the_authors(authors, golden, clip, name):
-    loss = LOSSES[name](authors, *clip)
+    loss = motion_loss(authors, *clip, teach=TEACHING[name])
     near(loss.detach(), golden[f"loss_{name}"], 1e-6)
     loss.backward()
     parameters, prefix = dict(authors.named_parameters()), f"grad_{name}/"
@@ -128,13 +128,13 @@ def test_losses_and_gradients_are_the_authors(authors, golden, clip, name):
         near(parameters[key].grad, golden[prefix + key])
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", TEACHING)
 def test_steps_of_the_optimiser_are_the_authors(authors, golden, clip, name):
     trained = [parameter for parameter in authors.parameters() if parameter.requires_grad]
     assert not any(parameter.requires_grad for parameter in authors.audio_encoder.feature_extractor.parameters())
     optimiser, losses = torch.optim.Adam(trained, lr=1e-4), []
     for _ in range(4):
-        loss = LOSSES[name](authors, *clip)
+        loss = motion_loss(authors, *clip, teach=TEACHING[name])
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
@@ -203,14 +203,15 @@ def test_other_gradients_agree_with_the_plain_loop():
     for name in kept:
         plain.state[name].requires_grad_()
     offsets = (targets - template[:, None])[0].flatten(1)
-    for loss, reached in (
-        (autoregressive_loss, lambda: plain.offsets(audio, 1, 20)),
-        (teacher_forced_loss, lambda: plain.taught(audio, offsets, 1)),
+    for teach, reached in (
+        (False, lambda: plain.offsets(audio, 1, 20)),
+        (True, lambda: plain.taught(audio, offsets, 1)),
     ):
         wanted = [plain.state[name] for name in kept] + list(inner.values())
         expected = torch.autograd.grad(F.mse_loss(reached(), offsets), wanted)
         found = [own[name] for name in kept] + [own[f"transformer_decoder.{name}"] for name in inner]
-        got = torch.autograd.grad(loss(model, audio[None].double(), targets, template, torch.tensor([1])), found)
+        loss = motion_loss(model, audio[None].double(), targets, template, torch.tensor([1]), teach=teach)
+        got = torch.autograd.grad(loss, found)
         for one, other in zip(got, expected, strict=True):
             near(one, other, 1e-6)
         assert got[0].abs().max() > 1e-4
@@ -251,15 +252,15 @@ def test_styles_can_be_mixed():
 def test_training_draws_dropout_and_masks_speech():
     _, model = drawn(8, encoder_config())
     given = sound(1, 16000)[None], torch.randn(1, 30, 7, 3), torch.randn(1, 7, 3), torch.tensor([0])
-    calm = autoregressive_loss(model, *given).item()
+    calm = motion_loss(model, *given, teach=False).item()
     model.train()
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 - transformers masks speech with it
-    losses = [autoregressive_loss(model, *given).item() for _ in range(3)]
+    losses = [motion_loss(model, *given, teach=False).item() for _ in range(3)]
     assert len({calm, *losses}) == 4
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002
-    assert autoregressive_loss(model, *given).item() == losses[0]
+    assert motion_loss(model, *given, teach=False).item() == losses[0]
 
 
 def test_a_fresh_model_does_not_move():

@@ -64,6 +64,9 @@ def test_an_installation_that_is_killed_is_begun_anew(folder):
     assert (folder / ".venv.installing").exists()
     finish(make(folder))
     assert version(folder) == "9.0" and not (folder / ".venv.installing").exists()
+    command = [folder / ".venv/bin/python", "-c", "import said; print(said.__file__)"]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    assert done.stdout.strip() == str(folder / "scripts/said/__init__.py"), done.stderr
 
     # What pip takes for whole: left by a later installation that was killed, and in an environment not of make's.
     for of_make in (True, False):

@@ -148,27 +148,19 @@ class FaceFormer(SpeechDecoder):
 
 
 @shaped
-def autoregressive_loss(
+def motion_loss(
     model: FaceFormer,
     audio: Float[Tensor, "B T"],
     targets: Float[Tensor, "B N V 3"],
     templates: Float[Tensor, "B V 3"],
     styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
+    *,
+    teach: bool,
 ) -> Float[Tensor, ""]:
-    """Mean squared error of all coordinates, through the whole chain of frames fed back: what training minimises.
+    """Mean squared error of all coordinates.
 
-    Arguments as `FaceFormer.predict` has them.
+    With `teach` the truth is fed back, which is what the authors validate with. Without it, what the model made is fed
+    back, and gradients pass through the whole chain of frames: what training minimises. Arguments as
+    `FaceFormer.predict` has them.
     """
-    return F.mse_loss(model.predict(audio, targets, templates, styles, teach=False), targets)
-
-
-@shaped
-def teacher_forced_loss(
-    model: FaceFormer,
-    audio: Float[Tensor, "B T"],
-    targets: Float[Tensor, "B N V 3"],
-    templates: Float[Tensor, "B V 3"],
-    styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
-) -> Float[Tensor, ""]:
-    """The same where the truth is fed back: what the authors validate with."""
-    return F.mse_loss(model.predict(audio, targets, templates, styles, teach=True), targets)
+    return F.mse_loss(model.predict(audio, targets, templates, styles, teach), targets)
