@@ -21,15 +21,17 @@ from said.animation.faces import Face
 from said.animation.inputs import Recording
 from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
+from said.animation.preview import write_preview
 from said.animation.recordings import Decoded, decode
 from said.animation.scene import write_animation
+from said.animation.viewer import Animation, write_page
 from said.animation.windows import Kept, sample_windows, seams
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
 from said.files.finished import Finished
 from said.files.images import write_figure
-from said.files.tables import read_columns, write_coefficients
-from said.files.text import write_json
+from said.files.tables import read_coefficients, read_columns, write_coefficients
+from said.files.text import read_json, write_json
 from said.model import SAiD
 from said.running.atomic import PathLike, atomic, atomic_folder
 from said.running.integrity import reading_own
@@ -37,7 +39,7 @@ from said.sampling import Sampler, SamplingSettings
 from said.seeds import derive_seed
 from said.settings import Settings
 
-FORMATS = ("coefficients", "livelink", "curves", "vrm", "unity", "glb", "sound", "picture")
+FORMATS = ("coefficients", "livelink", "curves", "vrm", "unity", "glb", "sound", "picture", "preview")
 """What is written of an animation."""
 SPEECH_SOUND, COMPRESSED_SOUND = "sound.wav", "sound.m4a"
 
@@ -150,17 +152,18 @@ class Animator:
             for warning in decoded.warnings:
                 report(f"{recording.path}: {warning}")
             takes = self._sample(recording, decoded, unfinished, keep, report)
-            if "sound" in self.settings.formats:
-                _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
-            else:
-                (made / SPEECH_SOUND).unlink()
             facts = self._facts(recording, decoded)
             facts["takes"] = []
             for number, values in enumerate(takes, start=1):
                 inside = made if number == 1 else made / f"take{number}"
                 shaped = shape_curves(values, self.settings.gain, self.settings.smooth)
-                self._write(inside, shaped, recording.name if number == 1 else f"{recording.name}, take {number}")
+                title = recording.name if number == 1 else f"{recording.name}, take {number}"
+                self._write(inside, shaped, title, made / SPEECH_SOUND)
                 facts["takes"].append({"folder": "." if number == 1 else inside.name, "seams": dict(seams(values))})
+            if "sound" in self.settings.formats:
+                _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
+            else:
+                (made / SPEECH_SOUND).unlink()
             write_json(made / "report.json", facts)
         shutil.rmtree(unfinished, ignore_errors=True)
         return facts
@@ -195,7 +198,7 @@ class Animator:
         finished.write("takes", values)
         return values
 
-    def _write(self, folder: Path, coefficients: NDArray[np.float32], title: str) -> None:
+    def _write(self, folder: Path, coefficients: NDArray[np.float32], title: str, sound: Path) -> None:
         """Write the files of one take."""
         settings, face = self.settings, self.face
         folder.mkdir(exist_ok=True)
@@ -213,6 +216,8 @@ class Animator:
             write_figure(folder / "curves.png", draw_curves(coefficients, title))
         if "glb" in settings.formats and face is not None:
             write_animation(folder / "animation.glb", face, curves, settings.fps, sound=COMPRESSED_SOUND)
+        if "preview" in settings.formats and face is not None:
+            write_preview(folder / "preview.mp4", face, curves, settings.fps, soundfile.read(sound, dtype="float32"))
 
     def _facts(self, recording: Recording, decoded: Decoded) -> dict[str, Any]:
         settings = asdict(self.settings) | {"guidance": self.sampler.settings.guidance}
@@ -231,6 +236,27 @@ class Animator:
             "predicted": list(SPEECH_BLENDSHAPES),
             "zero": [*OTHER_BLENDSHAPES, *livelink.ANGLES],
         }
+
+
+def write_player(folder: PathLike, animations: Sequence[PathLike], face: Face) -> None:
+    """Write index.html, on which a browser plays animations, into a folder.
+
+    Args:
+        animations: folders that `Animator.animate` wrote, with coefficients; those without are left out.
+        face: that speaks.
+    """
+    clips = []
+    for made in map(Path, animations):
+        facts = read_json(made / "report.json")
+        sound = made / COMPRESSED_SOUND
+        for take, entry in enumerate(facts["takes"]):
+            path = made / entry["folder"] / "coefficients.csv"
+            if path.is_file():
+                values = read_coefficients(path)
+                fps = facts["settings"]["fps"]
+                clips.append(Animation(facts["name"], values, fps, face, sound if sound.is_file() else None, take))
+    if clips:
+        write_page(folder, clips)
 
 
 def write_curves(
