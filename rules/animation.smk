@@ -50,6 +50,32 @@ rule animate_recording:
         "../scripts/animate_recording.py"
 
 
+rule animation_player:
+    input:
+        animations=expand("results/animations/{recording}", recording=RECORDINGS),
+        face=ANIMATE["face"] or [],
+        landmarks=ANIMATE["landmarks"] or [],
+    output:
+        "results/animations/index.html",
+    log:
+        f"results/{RUN}/logs/animation_player.log",
+    benchmark:
+        f"results/{RUN}/benchmarks/animation_player.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        unit=ANIMATE["unit"],
+        code=code("animation_player.py"),
+    message:
+        "Making the page that plays all animations"
+    script:
+        "../scripts/animation_player.py"
+
+
 rule animate:
     input:
         animations,
+        rules.animation_player.output,

@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--formats",
         default="all",
         metavar="LIST",
-        help="coefficients, livelink, curves, vrm, unity, glb, sound, picture, with commas between",
+        help="coefficients, livelink, curves, vrm, unity, glb, sound, picture, preview, with commas between",
     )
     keep = animate.add_argument_group("keep part of an earlier take (one recording)")
     keep.add_argument("--keep", metavar="CSV", help="coefficients.csv of the earlier take, at 60 frames per second")
@@ -229,6 +229,7 @@ def _animate(chosen: argparse.Namespace) -> int:
     from said.animation.animate import Animator
     from said.animation.faces import load_face
     from said.animation.inputs import find_recordings
+    from said.animation.player import write_player
     from said.animation.recordings import RecordingError
     from said.running.console import duration
 
@@ -239,24 +240,27 @@ def _animate(chosen: argparse.Namespace) -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     if recordings:
-        face = load_face(chosen.face, chosen.landmarks, chosen.unit) if "glb" in settings.formats else None
+        face = load_face(chosen.face, chosen.landmarks, chosen.unit)
         model, encoder, name, device = _load(chosen)
         animator = Animator(model, encoder, settings, face, device=device, threads=chosen.threads, model_name=name)
-    made, out = 0, Path(chosen.out)
+    made, out = [], Path(chosen.out)
     for number, recording in enumerate(recordings, start=1):
         print(f"{number}/{len(recordings)} {recording.path}", flush=True)
         try:
             facts = animator.animate(recording, out / recording.name, out / ".unfinished" / recording.name, keep=keep)
             print(f"  {duration(facts['seconds'])} of speech: {out / recording.name}", flush=True)
-            made += 1
+            made.append(out / recording.name)
         except RecordingError as error:
             faults.append(str(error))
             print(error, file=sys.stderr)
     unfinished = out / ".unfinished"
     if unfinished.is_dir() and not any(unfinished.iterdir()):
         unfinished.rmdir()
+    if made:
+        write_player(out, made, face)
     print(
-        f"{made} of {len(recordings)} recordings animated in {out}" + (f"; {len(faults)} left out:" if faults else "")
+        f"{len(made)} of {len(recordings)} recordings animated in {out}"
+        + (f"; {len(faults)} left out:" if faults else "")
     )
     for fault in faults:
         print(f"  {fault}")

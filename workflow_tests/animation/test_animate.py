@@ -69,6 +69,7 @@ def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(folder,
         "unity.json",
         "curves.png",
         "animation.glb",
+        "preview.mp4",
     }
     assert {path.name for path in (out / name / "take2").iterdir()} == expected
     assert {path.name for path in (out / name).iterdir()} == expected | {
@@ -77,7 +78,7 @@ def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(folder,
         "sound.m4a",
         "report.json",
     }
-    assert sorted(path.name for path in out.iterdir()) == ["Grüße an 'Zoë'", "_rf"]
+    assert sorted(path.name for path in out.iterdir()) == ["Grüße an 'Zoë'", "_rf", "index.html"]
     first, second = (read_coefficients(out / name / take / "coefficients.csv") for take in (".", "take2"))
     assert first.shape == (60, 32) and 0 <= first.min() and first.max() <= 1 and not np.array_equal(first, second)
     report = json.loads((out / "_rf" / "report.json").read_text())

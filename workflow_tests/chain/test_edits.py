@@ -55,8 +55,13 @@ EDITS = [
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
-    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording"}),
-    ("files/gltf_morphs.py", "_STILL = 1e-7", "_STILL = 1e-8", {"export_blendshapes", "animate_recording"}),
+    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording", "animation_player"}),
+    (
+        "files/gltf_morphs.py",
+        "_STILL = 1e-7",
+        "_STILL = 1e-8",
+        {"export_blendshapes", "animate_recording", "animation_player"},
+    ),
     ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]

@@ -18,9 +18,10 @@ from said.animation import livelink
 from said.animation.curves import NAME_MAPS, SCALES, read_names, renamed, resample, shape_curves
 from said.animation.encoding import SpeechFeatures
 from said.animation.faces import Face
-from said.animation.inputs import Recording
+from said.animation.inputs import COMPRESSED_SOUND, REPORT, SPEECH_SOUND, Recording
 from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
+from said.animation.preview import write_preview
 from said.animation.recordings import Decoded, decode
 from said.animation.scene import write_animation
 from said.animation.windows import Kept, sample_windows, seams
@@ -37,9 +38,8 @@ from said.sampling import Sampler, SamplingSettings
 from said.seeds import derive_seed
 from said.settings import Settings
 
-FORMATS = ("coefficients", "livelink", "curves", "vrm", "unity", "glb", "sound", "picture")
+FORMATS = ("coefficients", "livelink", "curves", "vrm", "unity", "glb", "sound", "picture", "preview")
 """What is written of an animation."""
-SPEECH_SOUND, COMPRESSED_SOUND = "sound.wav", "sound.m4a"
 
 
 @dataclass(frozen=True)
@@ -150,18 +150,19 @@ class Animator:
             for warning in decoded.warnings:
                 report(f"{recording.path}: {warning}")
             takes = self._sample(recording, decoded, unfinished, keep, report)
-            if "sound" in self.settings.formats:
-                _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
-            else:
-                (made / SPEECH_SOUND).unlink()
             facts = self._facts(recording, decoded)
             facts["takes"] = []
             for number, values in enumerate(takes, start=1):
                 inside = made if number == 1 else made / f"take{number}"
                 shaped = shape_curves(values, self.settings.gain, self.settings.smooth)
-                self._write(inside, shaped, recording.name if number == 1 else f"{recording.name}, take {number}")
+                title = recording.name if number == 1 else f"{recording.name}, take {number}"
+                self._write(inside, shaped, title, made / SPEECH_SOUND)
                 facts["takes"].append({"folder": "." if number == 1 else inside.name, "seams": dict(seams(values))})
-            write_json(made / "report.json", facts)
+            if "sound" in self.settings.formats:
+                _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
+            else:
+                (made / SPEECH_SOUND).unlink()
+            write_json(made / REPORT, facts)
         shutil.rmtree(unfinished, ignore_errors=True)
         return facts
 
@@ -195,7 +196,7 @@ class Animator:
         finished.write("takes", values)
         return values
 
-    def _write(self, folder: Path, coefficients: NDArray[np.float32], title: str) -> None:
+    def _write(self, folder: Path, coefficients: NDArray[np.float32], title: str, sound: Path) -> None:
         """Write the files of one take."""
         settings, face = self.settings, self.face
         folder.mkdir(exist_ok=True)
@@ -213,6 +214,11 @@ class Animator:
             write_figure(folder / "curves.png", draw_curves(coefficients, title))
         if "glb" in settings.formats and face is not None:
             write_animation(folder / "animation.glb", face, curves, settings.fps, sound=COMPRESSED_SOUND)
+        if "preview" in settings.formats and face is not None:
+            # Of 60 frames per second every second one is filmed: pictures take most of the time.
+            step = 2 if settings.fps >= 48 and settings.fps % 2 == 0 else 1
+            heard = soundfile.read(sound, dtype="float32")
+            write_preview(folder / "preview.mp4", face, curves[::step], settings.fps // step, heard)
 
     def _facts(self, recording: Recording, decoded: Decoded) -> dict[str, Any]:
         settings = asdict(self.settings) | {"guidance": self.sampler.settings.guidance}

@@ -22,16 +22,16 @@ SUFFIXES = (
 """Of the files in a folder that count as recordings; a file that is named itself may have any."""
 RESERVED = ("faces", "logs", "index.html")
 """Names beside the animations that no animation has."""
+SPEECH_SOUND, COMPRESSED_SOUND, REPORT = "sound.wav", "sound.m4a", "report.json"
+"""Files of an animation that others read."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|{}\u2028\u2029\ud800-\udfff]')
 _LONGEST_NAME = 120
 PUBLISHED = "published"
-DEMO = "demo"
 PUBLISHED_FILE = "SAiD.pth"
 """The authors' weights, with their speech encoder."""
 WEIGHTS = "model.safetensors"
 ENCODER = "speech_encoder"
 """Names of weights and of the encoder's folder, in a folder with a model."""
-_SHIPPED = Path(__file__).with_name("demo")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, M
     """The files of the model that a user asks for; those of a variant need not be there yet.
 
     Args:
-        wanted: `published`; `demo`, the package's own; a variant of this run; a folder or a file. None takes the
-            published one if it is there, else the package's own, else the first variant.
+        wanted: `published`; a variant of this run; a folder or a file. None takes the published one if it is there,
+            else the first variant.
         published: where the authors' SAiD.pth lies, or will lie.
         variants: of this run, by name.
 
@@ -67,21 +67,18 @@ def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, M
         ValueError: there is no such model; says what there is.
     """
     variants = variants or {}
-    authors, shipped = ModelFiles(PUBLISHED, Path(published), None), _from_folder(_SHIPPED)
+    authors = ModelFiles(PUBLISHED, Path(published), None)
     if wanted is None:
-        for found in (authors, shipped):
-            if found is not None and not found.missing:
-                return found
-        if variants:
+        if variants and authors.missing:
             return next(iter(variants.values()))
-        raise ValueError(
-            f"there is no model: neither the authors' at {published} nor one of the package; name one by --model: "
-            f"{PUBLISHED}, which is downloaded, or a folder with {WEIGHTS} and {ENCODER}"
-        )
+        if authors.missing:
+            raise ValueError(
+                f"there is no model: the authors' is not at {published}. Name one by --model: {PUBLISHED}, which is "
+                "downloaded, or the folder of one that a run trained, such as results/synthetic-demo/said/base"
+            )
+        return authors
     if wanted == PUBLISHED:
         return authors
-    if wanted == DEMO and shipped is not None:
-        return shipped
     if wanted in variants:
         return variants[wanted]
     path = Path(wanted)
