@@ -217,8 +217,9 @@ class Animator:
         if "preview" in settings.formats and face is not None:
             # Of 60 frames per second every second one is filmed: pictures take most of the time.
             step = 2 if settings.fps >= 48 and settings.fps % 2 == 0 else 1
-            heard = soundfile.read(sound, dtype="float32")
-            write_preview(folder / "preview.mp4", face, curves[::step], settings.fps // step, heard)
+            heard, rate = soundfile.read(sound, dtype="float32")
+            film = folder / "preview.mp4"
+            write_preview(film, face, curves[::step], settings.fps // step, (np.asarray(heard, np.float32), rate))
 
     def _facts(self, recording: Recording, decoded: Decoded) -> dict[str, Any]:
         settings = asdict(self.settings) | {"guidance": self.sampler.settings.guidance}
