@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -88,7 +89,7 @@ def decode(recording: Recording, speech: PathLike, sound: PathLike) -> Decoded:
             raise AudioError("is empty; record or export it again")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        with atomic(speech) as raw, atomic(sound) as wav:
+        with atomic(speech) as partial, atomic(sound) as wav, partial.open("wb") as raw:
             samples, count, rate = _copy(decode_blocks(path, warnings.append), raw, wav)
     except AudioError as error:
         raise RecordingError(f"{path}: {error}") from None
@@ -100,8 +101,8 @@ def decode(recording: Recording, speech: PathLike, sound: PathLike) -> Decoded:
     return Decoded(Waveform(speech, samples), frames, count / rate, digest, tuple(warnings))
 
 
-def _copy(blocks: Iterator[tuple[NDArray[np.float32], int]], raw: Path, wav: Path) -> tuple[int, int, int]:
-    """Write the sound of blocks at 16 kHz to `raw` and as it is to `wav`.
+def _copy(blocks: Iterator[tuple[NDArray[np.float32], int]], speech: BinaryIO, wav: Path) -> tuple[int, int, int]:
+    """Write the sound of blocks at 16 kHz to `speech` and as it is to `wav`.
 
     Returns:
         samples at 16 kHz, samples as recorded, and the rate of those.
@@ -115,7 +116,7 @@ def _copy(blocks: Iterator[tuple[NDArray[np.float32], int]], raw: Path, wav: Pat
     to_speech = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
     to_sound = soxr.ResampleStream(rate, sound_rate, 1, dtype="float32")
     written = 0
-    with raw.open("wb") as speech, soundfile.SoundFile(wav, "w", sound_rate, 1, "PCM_16", format="WAV") as sound:
+    with soundfile.SoundFile(wav, "w", sound_rate, 1, "PCM_16", format="WAV") as sound:
         block: NDArray | None = first[0]
         while block is not None:
             following = next(blocks, None)
