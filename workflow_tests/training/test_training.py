@@ -13,6 +13,7 @@ from conftest import ENCODER
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
+from said.denoising import BANDS
 from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.training.said import train_said
 from said.training.stand_in import build_stand_in
@@ -20,6 +21,7 @@ from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
 
 SETTINGS = SaidSettings(
     width=32,
+    channels_per_group=1,  # learns more in so few steps
     encoder_learning_rate=0.0001,
     prediction="v",
     coefficient_scale="std",
@@ -113,6 +115,11 @@ def test_a_finetuned_encoder_moves_and_a_frozen_one_does_not_exist(encoder):
         {"alignment_bias": None},
         {"alignment_schedule": "geometric"},
         {"prediction": "epsilon"},
+        {"prediction": "x0"},
+        {"channels_per_group": 8},
+        {"offset_noise": 0.1},
+        {"snr_gamma": 5.0},
+        {"loss_scale": "std", "coefficient_scale": "none"},
         {"coefficient_scale": "none"},
         {"loss_reduction": "sum", "gradient_clip": None},
         {"window_sampling": "padded"},
@@ -140,6 +147,19 @@ def test_every_setting_changes_what_is_learnt(changes, encoder, plain):
 @pytest.fixture(scope="module")
 def plain(encoder):
     return train(encoder, epochs=1)[0]
+
+
+def test_the_denoising_error_stands_in_the_history_and_in_the_log(encoder, tmp_path):
+    lines = []
+    _, history = train(encoder, report=lines.append, epochs=2)
+    first, last = history
+    for band in BANDS:
+        assert first[f"error_constant/{band}dB"] <= first[f"error/{band}dB"] != last[f"error/{band}dB"]
+        assert first[f"error_linear/{band}dB"] == last[f"error_linear/{band}dB"] < 1.1 * first["error_mean"]
+    assert any("said: denoises worse than the" in line for line in lines)
+    # Scaled or not, it is of coefficients.
+    _, (raw,) = train(encoder, epochs=1, coefficient_scale="none")
+    assert raw["error_mean"] == pytest.approx(first["error_mean"], rel=1e-4)
 
 
 def test_validation_draws_more_and_drops_the_condition(encoder):

@@ -3,8 +3,9 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -75,8 +76,8 @@ class Journal:
         for key, value in {"loss": loss, **terms}.items():
             state.sums[key] = state.sums[key] + value.detach() if key in state.sums else value.detach()
 
-    def record(self, validation: float) -> bool:
-        """Close the current record with a validation loss.
+    def record(self, validation: float, measures: Mapping[str, float] = MappingProxyType({})) -> bool:
+        """Close the current record with a validation loss and what else was measured.
 
         Returns:
             whether it is the best so far.
@@ -94,6 +95,7 @@ class Journal:
                 "step": state.step,
                 **{key: float(value) / since for key, value in state.sums.items()},
                 "validation": validation,
+                **measures,
                 "learning_rate": state.optimizer.param_groups[0]["lr"],
                 "seconds": round(self._clock.seconds, 2),
             }

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import Wav2Vec2Model
 
 from said.compute import Compute
+from said.denoising import Motion, Probe, worse
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
@@ -24,6 +25,9 @@ from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Wind
 
 SMALLEST_STD = 1e-3
 """Keeps the scale from blowing up a coefficient that hardly moves in the training set."""
+
+_REFERENCE_STRIDE = 30
+"""Frames between the training windows that the references of the denoising error are computed from."""
 
 
 def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:
@@ -39,6 +43,7 @@ def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> Mo
         noise_schedule=settings.noise_schedule,
         diffusion_steps=settings.diffusion_steps,
         scaled=settings.coefficient_scale == "std",
+        channels_per_group=settings.channels_per_group,
     )
 
 
@@ -90,13 +95,16 @@ def train_said(
     encoder.to(compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
     with preserved_generators(seed):
         model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
+    scale = torch.from_numpy(np.maximum(std, SMALLEST_STD)).float().to(compute.device)
     if model.config.scaled:
-        model.coefficient_scale.copy_(torch.from_numpy(np.maximum(std, SMALLEST_STD)))
+        model.coefficient_scale.copy_(scale)
     if finetuned:
         # The convolutional part stays as pre-trained, as is the custom for wav2vec 2.0.
         encoder.freeze_feature_encoder()
     else:
         encoder.requires_grad_(False)
+    # Of the errors: where coefficients are scaled, errors of v and of x0 are so already.
+    loss_scale = scale / model.coefficient_scale if settings.loss_scale == "std" else None
     alphas = alphas_cumprod(model.config).to(compute.device)
     # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
     fixed = not finetuned and settings.encoder_mode == "eval"
@@ -119,6 +127,8 @@ def train_said(
         count = len(batch.coefficients)
         timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
         noise = torch.randn(batch.coefficients.shape, generator=generator)
+        if settings.offset_noise:
+            noise = noise + settings.offset_noise * torch.randn(count, 1, noise.shape[2], generator=generator)
         with compute.autocast():
             terms = training_losses(
                 model,
@@ -129,6 +139,8 @@ def train_said(
                 compute.move(noise),
                 settings.loss,
                 reduction=settings.loss_reduction,
+                std=loss_scale,
+                snr_gamma=settings.snr_gamma,
                 alphas=alphas,
                 displacements=batch.displacements,
             )
@@ -144,18 +156,32 @@ def train_said(
         terms = losses(batch, conditioned, step.generator)
         return total(terms), terms
 
+    size = settings.batch_size
+    parts = [range(first, min(first + size, len(validation))) for first in range(0, len(validation), size)]
+
     def validate() -> float:
         """The same windows, timesteps and noise each time, so that its values can be compared."""
         random = np.random.default_rng((seed, 3))
         generator = torch.Generator().manual_seed(seed)
         values = []
         for _ in range(settings.validation_repeats):
-            for first in range(0, len(validation), settings.batch_size):
-                batch = held_out.middle(range(first, min(first + settings.batch_size, len(validation))))
+            for part in parts:
+                batch = held_out.middle(part)
                 dropped = random.random(len(batch.coefficients)) < settings.condition_dropout
                 conditioned = torch.from_numpy(~(dropped & settings.validation_dropout))
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
+
+    probe = _probe(model, windows, held_out, seed)
+
+    def measure() -> dict[str, float]:
+        every = [held_out.middle(part) for part in parts]
+        heard = [torch.ones(len(batch.coefficients), dtype=torch.bool) for batch in every]
+        with compute.autocast():
+            measures = probe.measure(audio_features(*pair) for pair in zip(every, heard, strict=True))
+        if lost := worse(measures):
+            report(f"{name}: denoises worse than {lost}")
+        return measures
 
     identity = {
         "said": asdict(settings),
@@ -170,6 +196,7 @@ def train_said(
             model,
             objective,
             validate,
+            measure=measure,
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
@@ -178,3 +205,10 @@ def train_said(
             extra_state={"mirrored": windows.mirrored},
         )
     return model.eval(), history
+
+
+def _probe(model: SAiD, train: Windows, validation: Windows, seed: int) -> Probe:
+    """Measures the denoising error of a model on the validation windows, beside references from the training's."""
+    device = model.coefficient_scale.device
+    motion = Motion.of(model.to_diffusion(torch.from_numpy(train.every(_REFERENCE_STRIDE)).to(device)).cpu().numpy())
+    return Probe(model, validation.middle(range(len(validation.clips))).coefficients, motion, seed)
