@@ -36,6 +36,7 @@ SETTINGS = SaidSettings(
     window=60,
     shift_seconds=1 / 60,
     validate_every=1,
+    preview_every=0,
 )
 SAMPLING = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
 
@@ -160,6 +161,25 @@ def test_the_denoising_error_stands_in_the_history_and_in_the_log(encoder, tmp_p
     # Scaled or not, it is of coefficients.
     _, (raw,) = train(encoder, epochs=1, coefficient_scale="none")
     assert raw["error_mean"] == pytest.approx(first["error_mean"], rel=1e-4)
+
+
+def test_previews_change_no_weight_and_choose_it_where_they_are_asked_to(encoder):
+    settings = {"epochs": 4, "dropout": 0.0}
+    plain, _ = train(encoder, **settings)
+    model, history = train(encoder, **settings, preview_every=3, preview_clips=1)
+    assert same(model, plain)
+    assert [record["epoch"] for record in history if "sample_fd" in record] == [3, 4]
+    chosen, history = train(encoder, **settings, preview_every=1, selection="sample_fd")
+    again = train(encoder, **settings, preview_every=1, selection="sample_fd")[1]
+    distances = [record["sample_fd"] for record in history]
+    assert distances == [record["sample_fd"] for record in again]
+    best = 1 + distances.index(min(distances))
+    run = {"epochs": 4, "preview_every": best, "selection": "sample_fd"}
+    if best < 4 and 2 * best > 4:  # previews at `best` and at the end alone choose the same
+        assert same(chosen, train(encoder, **settings | run)[0])
+    assert same(chosen, train(encoder, **settings, selection="last")[0]) == (best == 4)
+    with pytest.raises(ValueError, match="selection sample_fd needs previews: set preview_every"):
+        train(encoder, selection="sample_fd")
 
 
 def test_validation_draws_more_and_drops_the_condition(encoder):

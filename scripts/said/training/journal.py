@@ -80,7 +80,7 @@ class Journal:
         """Close the current record with a validation loss and what else was measured.
 
         Returns:
-            whether it is the best so far.
+            whether its weights are to be kept: those of the best record so far, or of the last, as `selection` says.
 
         Raises:
             FloatingPointError: it is not finite.
@@ -103,7 +103,10 @@ class Journal:
         state.sums = {}
         if self._log is not None:
             self._log.write(state.history[-1])
-        return validation <= min(record["validation"] for record in state.history)
+        selection = self._course.settings.selection
+        measure = "sample_fd" if selection == "sample_fd" else "validation"
+        values = [record[measure] for record in state.history if measure in record]
+        return selection == "last" or (measure in state.history[-1] and values[-1] <= min(values))
 
     def end_step(self) -> None:
         """Do what is due after a step: show it, save it, stop the training.

@@ -21,7 +21,7 @@ def fit(
     settings: FitSettings,
     seed: int,
     journal: Journal,
-    measure: Callable[[], dict[str, float]] | None = None,
+    measure: Callable[[int], dict[str, float]] | None = None,
     learning_rates: Mapping[str, float] | None = None,
     extra_state: Mapping[str, Tensor] | None = None,
 ) -> list[dict]:
@@ -31,7 +31,7 @@ def fit(
         model: its parameters that require gradients are trained.
         objective: gives a step's loss and the terms to be recorded; runs with the model in training mode.
         validate: gives the validation loss; runs with the averaged weights and the model in evaluation mode.
-        measure: gives what else each record of the history holds; runs after `validate`, as that does.
+        measure: gives what else the record of an epoch, counted from 1, holds; runs after `validate`, as that does.
         items: names of the training items; an epoch sees each once, in random order.
         journal: of this training; if it has a checkpoint of it, the training goes on from there.
         learning_rates: of parameters whose names begin with a key, instead of `settings.learning_rate`.
@@ -69,9 +69,8 @@ def fit(
                 journal.ensure_finite()
                 with averaged_weights(model, average):
                     validation = validate()
-                    measures = measure() if measure is not None else {}
-                is_best = journal.record(validation, measures)
-                if is_best or settings.selection == "last":
+                    measures = measure(state.step // course.steps_per_epoch) if measure is not None else {}
+                if journal.record(validation, measures):
                     state.best = {**{key: value.clone() for key, value in average.items()}, **_buffers(model)}
             journal.end_step()
     with torch.no_grad():

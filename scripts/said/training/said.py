@@ -16,11 +16,12 @@ from said.denoising import Motion, Probe, worse
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
-from said.speech import encode
+from said.speech import encode, encode_clip
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.previews import preview
 from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
@@ -89,6 +90,8 @@ def train_said(
     finetuned = settings.encoder == "finetuned"
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
+    if settings.selection == "sample_fd" and not settings.preview_every:
+        raise ValueError("selection sample_fd needs previews: set preview_every")
     if settings.vertex_weight and any(clip.displacements is None for clip in [*train, *validation]):
         raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
     encoder = copy.deepcopy(encoder)
@@ -174,14 +177,23 @@ def train_said(
 
     probe = _probe(model, windows, held_out, seed)
 
-    def measure() -> dict[str, float]:
+    def measure(epoch: int) -> dict[str, float]:
         every = [held_out.middle(part) for part in parts]
         heard = [torch.ones(len(batch.coefficients), dtype=torch.bool) for batch in every]
         with compute.autocast():
             measures = probe.measure(audio_features(*pair) for pair in zip(every, heard, strict=True))
         if lost := worse(measures):
             report(f"{name}: denoises worse than {lost}")
-        return measures
+        if not previews(settings, epoch):
+            return measures
+        return measures | preview(
+            model,
+            lambda clip: encode_clip(encoder.eval(), clip.waveform, len(clip.coefficients)),
+            validation[:: -(-len(validation) // settings.preview_clips)],  # of all speakers
+            scale.cpu().numpy(),
+            seed,
+            guidance=settings.preview_guidance,
+        )
 
     identity = {
         "said": asdict(settings),
@@ -205,6 +217,14 @@ def train_said(
             extra_state={"mirrored": windows.mirrored},
         )
     return model.eval(), history
+
+
+def previews(settings: SaidSettings, epoch: int) -> bool:
+    """Whether samples are drawn after the validation of an epoch, counted from 1."""
+    if not settings.preview_every:
+        return False
+    due = epoch % settings.validate_every == 0 and epoch // settings.validate_every % settings.preview_every == 0
+    return due or epoch == settings.epochs
 
 
 def _probe(model: SAiD, train: Windows, validation: Windows, seed: int) -> Probe:

@@ -14,11 +14,14 @@ from transformers import Wav2Vec2Model
 from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
+from said.landmarks import LIPS
 from said.model import CHANNELS
 from said.prediction import Prediction
+from said.rig import Rig
 from said.running.shapes import shaped
 from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
+from said.training.course import Selection
 from said.waveforms import SAMPLE_RATE
 
 
@@ -62,10 +65,13 @@ class SaidSettings(Settings):
     shift_probability: float = 0.5
     mirror_probability: float = 0.5
     mirror_persistent: bool = False
-    selection: Literal["best", "last"] = "best"
+    selection: Selection = "best"
     validate_every: int = 200
     validation_repeats: int = 1
     validation_dropout: bool = False
+    preview_every: int = 5
+    preview_clips: int = 3
+    preview_guidance: float = 2.0
 
 
 Place = tuple[int, int, int]
@@ -92,6 +98,16 @@ class Clip:
     waveform: Float[np.ndarray, " T"]
     displacements: Float[np.ndarray, "32 V3"] | None = None
     lips: Float[np.ndarray, "32 L 3"] | None = None
+
+    @classmethod
+    def of(cls, name: str, coefficients: NDArray, waveform: NDArray, rig: Rig | None) -> "Clip":
+        """With what losses and previews need of its speaker's rig, which knows its landmarks, if there is one."""
+        values = np.asarray(coefficients, dtype=np.float32)
+        if rig is None:
+            return cls(name, values, waveform)
+        landmarks = cast(NDArray, rig.landmarks)[LIPS]
+        lips = (rig.blendshapes - rig.template)[:, landmarks]
+        return cls(name, values, waveform, rig.displacements.astype(np.float32), lips)
 
     def __post_init__(self):
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
