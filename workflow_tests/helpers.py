@@ -46,6 +46,7 @@ def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
 
 TRAINING = SaidSettings(
     width=32,
+    channels_per_group=1,  # learns more in so few steps
     encoder_learning_rate=0.0001,
     prediction="v",
     coefficient_scale="std",
@@ -60,6 +61,7 @@ TRAINING = SaidSettings(
     window=60,
     shift_seconds=1 / 60,
     validate_every=1,
+    preview_every=0,
 )
 
 
