@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_diffusion import Oracle
-from test_model import small
+from helpers import Oracle, small
 
 from said.denoising import BANDS, Motion, Probe, bands, worse
 from said.diffusion import alphas_cumprod

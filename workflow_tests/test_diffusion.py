@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from test_model import small
+from helpers import Oracle, small
 
 from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses, vertex_loss
 from said.files.tables import read_coefficients
@@ -182,21 +182,6 @@ def test_the_null_condition_replaces_the_audio():
     assert torch.equal(torch.stack(losses), torch.stack(training_losses(model, **given)))
     given["conditioned"] = ~given["conditioned"]
     assert not torch.equal(torch.stack(losses), torch.stack(training_losses(model, **given)))
-
-
-class Oracle(torch.nn.Module):
-    """Predicts exactly, knowing the clean values in the diffusion's space."""
-
-    def __init__(self, model, clean):
-        super().__init__()
-        self.alphas, self.clean, self.prediction = alphas_cumprod(model.config), clean, model.config.prediction
-
-    def forward(self, noisy, timesteps, audio):
-        alpha = self.alphas[timesteps][:, None, None]
-        noise = (noisy - alpha.sqrt() * self.clean) / (1 - alpha).sqrt()
-        if self.prediction == "x0":
-            return self.clean.expand(noisy.shape)
-        return noise if self.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * self.clean
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)

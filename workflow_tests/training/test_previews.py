@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_diffusion import Oracle
-from test_model import small
+from helpers import Oracle, small
 
 from said.training.previews import frame_distance, preview
 from said.training.windows import Clip
