@@ -78,9 +78,9 @@ def job_deadline(
 ) -> float | None:
     """When a training in a batch job should save and end.
 
-    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), or else Slurm is asked, or else, where it does not
-    answer, it follows from `runtime` as if the job had begun just now. Outside Slurm there is no deadline: nothing ends
-    a local job, whose `runtime` is an estimate.
+    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), or Slurm is asked; where it does not answer, the
+    end follows from `runtime`, as if the job had begun just now. Outside Slurm there is no deadline: nothing ends a
+    local job, whose `runtime` is an estimate.
 
     Args:
         runtime: minutes that the rule asks for (`resources.runtime`).
