@@ -18,6 +18,7 @@ rule speech_encoder:
         runtime=growing(60),
     params:
         settings=config["speech_encoder"],
+        pauses=config["synthetic"]["pauses"],
         device=config["compute"]["device"],
         seed=seed("speech encoder"),
         code=code("speech_encoder.py"),
