@@ -23,6 +23,7 @@ TELLING = {
 # Scripts that draw figures by matplotlib.
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
 DRAWING |= {"animate_recording"}  # the library draws its curves
+FACES = {"animate_recording", "animation_face", "animation_player"}
 READING_SPEECH = {
     path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
@@ -55,13 +56,15 @@ EDITS = [
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
-    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording", "animation_player"}),
+    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", *FACES}),
     (
         "files/gltf_morphs.py",
         "_STILL = 1e-7",
         "_STILL = 1e-8",
-        {"export_blendshapes", "animate_recording", "animation_player"},
+        {"export_blendshapes", *FACES},
     ),
+    ("animation/export.py", '"moved_by"', '"moves_by"', {"animation_face"}),
+    ("synthetic/pauses.py", "_PIECE = 0.12", "_PIECE = 0.1", {"synthetic_sequences", "speech_encoder"}),
     ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
