@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from test_model import small
+from helpers import small
 
 from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses, vertex_loss
 from said.files.tables import read_coefficients

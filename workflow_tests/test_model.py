@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import ENCODER, small
 from transformers import Wav2Vec2Model
 
 from said import model as models
@@ -15,16 +15,6 @@ from said.denoiser import timestep_embedding
 from said.files.tensors import load_strict, read_state_dict
 from said.model import ModelConfig, SAiD, load_official, parameter_count
 from said.training.stand_in import build_stand_in
-
-
-def small(**changes) -> SAiD:
-    """A narrow model whose zero-initialised layers are filled, so that it does something."""
-    torch.manual_seed(0)
-    model = SAiD(ModelConfig(**{"width": 32, "audio_width": 32, "dropout": 0.0, **changes}))
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model.eval()
 
 
 @torch.no_grad()

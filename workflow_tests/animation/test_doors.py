@@ -10,9 +10,8 @@ import pytest
 import soundfile
 import torch
 from conftest import ROOT
+from helpers import babble, contents
 from publisher import Publisher
-from test_animate import files, folder  # noqa: F401, a fixture
-from test_windows import babble
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said.commands import main
@@ -39,23 +38,23 @@ def recordings(workflow):
     return workflow
 
 
-def test_both_doors_give_the_same_bytes_and_a_bad_recording_fails_itself_alone(recordings, folder):  # noqa: F811
-    settings = ("--config", f"animate={{model: {folder}, steps: 3, takes: 2}}")
+def test_both_doors_give_the_same_bytes_and_a_bad_recording_fails_itself_alone(recordings, model_folder):
+    settings = ("--config", f"animate={{model: {model_folder}, steps: 3, takes: 2}}")
     done = recordings("-c2", "animate", *settings, check=False)
     text = done.stdout + done.stderr
     assert done.returncode == 1 and "2 of 3 recordings animated in results/animations; 1 left out:" in text
     assert "speech/bad.wav: in no format that can be read here" in text
     made = recordings.folder / "results" / "animations"
     page = (made / "index.html").read_bytes()
-    command = [sys.executable, "-m", "said", "animate", "speech", "--out", "out", "--model", folder]
+    command = [sys.executable, "-m", "said", "animate", "speech", "--out", "out", "--model", model_folder]
     command += ["--steps", "3", "--takes", "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     said = subprocess.run(command, cwd=recordings.folder, capture_output=True, text=True, env=environment)
     assert said.returncode == 1 and "2 of 3 recordings animated" in said.stdout
     names = ["Grüße an 'Zoë'", "_rf"]
     for name in names:
-        mine = files(made / name)
-        assert mine.pop(".snakemake_timestamp") == b"" and mine == files(recordings.folder / "out" / name), name
+        mine = contents(made / name)
+        assert mine.pop(".snakemake_timestamp") == b"" and mine == contents(recordings.folder / "out" / name), name
 
     assert page == (recordings.folder / "out" / "index.html").read_bytes()
     assert [path.name for path in (made / "bad").iterdir() if path.name[0] != "."] == ["report.json"]
@@ -70,10 +69,10 @@ def test_both_doors_give_the_same_bytes_and_a_bad_recording_fails_itself_alone(r
     assert (made / "index.html").read_bytes() == page
 
 
-def test_the_workflow_says_so_where_no_recording_can_be_animated(workflow, folder):  # noqa: F811
+def test_the_workflow_says_so_where_no_recording_can_be_animated(workflow, model_folder):
     (workflow.folder / "speech").mkdir()
     (workflow.folder / "speech" / "bad.wav").write_text("no sound")
-    done = workflow("-c1", "animate", "--config", f"animate={{model: {folder}, steps: 1}}", check=False)
+    done = workflow("-c1", "animate", "--config", f"animate={{model: {model_folder}, steps: 1}}", check=False)
     assert done.returncode == 1 and "0 of 1 recordings animated" in done.stdout + done.stderr
 
 

@@ -9,64 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import CLIPS, HELD_OUT, STD, TRAINING, same, train
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
 from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.training.said import train_said
-from said.training.stand_in import build_stand_in
-from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
+from said.training.windows import Clip, WindowEncoder, Windows
 
-SETTINGS = SaidSettings(
-    width=32,
-    encoder_learning_rate=0.0001,
-    prediction="v",
-    coefficient_scale="std",
-    loss_reduction="mean",
-    epochs=4,
-    warmup_epochs=1,
-    batch_size=4,
-    learning_rate=0.003,
-    schedule="cosine",
-    gradient_clip=1.0,
-    ema_decay=0.9,
-    window=60,
-    shift_seconds=1 / 60,
-    validate_every=1,
-)
-SAMPLING = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
-
-
-def clip(number, frames=90):
-    rng = np.random.default_rng(number)
-    loudness = 0.5 + 0.5 * np.sin(2 * np.pi * np.arange(frames) / 60 * 2 + rng.uniform(0, 6))
-    coefficients = (loudness[:, None] * np.linspace(0.05, 0.5, 32)).astype(np.float32)
-    waveform = np.interp(np.arange(frames * 16000 // 60) * 60 / 16000, np.arange(frames), loudness)
-    waveform = waveform * rng.normal(size=len(waveform)) * 0.3
-    return Clip(f"clip{number}", coefficients, waveform.astype(np.float32))
-
-
-CLIPS = [clip(n, 70 + 5 * n) for n in range(6)]
-HELD_OUT = [clip(n) for n in (100, 101)]
-STD = np.concatenate([one.coefficients for one in CLIPS]).std(0)
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return build_stand_in(ENCODER).eval()
-
-
-def train(speech_encoder, seed=0, report=lambda _: None, run=None, **changes):
-    """Train with some settings changed; `run` holds keywords of `train_said` that are no settings."""
-    settings = replace(SETTINGS, **changes)
-    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, report=report, **(run or {}))
-
-
-def same(first, second) -> bool:
-    first, second = first.state_dict(), second.state_dict()
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+QUICK = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
 
 
 # SAiD
@@ -155,7 +106,7 @@ def test_the_vertex_loss_sees_the_face(encoder):
         return [dataclasses.replace(one, displacements=displacements) for one in CLIPS + HELD_OUT]
 
     def train_with(clips, weight):
-        settings = replace(SETTINGS, epochs=1, vertex_weight=weight)
+        settings = replace(TRAINING, epochs=1, vertex_weight=weight)
         train_set, held_out = clips[: len(CLIPS)], clips[len(CLIPS) :]
         return train_said(train_set, held_out, encoder, settings, 0, std=STD, report=lambda _: None)
 
@@ -173,7 +124,7 @@ def test_contradictions_are_named(encoder):
     with pytest.raises(ValueError, match="window_sampling"):
         train(encoder, window_sampling="random")
     with pytest.raises(ValueError, match="0 validation clips"):
-        train_said(CLIPS, [], encoder, SETTINGS, 0, std=STD)
+        train_said(CLIPS, [], encoder, TRAINING, 0, std=STD)
     with pytest.raises(ValueError, match="clip9: coefficients"):
         Clip("clip9", np.zeros((5, 31), dtype=np.float32), np.zeros(9, dtype=np.float32))
 
@@ -196,7 +147,7 @@ def ramp(frames=100):
 
 
 def windows_of(count, **changes):
-    settings = replace(SETTINGS, **{"mirror_probability": 0.0, "shift_probability": 0.0, **changes})
+    settings = replace(TRAINING, **{"mirror_probability": 0.0, "shift_probability": 0.0, **changes})
     windows = Windows([ramp()], settings, None)
     return [windows.batch([0], np.random.default_rng(n)) for n in range(count)]
 
@@ -238,7 +189,7 @@ def test_mirroring_swaps_sides():
 
 
 def test_persistent_mirroring_persists():
-    windows = Windows([ramp()], replace(SETTINGS, mirror_probability=1.0, mirror_persistent=True), None)
+    windows = Windows([ramp()], replace(TRAINING, mirror_probability=1.0, mirror_persistent=True), None)
     states = []
     for n in range(4):
         windows.batch([0], np.random.default_rng(n))
@@ -247,7 +198,7 @@ def test_persistent_mirroring_persists():
 
 
 def test_sentence_features_are_cut_where_the_frames_are(encoder):
-    settings = replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0)
+    settings = replace(TRAINING, mirror_probability=0.0, shift_probability=0.0)
     windows = Windows([ramp()], settings, encoder)
     batch = windows.batch([0], np.random.default_rng(0))
     start = round(batch.coefficients[0, 0, 0].item() * 1000)
@@ -255,7 +206,7 @@ def test_sentence_features_are_cut_where_the_frames_are(encoder):
 
 
 def test_short_clips_are_held_at_their_end():
-    windows = Windows([ramp(30)], replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0), None)
+    windows = Windows([ramp(30)], replace(TRAINING, mirror_probability=0.0, shift_probability=0.0), None)
     batch = windows.batch([0], np.random.default_rng(0))
     assert batch.coefficients.shape == (1, 60, 32)
     assert (batch.coefficients[0, 29:] == batch.coefficients[0, 29]).all()
@@ -279,7 +230,7 @@ def test_windows_are_kept_and_change_no_digit(encoder):
         counted = copy.deepcopy(encoder)
         counted.feature_extractor = Counting(counted.feature_extractor)
         windows = WindowEncoder(counted, Compute(), size)
-        source, random = Windows(CLIPS, SETTINGS, None), np.random.default_rng(0)
+        source, random = Windows(CLIPS, TRAINING, None), np.random.default_rng(0)
         features = []
         for _ in range(40):
             batch = source.batch(range(6), random)
@@ -332,7 +283,7 @@ def test_a_compiled_denoiser_learns_the_same(encoder, monkeypatch):
 
 def samples_of(model, encoder, clips, seed=0, **changes):
     speeches = [Speech(clip.name, clip.waveform, len(clip.coefficients)) for clip in clips]
-    sampler = Sampler(model, encoder, replace(SAMPLING, **changes), seed)
+    sampler = Sampler(model, encoder, replace(QUICK, **changes), seed)
     return dict(sample_speech(sampler, speeches, report=lambda _: None))
 
 
