@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import Wav2Vec2Model
 
+from said.diffusion import alphas_cumprod
 from said.model import ModelConfig, SAiD
 from said.sampling import SamplingSettings, Speech
 from said.training.said import train_said
@@ -42,10 +43,26 @@ def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+class Oracle(torch.nn.Module):
+    """Predicts exactly, knowing the clean values in the diffusion's space."""
+
+    def __init__(self, model, clean):
+        super().__init__()
+        self.alphas, self.clean, self.prediction = alphas_cumprod(model.config), clean, model.config.prediction
+
+    def forward(self, noisy, timesteps, audio):
+        alpha = self.alphas[timesteps][:, None, None]
+        noise = (noisy - alpha.sqrt() * self.clean) / (1 - alpha).sqrt()
+        if self.prediction == "x0":
+            return self.clean.expand(noisy.shape)
+        return noise if self.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * self.clean
+
+
 # A training
 
 TRAINING = SaidSettings(
     width=32,
+    channels_per_group=1,  # learns more in so few steps
     encoder_learning_rate=0.0001,
     prediction="v",
     coefficient_scale="std",
@@ -60,6 +77,7 @@ TRAINING = SaidSettings(
     window=60,
     shift_seconds=1 / 60,
     validate_every=1,
+    preview_every=0,
 )
 
 

@@ -13,6 +13,7 @@ from helpers import CLIPS, HELD_OUT, STD, TRAINING, same, train
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
+from said.denoising import BANDS
 from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.training.said import train_said
 from said.training.windows import Clip, WindowEncoder, Windows
@@ -64,6 +65,11 @@ def test_a_finetuned_encoder_moves_and_a_frozen_one_does_not_exist(encoder):
         {"alignment_bias": None},
         {"alignment_schedule": "geometric"},
         {"prediction": "epsilon"},
+        {"prediction": "x0"},
+        {"channels_per_group": 8},
+        {"offset_noise": 0.1},
+        {"snr_gamma": 5.0},
+        {"loss_scale": "std", "coefficient_scale": "none"},
         {"coefficient_scale": "none"},
         {"loss_reduction": "sum", "gradient_clip": None},
         {"window_sampling": "padded"},
@@ -91,6 +97,38 @@ def test_every_setting_changes_what_is_learnt(changes, encoder, plain):
 @pytest.fixture(scope="module")
 def plain(encoder):
     return train(encoder, epochs=1)[0]
+
+
+def test_the_denoising_error_stands_in_the_history_and_in_the_log(encoder, tmp_path):
+    lines = []
+    _, history = train(encoder, report=lines.append, epochs=2)
+    first, last = history
+    for band in BANDS:
+        assert first[f"error_constant/{band}dB"] <= first[f"error/{band}dB"] != last[f"error/{band}dB"]
+        assert first[f"error_linear/{band}dB"] == last[f"error_linear/{band}dB"] < 1.1 * first["error_mean"]
+    assert any("said: denoises worse than the" in line for line in lines)
+    # Scaled or not, it is of coefficients.
+    _, (raw,) = train(encoder, epochs=1, coefficient_scale="none")
+    assert raw["error_mean"] == pytest.approx(first["error_mean"], rel=1e-4)
+
+
+def test_previews_change_no_weight_and_choose_it_where_they_are_asked_to(encoder):
+    settings = {"epochs": 4, "dropout": 0.0}
+    plain, _ = train(encoder, **settings)
+    model, history = train(encoder, **settings, preview_every=3, preview_clips=1)
+    assert same(model, plain)
+    assert [record["epoch"] for record in history if "sample_fd" in record] == [3, 4]
+    chosen, history = train(encoder, **settings, preview_every=1, selection="sample_fd")
+    again = train(encoder, **settings, preview_every=1, selection="sample_fd")[1]
+    distances = [record["sample_fd"] for record in history]
+    assert distances == [record["sample_fd"] for record in again]
+    best = 1 + distances.index(min(distances))
+    run = {"epochs": 4, "preview_every": best, "selection": "sample_fd"}
+    if best < 4 and 2 * best > 4:  # previews at `best` and at the end alone choose the same
+        assert same(chosen, train(encoder, **settings | run)[0])
+    assert same(chosen, train(encoder, **settings, selection="last")[0]) == (best == 4)
+    with pytest.raises(ValueError, match="selection sample_fd needs previews: set preview_every"):
+        train(encoder, selection="sample_fd")
 
 
 def test_validation_draws_more_and_drops_the_condition(encoder):
