@@ -40,6 +40,8 @@ rule animate_recording:
         keep=lambda w: ANIMATE["keep"].get(w.recording),
         unit=ANIMATE["unit"],
         model=lambda w: animation_model().name,
+        # Of one that could not be read, this may change where the file does not.
+        readable=lambda w: os.access(RECORDINGS[w.recording], os.R_OK),
         published=published("SAiD.pth"),
         unfinished=f"results/{RUN}/animations/{{recording}}.unfinished",
         device=config["compute"]["device"],
@@ -48,6 +50,32 @@ rule animate_recording:
         "Animating {wildcards.recording}"
     script:
         "../scripts/animate_recording.py"
+
+
+if ANIMATE["face"]:
+
+    rule animation_face:
+        input:
+            face=ANIMATE["face"],
+            landmarks=ANIMATE["landmarks"] or [],
+        output:
+            directory(f"results/animations/faces/{animated.face_name(ANIMATE['face'])}"),
+        log:
+            f"results/{RUN}/logs/animation_face.log",
+        benchmark:
+            f"results/{RUN}/benchmarks/animation_face.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(30),
+        params:
+            unit=ANIMATE["unit"],
+            code=code("animation_face.py"),
+        message:
+            "Making the folder of the face {input.face}"
+        script:
+            "../scripts/animation_face.py"
 
 
 rule animation_player:
@@ -75,7 +103,20 @@ rule animation_player:
         "../scripts/animation_player.py"
 
 
+# Fails where a recording could not be animated: the others, and the page that plays them, are there by then.
 rule animate:
     input:
-        animations,
-        rules.animation_player.output,
+        player=rules.animation_player.output[0],
+        face=rules.animation_face.output if ANIMATE["face"] else [],
+        animations=animations,
+    log:
+        f"results/{RUN}/logs/animate.log",
+    conda:
+        "../envs/said.yaml"
+    params:
+        misplaced=MISPLACED,
+        code=code("animate.py"),
+    message:
+        "Saying what was animated"
+    script:
+        "../scripts/animate.py"

@@ -118,9 +118,7 @@ def animations(wildcards):
             f"{ANIMATE['speech']}: holds no recording; put wav, flac, mp3, ogg, opus, m4a, aac or mp4 files there, or "
             "name another folder as animate.speech in config.yaml"
         )
-    logger.info(f"Animating {len(RECORDINGS)} recordings by the model {animation_model().name}")
-    if MISPLACED:
-        logger.warning("\n  ".join(["Not animated:", *MISPLACED]))
+    logger.info(f"{len(RECORDINGS)} recordings, {animated.introduced(animation_model(), ANIMATE['model'])}")
     return expand("results/animations/{recording}", recording=RECORDINGS)
 
 

@@ -62,6 +62,7 @@ if config["dataset"] == "synthetic":
             index=lambda w: SPEAKERS.index(w.speaker),
             speakers=len(SPEAKERS),
             noise=config["synthetic"]["noise"],
+            pauses=config["synthetic"]["pauses"],
             seed=seed("speech"),
             code=code("synthetic_sequences.py"),
         message:

@@ -18,6 +18,7 @@ rule speech_encoder:
         runtime=growing(60),
     params:
         settings=config["speech_encoder"],
+        pauses=config["synthetic"]["pauses"],
         device=config["compute"]["device"],
         seed=seed("speech encoder"),
         code=code("speech_encoder.py"),
@@ -120,3 +121,31 @@ rule export_said:
         "Writing {wildcards.variant} in the authors' format"
     script:
         "../scripts/export_said.py"
+
+
+# On demand: a model as one file, with its speech encoder, and the settings that made it; `make model` ships one.
+rule bundle_said:
+    input:
+        weights="results/{run}/said/{variant}/model.safetensors",
+        encoder="results/{run}/speech_encoder",
+    output:
+        weights="results/{run}/export/{variant}/model.safetensors",
+        settings="results/{run}/export/{variant}/settings.json",
+    log:
+        "results/{run}/logs/bundle_said/{variant}.log",
+    benchmark:
+        "results/{run}/benchmarks/bundle_said/{variant}.tsv"
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(5),
+    params:
+        settings=lambda w: PROVENANCE
+        | {key: config[key] for key in ("synthetic", "speech_encoder")}
+        | {"said": config["variants"][w.variant]},
+        code=code("bundle_said.py"),
+    message:
+        "Putting {wildcards.variant} and its speech encoder into one file"
+    script:
+        "../scripts/bundle_said.py"

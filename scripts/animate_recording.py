@@ -1,10 +1,10 @@
-"""Animate one recording."""
+"""Animate one recording; where that cannot be, report why, and leave the others in peace."""
 
-import sys
 from pathlib import Path
 
 from said.animation.animate import AnimateSettings, Animator
 from said.animation.faces import load_face
+from said.animation.failures import write_failure
 from said.animation.inputs import ModelFiles, Recording
 from said.animation.models import load_model
 from said.animation.recordings import RecordingError
@@ -28,4 +28,5 @@ recording = Recording(Path(given.recording), snakemake.wildcards.recording)
 try:
     animator.animate(recording, snakemake.output[0], params.unfinished, keep=params.keep)
 except RecordingError as error:
-    sys.exit(str(error))
+    print(error)
+    write_failure(snakemake.output[0], recording, error)

@@ -16,7 +16,7 @@ else:
     stand_in = StandInSettings.of(settings["stand_in"])
     utterances = [
         (prepare_waveform(waveform, rate), labels)
-        for waveform, rate, labels in transcribed_speech(stand_in.utterances, seed)
+        for waveform, rate, labels in transcribed_speech(stand_in.utterances, seed, snakemake.params.pauses)
     ]
     device = find_device(snakemake.params.device)
     encoder, _ = train_stand_in(utterances, stand_in, seed, device=device)

@@ -18,7 +18,7 @@ texts = sentences(params.first + params.sentences, params.seed)[params.first :]
 with atomic_folder(snakemake.output.sequences) as sequences, atomic_folder(snakemake.output.truth) as truth:
     for number, text in progress(list(enumerate(texts, start=1)), "sentences"):
         name = f"sentence{number:02d}"
-        take = record(actor, face, text, voice=params.voice, noise=params.noise)
+        take = record(actor, face, text, voice=params.voice, noise=params.noise, pauses=params.pauses)
         write_audio(sequences / f"{name}.wav", take.utterance.waveform, take.utterance.sample_rate)
         write_frames(sequences / f"{name}.npy", take.frames)
         write_coefficients(truth / f"{name}.csv", take.coefficients)

@@ -1,27 +1,20 @@
 """Blendshapes for a head, from the source face to files: clean-up, correspondence, transfer and export together."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import trimesh
-from conftest import ROOT, SMOKE
+from conftest import SMOKE
 from scipy.sparse.linalg import splu
 from scipy.spatial.transform import Rotation
 
 from said import deformation
-from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
+from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, reattach
 from said.deformation import find_correspondence, transfer
 from said.figures import blendshapes as figure
 from said.files.arrays import read_arrays
 from said.files.gltf_document import read_document
-from said.files.meshes import write_indices, write_mesh
-from said.files.tables import read_coefficients
 from said.synthetic.identities import make_face, sample_identities
 from said.synthetic.source import source_face
 from said.transfer_report import health, truth_error
@@ -184,34 +177,3 @@ def test_run_reports_and_exports_its_blendshapes(edited):
     corners = [int(corner.split("/")[0]) for line in lines if line.startswith("f ") for corner in line.split()[1:]]
     assert min(corners) == 1 and max(corners) == len(neutral)
     assert_glb_holds(folder / "glb" / "speaker11.glb", neutral, speaker["faces"], speaker["blendshapes"])
-
-
-# ------------------------------------------------------------------------------------------ your own head
-
-SNIPPET = Path(__file__).parent / "own_head.py"
-
-
-def test_own_head(source, head, speaker, made, tmp_path):
-    """The program that docs/own.md shows, run as it stands."""
-    for name, vertices in zip(("Neutral", *BLENDSHAPES), (source.neutral, *source.expressions), strict=True):
-        write_mesh(tmp_path / "arkit" / f"{name}.obj", vertices, source.faces)
-    write_indices(tmp_path / "arkit" / "landmarks.txt", source.landmarks)
-    write_mesh(tmp_path / "head.ply", speaker.template, head.faces)
-    write_indices(tmp_path / "head_landmarks.txt", head.landmarks)
-    opening = 0.5 - 0.5 * np.cos(np.linspace(0, 2 * np.pi, 90))
-    jaw = speaker.blendshapes[SPEECH_BLENDSHAPES.index("jawOpen")] - speaker.template
-    np.save(tmp_path / "performance.npy", speaker.template + opening[:, None, None] * jaw)
-
-    paths = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
-    subprocess.run([sys.executable, SNIPPET], cwd=tmp_path, env=paths, check=True)
-    shapes, regions = made
-    part, _ = crop(trimesh.Trimesh(speaker.template, head.faces, process=False), regions.head)
-    assert_glb_holds(tmp_path / "head.glb", part.vertices, part.faces, shapes)
-    found = read_coefficients(tmp_path / "performance.csv")[:, SPEECH_BLENDSHAPES.index("jawOpen")]
-    assert np.corrcoef(found, opening)[0, 1] > 0.99 and 0.8 < found.max() <= 1
-
-
-def test_the_pages_show_that_program():
-    page = (ROOT / "docs/own.md").read_text()
-    indented = "".join(f"    {line}".rstrip() + "\n" for line in SNIPPET.read_text().splitlines())
-    assert indented in page

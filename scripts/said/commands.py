@@ -13,6 +13,9 @@ PUBLISHED = "data/SAiD.pth"
 ADDRESS = "https://huggingface.co/yunik1004/SAiD/resolve/main/SAiD.pth"
 """Where they are published; the sha256 of the first download is recorded beside them, and expected from then on."""
 
+MICROPHONE = "microphone"
+"""What stands for a recording where a microphone is listened to; a file of that name is ./microphone."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status: 0, or 1 where something could not be made."""
@@ -106,12 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 
     live = commands.add_parser(
         "live",
-        help="send a recording to Unreal as Live Link Face does",
-        description="Animate a recording as it is heard, and send Live Link Face packets in step with its sound.",
+        help="send a recording, or what a microphone hears, to Unreal as Live Link Face does",
+        description="Animate speech as it is heard, and send Live Link Face packets in step with its sound.",
         epilog="Example: python -m said live recording.wav --to 127.0.0.1:11111",
     )
     live.set_defaults(do=_live)
-    live.add_argument("speech", help="the recording")
+    live.add_argument("speech", help="the recording; or microphone, where the package sounddevice is installed")
     live.add_argument(
         "--to", default="127.0.0.1:11111", metavar="HOST:PORT", help="where Unreal listens (default: %(default)s)"
     )
@@ -127,7 +130,8 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         metavar="MODEL",
-        help="published (the authors', downloaded once), a folder, or a file; default: the authors' if here",
+        help="published (the authors', downloaded once), demo (the package's own, small), a folder, or a file; "
+        "default: the authors' if here, else demo",
     )
     group.add_argument(
         "--published",
@@ -203,14 +207,14 @@ def _keep(chosen: argparse.Namespace) -> dict | None:
 def _load(chosen: argparse.Namespace):
     """The model that is asked for, with its encoder, its name and the device; says in a line which it is."""
     from said.animation.inputs import PUBLISHED as AUTHORS
-    from said.animation.inputs import find_model
+    from said.animation.inputs import find_model, introduced
     from said.animation.models import load_model
     from said.compute import find_device
 
     files = find_model(chosen.model, chosen.published)
     if chosen.model == AUTHORS and files.missing:
         _fetch_published(files.weights)
-    print(f"model: {files.name} ({files.weights})", flush=True)
+    print(introduced(files, chosen.model), flush=True)
     return (*load_model(files), files.name, find_device(chosen.device))
 
 
@@ -227,23 +231,23 @@ def _fetch_published(path: Path) -> None:
 
 def _animate(chosen: argparse.Namespace) -> int:
     from said.animation.animate import Animator
-    from said.animation.faces import load_face
+    from said.animation.failures import summary
     from said.animation.inputs import find_recordings
     from said.animation.player import write_player
     from said.animation.recordings import RecordingError
     from said.running.console import duration
 
-    settings, keep = _settings(chosen), _keep(chosen)
+    settings, keep, out = _settings(chosen), _keep(chosen), Path(chosen.out)
     recordings, faults = find_recordings(chosen.speech)
     if keep is not None and len(recordings) != 1:
         raise ValueError("--keep is for one recording at a time")
     for fault in faults:
         print(fault, file=sys.stderr)
     if recordings:
-        face = load_face(chosen.face, chosen.landmarks, chosen.unit)
+        face = _face(chosen, out)
         model, encoder, name, device = _load(chosen)
         animator = Animator(model, encoder, settings, face, device=device, threads=chosen.threads, model_name=name)
-    made, out = [], Path(chosen.out)
+    made = []
     for number, recording in enumerate(recordings, start=1):
         print(f"{number}/{len(recordings)} {recording.path}", flush=True)
         try:
@@ -258,25 +262,40 @@ def _animate(chosen: argparse.Namespace) -> int:
         unfinished.rmdir()
     if made:
         write_player(out, made, face)
-    print(
-        f"{len(made)} of {len(recordings)} recordings animated in {out}"
-        + (f"; {len(faults)} left out:" if faults else "")
-    )
-    for fault in faults:
-        print(f"  {fault}")
+    print(summary(len(made), len(recordings), out, faults))
     return 1 if faults else 0
 
 
+def _face(chosen: argparse.Namespace, out: Path):
+    """The face that speaks; one that was brought gets a folder."""
+    from said.animation.faces import default_face
+
+    if chosen.face is None:
+        return default_face()
+    from said.animation.export import export_face
+    from said.animation.inputs import FACES, face_name
+
+    folder = out / FACES / face_name(chosen.face)
+    face = export_face(folder, chosen.face, chosen.landmarks, chosen.unit)
+    print(f"face: {folder}", *face.notes, sep="; ", flush=True)
+    return face
+
+
 def _live(chosen: argparse.Namespace) -> int:
-    from said.animation.live import send_recording
+    from said.animation.live import send_microphone, send_recording
 
     host, _, port = chosen.to.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--to {chosen.to}: must be HOST:PORT, as 127.0.0.1:11111")
     model, encoder, _, device = _load(chosen)
     settings = {"sampler": chosen.sampler, "steps": chosen.steps, "guidance": chosen.guidance}
-    send_recording(
-        chosen.speech, (host.strip("[]"), int(port)), model, encoder, settings,
-        seed=chosen.seed, subject=chosen.subject, device=device,
-    )  # fmt: skip
+    address, options = (host.strip("[]"), int(port)), {"seed": chosen.seed, "subject": chosen.subject, "device": device}
+    if chosen.speech != MICROPHONE:
+        send_recording(chosen.speech, address, model, encoder, settings, **options)
+        return 0
+    try:
+        print("press Ctrl-C to end", flush=True)
+        send_microphone(address, model, encoder, settings, **options)
+    except KeyboardInterrupt:
+        print("ended")
     return 0

@@ -105,7 +105,7 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
 
     Args:
         path: of a state dict; pickled code in it is not run.
-        encoder_config: of the speech encoder in the file; wav2vec2-base by default.
+        encoder_config: of the speech encoder in the file; by default wav2vec2-base's, in the sizes of its tensors.
 
     Returns:
         the model in evaluation mode. `audio_encoder` is None where the file has none; the hub has it then.
@@ -117,13 +117,32 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
     def build(state: dict[str, Tensor]) -> SAiD:
         encoder = None
         if any(name.startswith("audio_encoder.") for name in state):
-            encoder = Wav2Vec2Model(encoder_config or Wav2Vec2Config())
+            encoder = Wav2Vec2Model(encoder_config or _encoder_config(state))
         width = state["denoiser.model.out.0.weight"].shape[0] if "denoiser.model.out.0.weight" in state else 192
         audio_width = state["null_cond_emb"].shape[-1] if "null_cond_emb" in state else 768
         config = ModelConfig(width=width, audio_width=audio_width, channels_per_group=_published_groups(width))
         return SAiD(config, encoder)
 
     return load_published(path, build)
+
+
+def _encoder_config(state: dict[str, Tensor]) -> Wav2Vec2Config:
+    """Of the speech encoder in a state dict: wav2vec2-base's, whose heads are 64 wide, in the sizes of its tensors.
+
+    Where one of those is missing it is wav2vec2-base itself, against which the others are then held.
+    """
+    sizing = ("feature_projection.projection.weight", "encoder.layers.0.feed_forward.intermediate_dense.bias")
+    if any(f"audio_encoder.{name}" not in state for name in sizing):
+        return Wav2Vec2Config()
+    parts = [name.removeprefix("audio_encoder.").split(".") for name in state if name.startswith("audio_encoder.")]
+    hidden, channels = state[f"audio_encoder.{sizing[0]}"].shape
+    return Wav2Vec2Config(
+        hidden_size=hidden,
+        num_attention_heads=max(1, hidden // 64),
+        num_hidden_layers=1 + max(int(name[2]) for name in parts if name[:2] == ["encoder", "layers"]),
+        intermediate_size=len(state[f"audio_encoder.{sizing[1]}"]),
+        conv_dim=(channels,) * 7,
+    )
 
 
 def _published_groups(width: int) -> int:

@@ -1,10 +1,12 @@
 """Animations at the prompt: all files, the same bytes each time, and a bad recording stops none but itself."""
 
+import importlib.util
 import json
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from helpers import Samples, babble, contents, read_packet
 from said.animation.animate import FORMATS, AnimateSettings, Animator
 from said.animation.inputs import Recording, find_model
 from said.animation.live import live_frames
+from said.animation.microphone import Heard
 from said.animation.models import default_guidance, load_model
 from said.arkit import SPEECH_BLENDSHAPES
 from said.commands import ADDRESS, main
@@ -127,8 +130,7 @@ def test_models_are_found_where_they_may_lie(model_folder, tmp_path):
         model, encoder = load_model(find_model(str(wanted), "x"))
         assert encoder.config.hidden_size == 32 and default_guidance(model) == 1.0
     assert find_model("published", tmp_path / "SAiD.pth").missing
-    with pytest.raises(ValueError, match="there is no model"):
-        find_model(None, tmp_path / "SAiD.pth")
+    assert find_model(None, tmp_path / "SAiD.pth").name == find_model("demo", "x").name == "demo"
     (tmp_path / "SAiD.pth").write_bytes(b"")
     assert find_model(None, tmp_path / "SAiD.pth").name == "published"
     (tmp_path / "alone").mkdir()
@@ -179,6 +181,26 @@ def test_live_sends_every_frame_to_a_socket(model_folder, tmp_path):
     assert process.returncode == 0 and "play the sound with that delay" in output and "sent 72 frames" in output
     assert [frame for _, frame, *_ in read] == list(range(72)) and {name for name, *_ in read} == {"Zoë"}
     assert np.ptp([values for *_, values in read], axis=0).max() > 0
+
+
+def test_what_a_microphone_heard_is_read_in_its_time():
+    heard, blocks = Heard(), np.random.default_rng(0).normal(size=(50, 8000)).astype(np.float32)
+    whole = blocks.reshape(-1)
+    assert not heard.read(0, 480000).any()  # at once
+    heard.start()
+    speaker = threading.Thread(target=lambda: [heard.hear(block) for block in blocks])
+    speaker.start()
+    assert np.array_equal(heard.read(80000, 200000), whole[80000:200000])  # waits for it
+    speaker.join()
+    assert np.array_equal(heard.read(100000, 400000), whole[100000:])
+    assert not heard.read(0, 400000 - 20 * 16000).any()  # too long ago
+
+
+def test_a_microphone_that_cannot_be_had_is_named(model_folder, capsys):
+    if importlib.util.find_spec("sounddevice"):
+        pytest.skip("sounddevice is installed here, and would listen")
+    assert main(["live", "microphone", "--model", str(model_folder)]) == 1
+    assert "pip install sounddevice" in capsys.readouterr().err
 
 
 def test_help_reads_well():

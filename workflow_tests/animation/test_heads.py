@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 import trimesh
 from animation.node import assert_valid
+from conftest import ROOT
 from scipy.spatial.distance import pdist
 
 from said.animation import parts
@@ -15,6 +17,7 @@ from said.animation.faces import load_face
 from said.animation.heads import head_of
 from said.animation.scene import write_animation
 from said.arkit import SPEECH_BLENDSHAPES
+from said.commands import main
 from said.deformation import flipped_faces
 from said.files.gltf import Material, Piece, build_document, smooth_normals
 from said.files.meshes import read_mesh
@@ -155,8 +158,9 @@ def test_seams_and_materials_of_a_glb_do_not_matter(neutral, made, tmp_path):
     for place, row in enumerate(rows):
         assert np.array_equal(face.displacements[:, place], face.displacements[:, first.setdefault(row, place)])
     assert face.document.buffer.startswith(document.buffer)
-    write_animation(tmp_path / "a.glb", face, np.random.default_rng(0).random((10, 32)), 60)
-    assert_valid(tmp_path / "a.glb")
+    for frames in (1, 10):
+        write_animation(tmp_path / "a.glb", face, np.random.default_rng(0).random((frames, 32)), 60)
+        assert_valid(tmp_path / "a.glb")
     again = load_face(tmp_path / "a.glb")
     np.testing.assert_allclose(again.displacements, face.displacements, atol=2e-7)
 
@@ -209,16 +213,48 @@ def test_a_face_without_a_mouth_opening_is_named(neutral, tmp_path):
     bridge = [[upper[i], lower[i], upper[i + 1]] for i in range(2)]
     bridge += [[lower[i], lower[i + 1], upper[i + 1]] for i in range(2)]
     write_obj(tmp_path / "head.obj", vertices, np.concatenate([skin, bridge]))
-    with pytest.raises(ValueError, match="mouth opening|face inwards"):
+    with pytest.raises(ValueError, match="mouth opening"):
         head_of(tmp_path / "head.obj", landmarks)
 
 
-def test_a_head_of_a_few_hundred_vertices_works(head, tmp_path):
+@pytest.fixture(scope="module")
+def anna(head, tmp_path_factory):
+    """A folder with heads/anna.obj, a head of a few hundred vertices, and its landmarks."""
+    folder = tmp_path_factory.mktemp("anna")
     coarse = sculpt(3, coarseness=3.6, mouth_count=16, eye_count=12, ear_count=8)
     skin = coarse.faces[(coarse.regions != "eyeball")[coarse.faces].all(axis=1)]
     used, places = np.unique(skin, return_inverse=True)
     assert len(used) < 660
-    write_obj(tmp_path / "head.obj", coarse.vertices[used] / 100, places.reshape(-1, 3))
-    face = load_face(tmp_path / "head.obj", head.vertices[head.landmarks])
-    assert face.displacements.shape == (32, len(used), 3)
-    assert 0.02 < np.linalg.norm(face.displacements[JAW_OPEN], axis=1).max() < 0.06
+    (folder / "heads").mkdir()
+    write_obj(folder / "heads/anna.obj", coarse.vertices[used] / 100, places.reshape(-1, 3))
+    np.savetxt(folder / "heads/anna_landmarks.txt", head.vertices[head.landmarks])
+    return folder
+
+
+def test_a_head_of_a_few_hundred_vertices_works_as_the_page_says(anna, monkeypatch):
+    monkeypatch.chdir(anna)
+    page = (ROOT / "docs/own.md").read_text().split("## From Python")[1]
+    program = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))
+    opened = np.zeros((2, 32))
+    opened[1, JAW_OPEN] = 1
+    names = {"coefficients": opened}
+    exec(program + "\nmoved = head.face.move(coefficients)", names)
+    head, moved = names["head"], names["moved"]
+    assert head.displacements.shape == (32, len(moved[0]), 3)
+    assert 0.02 < np.linalg.norm(moved[1] - moved[0], axis=1).max() < 0.06
+
+
+def test_a_face_that_is_brought_gets_a_folder_through_the_prompt(anna, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(8000) * 0.1), 16000)
+    arguments = ["--steps", "1", "--formats", "coefficients,glb"]
+    face = ["--face", str(anna / "heads/anna.obj")]
+    assert main(["animate", str(tmp_path / "a.wav"), "--out", str(tmp_path / "out"), *face, *arguments]) == 0
+    assert "read as metres" in capsys.readouterr().out
+    made = {path.name for path in (tmp_path / "out/faces/anna").iterdir()}
+    assert {"head.glb", "sheet.png", "report.json", "neutral.obj", "jawOpen.obj"} <= made
+    # What came out goes in again, and is used as it is.
+    face = ["--face", str(tmp_path / "out/faces/anna/head.glb")]
+    assert main(["animate", str(tmp_path / "a.wav"), "--out", str(tmp_path / "again"), *face, *arguments]) == 0
+    assert json.loads((tmp_path / "again/faces/head/report.json").read_text())["moved_by"] == [*SPEECH_BLENDSHAPES]
+    one, other = (load_face(tmp_path / name / "a/animation.glb") for name in ("out", "again"))
+    assert np.array_equal(one.displacements, other.displacements)

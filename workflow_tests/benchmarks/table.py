@@ -23,6 +23,7 @@ PAGE = FOLDER.parents[1] / "docs/performance.md"
 BENCHMARKS = {
     "training": ("Training", ["--steps", "5"]),
     "sampling": ("Sampling", ["--rounds", "2"]),
+    "animation": ("Animating recordings", ["--minutes", "10"]),
     "attention": ("Cross-attention under the alignment bias", ["--lengths", "120", "600", "3600"]),
     "coefficients": ("Coefficients", ["--without-dense"]),
     "transfer": ("Correspondence and deformation transfer", ["--targets", "2"]),

@@ -23,6 +23,7 @@ TELLING = {
 # Scripts that draw figures by matplotlib.
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
 DRAWING |= {"animate_recording"}  # the library draws its curves
+FACES = {"animate_recording", "animation_face", "animation_player"}
 READING_SPEECH = {
     path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
@@ -58,13 +59,15 @@ EDITS = [
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", {"train_said"}),
     ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', {"train_said"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
-    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording", "animation_player"}),
+    ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", *FACES}),
     (
         "files/gltf_morphs.py",
         "_STILL = 1e-7",
         "_STILL = 1e-8",
-        {"export_blendshapes", "animate_recording", "animation_player"},
+        {"export_blendshapes", *FACES},
     ),
+    ("animation/export.py", '"moved_by"', '"moves_by"', {"animation_face"}),
+    ("synthetic/pauses.py", "_PIECE = 0.12", "_PIECE = 0.1", {"synthetic_sequences", "speech_encoder"}),
     ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
@@ -103,7 +106,8 @@ def apply(root: Path, file: str, old: str, new: str) -> None:
 def test_what_cannot_change_a_byte_reruns_nothing(scripts, before):
     for file, old, new, _ in GROUPED:
         apply(scripts, file, old, new)
-    assert changed(scripts, before) == set()
+    # Of a recording that fails, the report holds the error's message.
+    assert changed(scripts, before) <= {"animate_recording"}
 
 
 @pytest.mark.parametrize(("file", "old", "new", "rerun"), [edit for edit in EDITS if edit[3]])

@@ -69,6 +69,7 @@ def test_folders_are_written_as_a_whole():
     """Each rule with a directory as its output has a script, or a library, that fills it under another name."""
     by_library = {
         "animate_recording.py": "said/animation/animate.py",
+        "animation_face.py": "said/animation/export.py",
         "fit_coefficients.py": "said/corpus.py",
         "speech_encoder.py": "said/speech.py",
     }

@@ -22,7 +22,7 @@ from said.animation.inputs import COMPRESSED_SOUND, REPORT, SPEECH_SOUND, Record
 from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
 from said.animation.preview import write_preview
-from said.animation.recordings import Decoded, decode
+from said.animation.recordings import Decoded, RecordingError, decode
 from said.animation.scene import write_animation
 from said.animation.windows import Kept, sample_windows, seams
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
@@ -137,8 +137,8 @@ class Animator:
             what report.json says.
 
         Raises:
-            RecordingError: no animation can be made of it; one line, with its name and the remedy.
-            ValueError: what is to be kept does not fit the recording.
+            RecordingError: no animation can be made of it, or what is to be kept does not fit it; one line, with its
+                name and the remedy.
         """
         folder, unfinished = Path(folder), Path(unfinished)
         with atomic_folder(folder) as made:
@@ -175,7 +175,10 @@ class Animator:
         report: Callable[[str], None],
     ) -> NDArray[np.float32]:
         """(takes, N, 32) samples, those of an interrupted job included."""
-        kept = None if keep is None else _kept(keep, decoded.frames)
+        try:
+            kept = None if keep is None else _kept(keep, decoded.frames)
+        except ValueError as error:
+            raise RecordingError(f"{recording.path}: {error}") from error
         seeds = [derive_seed(self.settings.seed, decoded.digest, take) for take in range(self.settings.takes)]
         identity = [self._identity, decoded.digest, decoded.frames, seeds]
         identity += [] if kept is None else [kept.reference.tolist(), kept.mask.tolist(), kept.strength]

@@ -1,14 +1,17 @@
-"""The folder of a head that got its blendshapes: head.glb, an OBJ for each, a sheet to look at, a report."""
+"""The folder of a face: head.glb and a report; of a head that got its blendshapes, an OBJ for each and a sheet."""
 
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from said.animation.faces import Face, find_face
 from said.animation.heads import Head
+from said.animation.inputs import REPORT
 from said.animation.surfaces import HeadFile
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files.ply import parse_polygons
@@ -18,6 +21,22 @@ from said.running.atomic import PathLike, atomic_folder
 
 _VERTEX = re.compile(rb"^([ \t]*v[ \t]+)([^\s#\\]+[ \t]+[^\s#\\]+[ \t]+[^\s#\\]+)", re.MULTILINE)
 _TILE, _COLUMNS = 220, 7
+
+
+def export_face(folder: PathLike, path: PathLike, landmarks: PathLike | None = None, unit: str | None = None) -> Face:
+    """Load a face as `said.animation.faces.load_face` does, and write its folder.
+
+    Of one that is used as it is, the folder holds the face as GLB and a report of what moves it.
+    """
+    found = find_face(path, landmarks, unit)
+    if isinstance(found, Head):
+        write_head(folder, found)
+        return found.face
+    with atomic_folder(folder) as temporary:
+        found.document.write(temporary / "head.glb")
+        facts = {"file": Path(path).name, "moved_by": list(found.names), "lacks": list(found.missing)}
+        write_json(temporary / REPORT, facts | {"notes": list(found.notes)})
+    return found
 
 
 def write_head(folder: PathLike, head: Head) -> None:
@@ -37,7 +56,7 @@ def write_head(folder: PathLike, head: Head) -> None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(companion, place)
         Image.fromarray(sheet(head)).save(temporary / "sheet.png")
-        write_json(temporary / "report.json", head.report)
+        write_json(temporary / REPORT, head.report)
 
 
 def _objs(head: Head) -> Iterator[tuple[str, bytes]]:

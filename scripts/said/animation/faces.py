@@ -6,6 +6,7 @@ What is used as it is stands here; a neutral head gets its blendshapes in `said.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
@@ -22,6 +23,9 @@ from said.files.meshes import read_colours, read_mesh
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 from said.units import METRES, guess_unit
+
+if TYPE_CHECKING:
+    from said.animation.heads import Head
 
 DEFAULT = "default"
 """Name of the package's own face."""
@@ -91,6 +95,12 @@ def load_face(path: PathLike | None, landmarks: PathLike | ArrayLike | None = No
     """
     if path is None:
         return default_face()
+    found = find_face(path, landmarks, unit)
+    return found if isinstance(found, Face) else found.face
+
+
+def find_face(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit: str | None = None) -> "Face | Head":
+    """A face that is used as it is, or a neutral head with the blendshapes that it got; see `load_face`."""
     path = Path(path)
     if unit is not None and unit not in METRES:
         raise ValueError(f"unit: {unit!r} is none of {', '.join(METRES)}")
@@ -109,7 +119,7 @@ def load_face(path: PathLike | None, landmarks: PathLike | ArrayLike | None = No
             return face
     from said.animation.heads import head_of  # the transfer is slow to import, and rarely needed
 
-    return head_of(path, landmarks, unit).face
+    return head_of(path, landmarks, unit)
 
 
 def default_face() -> Face:

@@ -20,18 +20,21 @@ SUFFIXES = (
     ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".mka",
 )  # fmt: skip
 """Of the files in a folder that count as recordings; a file that is named itself may have any."""
-RESERVED = ("faces", "logs", "index.html")
+FACES = "faces"
+RESERVED = (FACES, "logs", "index.html")
 """Names beside the animations that no animation has."""
 SPEECH_SOUND, COMPRESSED_SOUND, REPORT = "sound.wav", "sound.m4a", "report.json"
 """Files of an animation that others read."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|{}\u2028\u2029\ud800-\udfff]')
 _LONGEST_NAME = 120
-PUBLISHED = "published"
+PUBLISHED, DEMO = "published", "demo"
 PUBLISHED_FILE = "SAiD.pth"
 """The authors' weights, with their speech encoder."""
 WEIGHTS = "model.safetensors"
 ENCODER = "speech_encoder"
 """Names of weights and of the encoder's folder, in a folder with a model."""
+SHIPPED = Path(__file__).parent / DEMO / WEIGHTS
+"""The package's own small model, with its speech encoder; `make model` makes it."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, M
     """The files of the model that a user asks for; those of a variant need not be there yet.
 
     Args:
-        wanted: `published`; a variant of this run; a folder or a file. None takes the published one if it is there,
-            else the first variant.
+        wanted: `published`; `demo`, the package's own; a variant of this run; a folder or a file. None takes the
+            published one if it is there, else the package's own.
         published: where the authors' SAiD.pth lies, or will lie.
         variants: of this run, by name.
 
@@ -68,28 +71,29 @@ def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, M
     """
     variants = variants or {}
     authors = ModelFiles(PUBLISHED, Path(published), None)
-    if wanted is None:
-        if variants and authors.missing:
-            return next(iter(variants.values()))
-        if authors.missing:
-            raise ValueError(
-                f"there is no model: the authors' is not at {published}. Name one by --model: {PUBLISHED}, which is "
-                "downloaded, or the folder of one that a run trained, such as results/synthetic-demo/said/base"
-            )
+    if wanted == PUBLISHED or (wanted is None and not authors.missing):
         return authors
-    if wanted == PUBLISHED:
-        return authors
+    if wanted is None or wanted == DEMO:
+        return ModelFiles(DEMO, SHIPPED, None)
     if wanted in variants:
         return variants[wanted]
     path = Path(wanted)
     found = _from_folder(path) if path.is_dir() else _from_file(path) if path.is_file() else None
     if found is None:
-        known = [PUBLISHED, *variants]
+        known = [PUBLISHED, DEMO, *variants]
         raise ValueError(
             f"model: {wanted} is none of {', '.join(known)}, no file with weights, and no folder with {WEIGHTS} or "
             f"{PUBLISHED_FILE}{nearest(wanted, known)}"
         )
     return found
+
+
+def introduced(files: ModelFiles, wanted: str | None) -> str:
+    """The line that says which model is used, and what a better one takes where none was asked for."""
+    line = f"model: {files.name} ({files.weights})"
+    if wanted is None and files.name == DEMO:
+        line += f", small and trained on generated speech; `{PUBLISHED}` is the authors', which is downloaded"
+    return line
 
 
 def _from_folder(folder: Path) -> ModelFiles | None:
@@ -169,6 +173,11 @@ def _usable(name: str) -> str:
     name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name))[:_LONGEST_NAME]
     name = re.sub(r"^[.\s-]+|[.\s]+$", lambda found: "_" * len(found[0]), name)
     return name or "_"
+
+
+def face_name(path: PathLike) -> str:
+    """What the folder of a face is called."""
+    return _usable(Path(path).stem)
 
 
 def kept_files(entry: Mapping[str, Any]) -> list[str]:

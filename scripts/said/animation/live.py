@@ -22,8 +22,9 @@ from transformers import Wav2Vec2Model
 from said.animation import livelink
 from said.animation.encoding import Samples
 from said.animation.inputs import Recording
+from said.animation.microphone import Microphone
 from said.animation.models import default_guidance
-from said.animation.recordings import decode
+from said.animation.recordings import LONGEST, decode
 from said.animation.windows import WINDOW
 from said.corpus import FRAME_RATE
 from said.diffusion import sample
@@ -118,28 +119,72 @@ def send_recording(
         RecordingError: no animation can be made of the recording.
         OSError: the address does not exist.
     """
+    sampler = _sampler(model, encoder, settings, seed, device)
+    with TemporaryDirectory() as folder:
+        decoded = decode(Recording(Path(path), "live"), Path(folder) / "speech.f32", Path(folder) / "sound.wav")
+        seed = derive_seed(seed, decoded.digest)
+        return _send(sampler, decoded.waveform, decoded.frames, seed, address, subject, report)
+
+
+def send_microphone(
+    address: tuple[str, int],
+    model: SAiD,
+    encoder: Wav2Vec2Model,
+    settings: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    subject: str = "said",
+    device: str = "cpu",
+    report: Callable[[str], None] = print,
+) -> dict[str, float]:
+    """Animate what a microphone hears, and send it, until the process is interrupted or four hours are over.
+
+    See `send_recording` for the arguments and what is returned.
+
+    Raises:
+        ValueError: the package sounddevice is not installed, or there is no microphone.
+        OSError: the address does not exist.
+    """
+    with Microphone() as microphone:
+        sampler = _sampler(model, encoder, settings, seed, device)
+        frames = int(LONGEST) * FRAME_RATE
+        return _send(sampler, microphone, frames, seed, address, subject, report, microphone.start)
+
+
+def _sampler(model: SAiD, encoder: Wav2Vec2Model, settings: Mapping[str, Any], seed: int, device: str) -> Sampler:
     guidance = default_guidance(model) if settings.get("guidance") is None else settings["guidance"]
-    sampler = Sampler(model, encoder, {**settings, "guidance": guidance}, seed, device)
+    return Sampler(model, encoder, {**settings, "guidance": guidance}, seed, device)
+
+
+def _send(
+    sampler: Sampler,
+    speech: Samples,
+    frames: int,
+    seed: int,
+    address: tuple[str, int],
+    subject: str,
+    report: Callable[[str], None],
+    listen: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Send speech frame by frame, as it is heard from the call of `listen` on."""
     with (
-        TemporaryDirectory() as folder,
         socket.socket(socket.getaddrinfo(*address)[0][0], socket.SOCK_DGRAM) as target,
         ThreadPoolExecutor(1) as pool,
     ):
-        decoded = decode(Recording(Path(path), "live"), Path(folder) / "speech.f32", Path(folder) / "sound.wav")
-        seed = derive_seed(seed, decoded.digest)
-        cold = next(live_frames(sampler, decoded.waveform, min(STEP, decoded.frames), seed))
+        cold = next(live_frames(sampler, speech, min(STEP, frames), seed))
         del cold
         begin = time.monotonic()  # warm: the longest window that there will be
-        whole = min(WINDOW, decoded.frames)
-        encode_and_sample = live_frames(sampler, decoded.waveform, whole, seed, step=whole)
+        whole = min(WINDOW, frames)
+        encode_and_sample = live_frames(sampler, speech, whole, seed, step=whole)
         next(encode_and_sample)
         latency = STEP / FRAME_RATE + 1.5 * (time.monotonic() - begin)
         report(f"frames leave {latency:.2f} s after their sound: play the sound with that delay")
-        steps = live_frames(sampler, decoded.waveform, decoded.frames, seed)
+        steps = live_frames(sampler, speech, frames, seed)
+        listen()
         start, frame, late, slowest = time.monotonic(), 0, 0, 0.0
 
         def make() -> tuple[NDArray[np.float32] | None, float]:
-            heard = start + min(decoded.frames, make_from[0] + STEP) / FRAME_RATE
+            heard = start + min(frames, make_from[0] + STEP) / FRAME_RATE
             time.sleep(max(0.0, heard - time.monotonic()))
             began = time.monotonic()
             made = next(steps, None)
@@ -148,11 +193,11 @@ def send_recording(
 
         make_from = [0]
         following = pool.submit(make)
-        while frame < decoded.frames:
+        while frame < frames:
             made, seconds = following.result()
             assert made is not None
             slowest = max(slowest, seconds)
-            if make_from[0] < decoded.frames:
+            if make_from[0] < frames:
                 following = pool.submit(make)
             for packet in livelink.packets(made, subject, frame):
                 due = start + latency + frame / FRAME_RATE

@@ -13,6 +13,7 @@ from said.seeds import derive_seed
 from said.synthetic import espeak, speech, trajectories
 from said.synthetic.contact import LipContact
 from said.synthetic.identities import Face
+from said.synthetic.pauses import with_pauses
 from said.synthetic.performance import perform
 from said.synthetic.phonetics import Phone
 
@@ -61,7 +62,7 @@ def cast(index: int, count: int, seed: int) -> Actor:
     return Actor(index, count, seed, style)
 
 
-def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> Take:
+def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float, pauses: float = 0.0) -> Take:
     """Speak a sentence and move the face to it.
 
     Args:
@@ -70,6 +71,7 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
         text: the sentence.
         voice: "formant" or "espeak", the synthesiser.
         noise: scale of the motion outside the blendshapes, see `perform`; 1 is about 0.15 mm rms.
+        pauses: how likely the sentence gets pauses, see `with_pauses`.
 
     Raises:
         ValueError: the formant synthesiser does not know a word.
@@ -80,6 +82,7 @@ def record(actor: Actor, face: Face, text: str, *, voice: str, noise: float) -> 
     else:
         spoken = speech.sample_voices(actor.count, actor.seed)[actor.index]
         utterance = speech.speak(text, spoken, _rng(actor, "speech", text))
+    utterance = with_pauses(utterance, pauses, _rng(actor, "pauses", text))
     return Take(utterance, *act(actor, face, utterance.phones, take=0, noise=noise))
 
 

@@ -1,0 +1,159 @@
+"""The model that the package brings: what its settings say, and as good as the pages say on speakers it never heard."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Samples
+
+from said.animation.encoding import SpeechFeatures
+from said.animation.faces import _ASSET, load_face
+from said.animation.inputs import SHIPPED, find_model
+from said.animation.models import default_guidance, load_model
+from said.animation.windows import WINDOW, sample_windows, seams
+from said.arkit import SPEECH_BLENDSHAPES
+from said.corpus import FRAME_RATE
+from said.files.arrays import read_arrays
+from said.sampling import Sampler, SamplingSettings
+from said.synthetic import speech, trajectories
+from said.synthetic.actor import cast
+from said.synthetic.pauses import with_pauses
+from said.synthetic.phonetics import BILABIALS, SILENCE
+from said.synthetic.sentences import sentences
+from said.waveforms import frame_count, prepare_waveform
+
+SEED = 20260
+"""Of voices, styles and sentences that the corpus, whose seed is 0, does not have."""
+JAW_OPEN, PUCKER = SPEECH_BLENDSHAPES.index("jawOpen"), SPEECH_BLENDSHAPES.index("mouthPucker")
+
+
+def spoken(count: int, pauses: float) -> list[tuple]:
+    """Utterances of four speakers in turn, and the true coefficients (N, 32) of each."""
+    voices, clips = speech.sample_voices(4, SEED), []
+    for number, text in enumerate(sentences(count, SEED)):
+        rng = np.random.default_rng([SEED, number])
+        utterance = with_pauses(speech.speak(text, voices[number % 4], rng), pauses, rng)
+        style = cast(number % 4, 4, SEED).style
+        clips.append((utterance, trajectories.coefficients(utterance.phones, utterance.duration, style, rng)))
+    return clips
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Sampler:
+    """As `animate` has it by default."""
+    model, encoder = load_model(find_model("demo", "x"))
+    return Sampler(model, encoder, SamplingSettings("dpmsolver++", 25, default_guidance(model)), 0)
+
+
+def animated(sampler: Sampler, waveform, rate: int, window: int = WINDOW) -> np.ndarray:
+    """(N, 32)."""
+    frames = frame_count(len(waveform), rate)
+    features = SpeechFeatures(sampler.encoder, Samples(prepare_waveform(waveform, rate)), frames)
+    return sample_windows(sampler, features, frames, [0], window=window, report=lambda _: None)[0]
+
+
+@pytest.fixture(scope="module")
+def sentence_clips(sampler):
+    """Phones, truth and what the model makes of it, of sentences without pauses."""
+    return [(u.phones, truth, animated(sampler, u.waveform, u.sample_rate)) for u, truth in spoken(12, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def paused(sampler):
+    """A minute with pauses: its phones, and what the model makes of it."""
+    clips = [utterance for utterance, _ in spoken(8, 1.0)]
+    phones, begin = [], 0.0
+    for clip in clips:
+        phones += [(begin + phone.start, begin + phone.end, phone.symbol) for phone in clip.phones]
+        begin += clip.duration
+    waveform = np.concatenate([clip.waveform for clip in clips])
+    return phones, waveform, animated(sampler, waveform, clips[0].sample_rate)
+
+
+def test_it_is_what_its_settings_say(sampler):
+    settings = json.loads((SHIPPED.parent / "settings.json").read_text())
+    config, encoder = sampler.model.config, sampler.encoder.config
+    for name in ("width", "alignment_bias", "prediction", "noise_schedule", "diffusion_steps"):
+        assert getattr(config, name) == settings["said"][name], name
+    assert config.scaled == (settings["said"]["coefficient_scale"] == "std") is True
+    stand_in = settings["speech_encoder"]["stand_in"]
+    assert encoder.hidden_size == config.audio_width == stand_in["width"]
+    assert (encoder.num_hidden_layers, encoder.num_attention_heads) == (stand_in["layers"], stand_in["heads"])
+    assert encoder.conv_dim[0] == stand_in["channels"] and settings["synthetic"]["pauses"] > 0
+    assert {path.name for path in SHIPPED.parent.iterdir()} == {"model.safetensors", "settings.json"}
+    assert SHIPPED.stat().st_size < 5e6
+
+
+def test_the_command_that_made_it_is_the_one_that_the_makefile_has():
+    from conftest import ROOT
+
+    settings = json.loads((SHIPPED.parent / "settings.json").read_text())
+    command = (ROOT / "Makefile").read_text().split("\nmodel:")[1].split("\n\n")[0]
+    for given in (f"scale={settings['scale']}", f"seed={settings['seed']}", f"dataset={settings['dataset']}"):
+        assert given in command
+    assert (
+        f"pauses: {settings['synthetic']['pauses']}" in command and f"epochs: {settings['said']['epochs']}" in command
+    )
+    stand_in = settings["speech_encoder"]["stand_in"]
+    assert f"utterances: {stand_in['utterances']}, steps: {stand_in['steps']}" in command
+
+
+@pytest.mark.parametrize(("column", "least"), [(JAW_OPEN, 0.75), (PUCKER, 0.80)])
+def test_it_moves_as_speakers_do_that_it_never_heard(sentence_clips, column, least):
+    truth, made = (np.concatenate([clip[place][:, column] for clip in sentence_clips]) for place in (1, 2))
+    assert np.corrcoef(truth, made)[0, 1] >= least
+
+
+def test_lips_close_on_m_b_and_p(sentence_clips):
+    face, landmarks = load_face(None), read_arrays(_ASSET)["landmarks"].astype(int)
+    upper, lower = landmarks[62], landmarks[66]
+
+    def gaps(coefficients: np.ndarray) -> np.ndarray:
+        moved = face.move(coefficients.astype(np.float64))
+        return 1000 * (moved[:, upper, 1] - moved[:, lower, 1])
+
+    # Where the blendshapes of the truth would push the lips into each other, they touch.
+    touching = gaps(np.zeros((1, 32)))[0]
+    closed = []
+    for phones, truth, made in sentence_clips:
+        true, found = gaps(truth), gaps(made)
+        for phone in phones:
+            if phone.symbol in BILABIALS:
+                # The motion may lead the sound by up to 80 ms.
+                within = slice(max(0, int((phone.start - 0.08) * FRAME_RATE)), int(phone.end * FRAME_RATE) + 1)
+                closed.append(found[within].min() <= max(true[within].min(), touching) + 0.5)
+    assert len(closed) > 20 and np.mean(closed) >= 0.85
+
+
+def test_the_mouth_is_still_in_silence(paused):
+    phones, _, made = paused
+    times = (np.arange(len(made)) + 0.5) / FRAME_RATE
+    silent = np.ones(len(made), bool)
+    for start, end, symbol in phones:
+        if symbol != SILENCE:
+            silent &= (times < start - 0.25) | (times > end + 0.25)
+    assert silent.sum() > 5 * FRAME_RATE
+    assert np.percentile(made[silent, JAW_OPEN], 95) <= 0.04 and np.median(made[silent, JAW_OPEN]) < 0.01
+    assert np.percentile(made[~silent, JAW_OPEN], 95) > 0.2
+
+
+def test_digital_silence_is_silence(sampler):
+    utterance, _ = spoken(1, 0.0)[0]
+    still = np.zeros(2 * utterance.sample_rate, np.float32)
+    made = animated(sampler, np.concatenate([still, utterance.waveform, still]), utterance.sample_rate)
+    margin = int(1.7 * FRAME_RATE)
+    assert np.percentile(made[np.r_[:margin, len(made) - margin : len(made)], JAW_OPEN], 95) <= 0.05
+
+
+def test_windows_leave_no_seam_and_change_nothing(sampler, paused):
+    _, waveform, made = paused
+    found = seams(made)
+    assert found["borders"] >= 20 and 0.35 < found["mean_percentile"] < 0.65
+    assert found["largest_percentile"] <= 0.995
+    whole = animated(sampler, waveform, speech.SAMPLE_RATE, window=len(made))
+    assert abs(made[:, JAW_OPEN].std() / whole[:, JAW_OPEN].std() - 1) < 0.05
+
+
+def test_it_is_found_beside_the_library():
+    assert Path(find_model(None, "nowhere/SAiD.pth").weights) == SHIPPED and SHIPPED.is_file()
