@@ -124,14 +124,25 @@ class Checkpoint:
         self.deadline = deadline
         self.save_every = save_every
         self.identity: dict = {}
+        self._stages: list[Checkpoint] = []
+
+    def beside(self, stage: str) -> "Checkpoint":
+        """The checkpoint of an earlier stage of the same training.
+
+        Its files are removed with this one's, so that a stage that is finished is found finished.
+        """
+        path = self.stem.with_name(f"{stage}_{self.stem.name}")
+        self._stages.append(Checkpoint(path, self.deadline, self.save_every))
+        return self._stages[-1]
 
     def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            for path in (self.path, self.reserve, self._fresh):
-                path.unlink(missing_ok=True)
+            for checkpoint in (self, *self._stages):
+                for path in (checkpoint.path, checkpoint.reserve, checkpoint._fresh):
+                    path.unlink(missing_ok=True)
 
     @property
     def reserve(self) -> Path:
