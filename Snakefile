@@ -16,6 +16,7 @@ sys.path.insert(0, str(BASE / "scripts"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 from said import edits as entries
 from said import seeds
+from said.baselines.registry import TITLES
 from said.files import provenance
 from said.running.console import nearest
 from said.workflow import benchmarks, digest, estimate
@@ -66,6 +67,7 @@ include: "rules/blendshapes.smk"
 include: "rules/coefficients.smk"
 include: "rules/extractor.smk"
 include: "rules/said.smk"
+include: "rules/baselines.smk"
 include: "rules/editing.smk"
 include: "rules/animation.smk"
 include: "rules/lipsync.smk"
@@ -124,3 +126,4 @@ rule models:
     input:
         expand("results/{run}/extractor/vae.safetensors", run=RUN),
         expand("results/{run}/said/{variant}/model.safetensors", run=RUN, variant=SEEDS),
+        expand("results/{run}/baselines/{baseline}/model.safetensors", run=RUN, baseline=BASELINES),

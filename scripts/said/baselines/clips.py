@@ -52,6 +52,21 @@ class MeshClip:
 
 
 @dataclass(frozen=True)
+class Utterance:
+    """What is to be animated.
+
+    Attributes:
+        name: of the sentence.
+        waveform: (T,) float32 in [-1, 1], as recorded.
+        rate: of the waveform, Hz.
+    """
+
+    name: str
+    waveform: NDArray[np.float32] = field(repr=False)
+    rate: int
+
+
+@dataclass(frozen=True)
 class Shared:
     """What the methods have in common, besides the clips.
 
