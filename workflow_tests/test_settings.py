@@ -12,13 +12,17 @@ from said.evaluation import EvaluationSettings
 from said.lipsync.training import SyncNetSettings
 from said.sampling import SamplingSettings
 from said.training.extractor import ExtractorSettings
+from said.training.faceformer import FaceFormerSettings
 from said.training.stand_in import StandInSettings
+from said.training.voca import VocaSettings
 from said.training.windows import SaidSettings
 from said.workflow.values import follow
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SECTIONS = {
+    "baselines.faceformer": FaceFormerSettings,
+    "baselines.voca": VocaSettings,
     "evaluation": EvaluationSettings,
     "extractor": ExtractorSettings,
     "lipsync": SyncNetSettings,
@@ -26,9 +30,15 @@ SECTIONS = {
     "sampling": SamplingSettings,
     "speech_encoder.stand_in": StandInSettings,
 }
-ELSEWHERE = {"said": {"seeds"}, "lipsync": {"weights", "published", "samples"}}
+ELSEWHERE = {
+    "baselines.faceformer": {"weights", "published"},
+    "baselines.voca": {"weights", "published"},
+    "evaluation": {"floors"},
+    "lipsync": {"weights", "published", "samples"},
+    "said": {"seeds"},
+}
 """Keys that the rules read."""
-TYPES = {"integer": int, "number": float, "boolean": bool, "null": types.NoneType}
+TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": types.NoneType}
 
 
 def described(section: str) -> dict:

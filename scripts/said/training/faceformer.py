@@ -167,4 +167,3 @@ def fit_faceformer(
             optimizer_class=torch.optim.Adam,
         )
     return model.eval(), history
-
