@@ -1,6 +1,5 @@
 """Clips with a known answer: a face of a few vertices whose mouth opens as far as its speech is loud."""
 
-import copy
 import json
 from pathlib import Path
 
@@ -61,6 +60,17 @@ def quiet_config(text: str) -> Wav2Vec2Config:
     return Wav2Vec2Config(**{**config, **silent, "apply_spec_augment": False})
 
 
+def authors_clip(folder: Path, golden: dict, target: np.ndarray) -> MeshClip:
+    """What FaceFormer's and CodeTalker's authors trained on: (N, 3V) vertices at 30 frames per second."""
+    template = golden["template"].reshape(-1, 3).astype(np.float32)
+    meshes = target.reshape(len(target), -1, 3)
+    (folder / "authors").mkdir()
+    np.save(folder / "authors/clip.npy", np.repeat(meshes, 2, axis=0).astype(np.float32))  # written at 60
+    coefficients = np.zeros((2 * len(meshes), 32), np.float32)
+    waveform = golden["raw_a"].astype(np.float32)
+    return MeshClip("authors/clip", int(golden["style_a"]), template, coefficients, waveform, RATE, folder / "authors")
+
+
 def without_dropout(model: torch.nn.Module) -> torch.nn.Module:
     """The model, whose training mode is now as its evaluation mode."""
     for module in model.modules():
@@ -72,15 +82,15 @@ def without_dropout(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class Cut(Checkpoint):
-    """A checkpoint whose training is cut off once it has written so many times."""
+    """A checkpoint whose training, or a stage of it, is cut off once it has written so many times."""
 
-    def __init__(self, path: Path, writes: int):
+    def __init__(self, path: Path, writes: int, stage: str = "checkpoint"):
         super().__init__(path, save_every=0.0)
-        self.writes = writes
+        self.writes, self.stage = writes, stage
 
     def write(self, state) -> None:
         super().write(state)
-        self.writes -= 1
+        self.writes -= self.stem.name.startswith(self.stage)
         if self.writes == 0:
             raise InterruptedError
 
@@ -92,7 +102,3 @@ def same_bytes(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 def silent(_: str) -> None:
     pass
-
-
-def copied(model: torch.nn.Module) -> torch.nn.Module:
-    return copy.deepcopy(model)

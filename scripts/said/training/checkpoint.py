@@ -1,5 +1,6 @@
 """State of a training between its steps: safetensors files that are replaced atomically and checked when read."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -131,9 +132,11 @@ class Checkpoint:
 
         Its files are removed with this one's, so that a stage that is finished is found finished.
         """
-        path = self.stem.with_name(f"{stage}_{self.stem.name}")
-        self._stages.append(Checkpoint(path, self.deadline, self.save_every))
-        return self._stages[-1]
+        other = copy.copy(self)
+        other.stem = other.path = self.stem.with_name(f"{stage}_{self.stem.name}")
+        other.identity, other._stages = {}, []
+        self._stages.append(other)
+        return other
 
     def __enter__(self) -> "Checkpoint":
         return self

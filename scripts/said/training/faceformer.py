@@ -31,6 +31,8 @@ class FaceFormerSettings(Settings):
         width, heads, feed_forward, layers, period, dropout: of the decoder, see `FaceFormer`.
         teach: feed the truth back in training, not what the model made.
         learning_rate: of Adam, without decay of the weights.
+        output_learning_rate: of the layer that gives vertices, where a step of the same size as elsewhere is large: its
+            weights are metres. None: as the others.
     """
 
     width: int = 64
@@ -43,6 +45,7 @@ class FaceFormerSettings(Settings):
     epochs: int = 101
     batch_size: int = 1
     learning_rate: float = 1e-4
+    output_learning_rate: float | None = None
     warmup_epochs: int = 0
     schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: float | None = None
@@ -141,13 +144,9 @@ def fit_faceformer(
 
     def validate() -> float:
         """With the truth fed back, in every style, as the authors do."""
-        styles = range(model.obj_vector.in_features)
-        losses = []
-        for number in range(len(validation)):
-            clip = held_out[number]
-            copies = (part.expand(len(styles), *part.shape[1:]) for part in (clip.speech, clip.frames, clip.template))
-            losses.append(float(motion_loss(model, *copies, list(styles), teach=True)))
-        return float(np.mean(losses))
+        styles = model.obj_vector.in_features
+        clips = map(held_out.in_every_style, range(len(validation)), [styles] * len(validation))
+        return float(np.mean([float(motion_loss(model, *clip, teach=True)) for clip in clips]))
 
     identity = {
         "faceformer": asdict(settings),
@@ -164,6 +163,7 @@ def fit_faceformer(
             settings=FitSettings.of(asdict(settings) | {"weight_decay": 0.0}),
             seed=seed,
             journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            learning_rates={"vertice_map_r.": settings.output_learning_rate or settings.learning_rate},
             optimizer_class=torch.optim.Adam,
         )
     return model.eval(), history

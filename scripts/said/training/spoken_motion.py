@@ -18,18 +18,18 @@ from said.waveforms import prepare_waveform
 
 
 class SpokenClip(NamedTuple):
-    """A clip as the losses of both models take it, in this order.
+    """A clip as the losses of both models take it, in this order; B is 1, or the number of styles.
 
     Attributes:
-        speech: (1, N, C) what the speech encoder's convolutions make of it.
-        frames: (1, N, V, 3) metres.
-        template: (1, V, 3) metres.
-        styles: (1,) the speaker's style.
+        speech: (B, N, C) what the speech encoder's convolutions make of it.
+        frames: (B, N, V, 3) metres.
+        template: (B, V, 3) metres.
+        styles: (B,) numbers of speakers.
     """
 
-    speech: Float[Tensor, "1 N C"]
-    frames: Float[Tensor, "1 N V 3"]
-    template: Float[Tensor, "1 V 3"]
+    speech: Float[Tensor, "B N C"]
+    frames: Float[Tensor, "B N V 3"]
+    template: Float[Tensor, "B V 3"]
     styles: list[int]
 
 
@@ -50,6 +50,12 @@ class SpokenMotion:
         frames = torch.from_numpy(np.array(clip.frames(FRAME_RATE), np.float32))
         template = torch.from_numpy(np.asarray(clip.template, np.float32))
         return SpokenClip(self.speech[index], move(frames)[None], move(template)[None], [clip.style or 0])
+
+    def in_every_style(self, index: int, styles: int) -> SpokenClip:
+        """A clip once in each of so many styles: nobody knows which one is that of a speaker who is not among them."""
+        speech, frames, template, _ = self[index]
+        copies = (part.expand(styles, *part.shape[1:]) for part in (speech, frames, template))
+        return SpokenClip(*copies, list(range(styles)))
 
     @torch.no_grad()
     def _convolved(self, clip: MeshClip, encoder: Wav2Vec2Model) -> Tensor:
@@ -72,7 +78,11 @@ def require_clips(train: Sequence[MeshClip], validation: Sequence[MeshClip]) -> 
 
 
 def clips_digest(clips: Sequence[MeshClip]) -> str:
-    """What a training follows from, of its clips. Of their meshes, gigabytes, the fitted coefficients speak."""
-    return digest({clip.name: part for clip in clips for part in (clip.coefficients,)}) + digest(
-        {clip.name: clip.waveform for clip in clips}
+    """Of what a training follows from in its clips. Of their meshes, gigabytes, the coefficients fitted to them speak."""
+    return digest(
+        {
+            f"{clip.name} {part}": getattr(clip, part)
+            for clip in clips
+            for part in ("coefficients", "waveform", "template")
+        }
     )

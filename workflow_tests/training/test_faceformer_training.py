@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_clips import Cut, quiet_config, same_bytes, silent, toy_clip, toy_corpus, toy_shared, without_dropout
+from toy_clips import (
+    Cut,
+    authors_clip,
+    quiet_config,
+    same_bytes,
+    silent,
+    toy_clip,
+    toy_corpus,
+    toy_shared,
+    without_dropout,
+)
 
 from said.baselines.faceformer import FaceFormer
 from said.speech import normalise
@@ -12,7 +22,15 @@ from said.training import spoken_motion
 from said.training.checkpoint import Checkpoint
 from said.training.faceformer import FaceFormerSettings, fit_faceformer, train_faceformer
 
-TINY = {"width": 16, "heads": 4, "feed_forward": 32, "learning_rate": 1e-2, "dropout": 0.0, "epochs": 12}
+TINY = {
+    "width": 16,
+    "heads": 4,
+    "feed_forward": 32,
+    "learning_rate": 1e-2,
+    "dropout": 0.0,
+    "epochs": 12,
+    "validate_every": 5,
+}
 
 
 def train(folder, settings, checkpoint=None, seed=0):
@@ -29,18 +47,17 @@ def test_the_published_settings_are_the_defaults():
 
 
 def test_a_mouth_opens_where_the_speech_is_loud(tmp_path):
-    model, history = train(tmp_path, {"epochs": 40, "schedule": "cosine"})
+    model, history = train(tmp_path, {"epochs": 20, "schedule": "cosine", "output_learning_rate": 1e-3})
     clip = toy_clip(tmp_path, "s2/new", None, 7, 90)
     motion = model.animate(normalise(torch.from_numpy(clip.waveform)), clip.template, [0, 1]).numpy()
     truth = clip.frames(30)[: motion.shape[1]] - clip.template
     for style in motion - clip.template:
         assert np.corrcoef(style.ravel(), truth[: len(style)].ravel())[0, 1] > 0.9
-    assert history[-1]["loss"] < 0.2 * history[0]["loss"]
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
 
 
-@pytest.mark.parametrize("dropout", [0.1])
-def test_a_training_that_was_cut_off_ends_in_the_same_bytes(tmp_path, dropout):
-    settings = {"epochs": 3, "dropout": dropout, "validate_every": 2}
+def test_a_training_that_was_cut_off_ends_in_the_same_bytes(tmp_path):
+    settings = {"epochs": 3, "dropout": 0.1, "validate_every": 2}
     whole, history = train(tmp_path, settings)
     with pytest.raises(InterruptedError), Cut(tmp_path / "checkpoint.safetensors", writes=7) as checkpoint:
         train(tmp_path, settings, checkpoint)
@@ -53,30 +70,17 @@ def test_a_training_that_was_cut_off_ends_in_the_same_bytes(tmp_path, dropout):
 
 
 @pytest.mark.parametrize(("name", "teach"), [("ar", False), ("tf", True)])
-def test_its_steps_are_the_authors(official, tmp_path, monkeypatch, name, teach):
+def test_its_steps_are_the_authors(official, tmp_path, name, teach):
     golden = dict(np.load(official / "golden/faceformer_golden.npz").items())
     state = load_file(official / "golden/faceformer_weights.safetensors")
     model = without_dropout(FaceFormer.from_state_dict(state, quiet_config(str(golden["config_json"]))))
     convolutions = {key: value.clone() for key, value in model.state_dict().items() if ".feature_extractor." in key}
-    clip = golden_clip(tmp_path, golden, golden["target"])
+    clip = authors_clip(tmp_path, golden, golden["target"])
     settings = FaceFormerSettings(epochs=4, teach=teach, validate_every=1)
     _, history = fit_faceformer(model, [clip], [clip], settings, 0, report=silent)
     losses = [record["loss"] for record in history]
     torch.testing.assert_close(losses, golden[f"adam_losses_{name}"].tolist(), atol=1e-5, rtol=0)
     assert all(torch.equal(model.state_dict()[key], value) for key, value in convolutions.items())
-
-
-def golden_clip(folder, golden, target):
-    """The authors' clip: 45 frames at 30 per second, of which every other is written."""
-    from said.baselines.clips import MeshClip
-
-    meshes = np.repeat(target.reshape(len(target), -1, 3), 2, axis=0).astype(np.float32)
-    (folder / "s").mkdir()
-    np.save(folder / "s/clip.npy", meshes)
-    coefficients = np.zeros((len(meshes), 32), np.float32)
-    template = golden["template"].reshape(-1, 3).astype(np.float32)
-    style = int(golden["style_a"])
-    return MeshClip("s/clip", style, template, coefficients, golden["raw_a"].astype(np.float32), 16000, folder / "s")
 
 
 def test_clips_without_a_style_are_refused(tmp_path):
