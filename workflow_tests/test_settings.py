@@ -11,6 +11,8 @@ from conftest import ROOT
 from said.evaluation import EvaluationSettings
 from said.lipsync.training import SyncNetSettings
 from said.sampling import SamplingSettings
+from said.training.codetalker import AutoencoderSettings, CodeTalkerSettings
+from said.training.end2end import End2EndSettings
 from said.training.extractor import ExtractorSettings
 from said.training.faceformer import FaceFormerSettings
 from said.training.stand_in import StandInSettings
@@ -21,6 +23,9 @@ from said.workflow.values import follow
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SECTIONS = {
+    "baselines.codetalker": CodeTalkerSettings,
+    "baselines.codetalker.autoencoder": AutoencoderSettings,
+    "baselines.end2end": End2EndSettings,
     "baselines.faceformer": FaceFormerSettings,
     "baselines.voca": VocaSettings,
     "evaluation": EvaluationSettings,
@@ -31,6 +36,7 @@ SECTIONS = {
     "speech_encoder.stand_in": StandInSettings,
 }
 ELSEWHERE = {
+    "baselines.codetalker": {"weights", "published"},
     "baselines.faceformer": {"weights", "published"},
     "baselines.voca": {"weights", "published"},
     "evaluation": {"floors"},
@@ -77,7 +83,7 @@ def test_types_and_choices_are_the_schemas(section, cls):
             # All with all is for the methods of `style_methods`, which is a key of its own.
             more = {"combinations"} if (section, name) == ("evaluation", "multimodality") else set()
             assert get_origin(hint) is Literal and {*get_args(hint)} == {*keys[name]["enum"], *more}
-        elif name in keys and keys[name]["type"] != "array":
+        elif name in keys and keys[name]["type"] not in ("array", "object"):
             kinds = keys[name]["type"] if isinstance(keys[name]["type"], list) else [keys[name]["type"]]
             assert {*(get_args(hint) or (hint,))} == {TYPES[kind] for kind in kinds}, name
 
