@@ -27,7 +27,8 @@ def toy_clip(folder: Path, name: str, style: int | None, seed: int, frames: int 
     samples = np.arange(frames * RATE // 60) / RATE
     waveform = np.interp(samples, times, opening) * np.sin(2 * np.pi * 440 * samples)
     waveform = (0.5 * waveform + 0.01 * random.standard_normal(len(samples))).astype(np.float32)
-    template = random.uniform(-0.1, 0.1, (VERTICES, 3)).astype(np.float32)
+    template = np.random.default_rng(1).uniform(-0.1, 0.1, (VERTICES, 3))
+    template = (template + 0.002 * random.standard_normal(template.shape)).astype(np.float32)
     coefficients = np.zeros((frames, 32), np.float32)
     coefficients[:, 17] = opening
     speaker, sentence = name.split("/")

@@ -197,7 +197,7 @@ def predictor_loss(
     """What the second stage minimises: the truth is fed back, and gradients pass straight through the codes.
 
     Args:
-        audio: (B, T) at 16 kHz, each of zero mean and unit variance; stretched to the frames of the targets. Or what
+        audio: (B, T) at 16 kHz, each of zero mean and unit variance, stretched to the frames of the targets; or what
             convolutions made of it, as `SpeechDecoder.listen` has it.
         targets: (B, N, V, 3) the true motion, N at least 2.
         templates: (B, V, 3).

@@ -114,8 +114,8 @@ class FaceFormer(SpeechDecoder):
         and all that precede it, at a cost that grows with the square of the length.
 
         Args:
-            audio: (B, T) at 16 kHz, each of zero mean and unit variance; stretched to the frames of the targets. Or what
-                convolutions made of it, as `SpeechDecoder.listen` has it.
+            audio: (B, T) at 16 kHz, each of zero mean and unit variance, stretched to the frames of the targets; or
+                what convolutions made of it, as `SpeechDecoder.listen` has it.
             targets: (B, N, V, 3) the true motion.
             templates: (B, V, 3).
             styles: (B,) int64.

@@ -128,8 +128,8 @@ class SpeechDecoder(nn.Module):
         """What the decoder is told of the speech.
 
         Args:
-            audio: (B, T) at 16 kHz, each of zero mean and unit variance; or (B, N, C), what the speech encoder's
-                convolutions made of it, see `said.speech.convolve`: they do not learn, so that training needs them once.
+            audio: (B, T) at 16 kHz, each of zero mean and unit variance; or (B, N, C), what the encoder's
+                convolutions made of it, see `said.speech.convolve`: they do not learn, and training needs them once.
             frames: to stretch the speech to, as in training; None: what `motion_frames` says.
 
         Returns:

@@ -200,7 +200,8 @@ def fit_autoencoder(
 
     def losses(clip: MeshClip) -> dict[str, Tensor]:
         offsets = compute.move(torch.from_numpy(clip.offsets(FRAME_RATE)).flatten(1))[None]
-        return dict(zip(("loss", "motion", "quantiser"), autoencoder_loss(autoencoder, offsets, settings.quantiser)))
+        terms = autoencoder_loss(autoencoder, offsets, settings.quantiser)
+        return dict(zip(("loss", "motion", "quantiser"), terms, strict=True))
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         terms = _mean([losses(train[int(index)]) for index in step.items])
@@ -254,12 +255,8 @@ def fit_predictor(
     weights = {"motion": settings.motion, "latent": settings.latent}
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        terms = _mean(
-            [
-                dict(zip(("loss", "motion", "latent"), predictor_loss(model, *clips[int(index)], **weights)))
-                for index in step.items
-            ]
-        )
+        made = [predictor_loss(model, *clips[int(index)], **weights) for index in step.items]
+        terms = _mean([dict(zip(("loss", "motion", "latent"), one, strict=True)) for one in made])
         return terms.pop("loss"), terms
 
     def validate() -> float:

@@ -1,4 +1,4 @@
-"""Clips as FaceFormer and CodeTalker are trained on them: whole, at 30 frames per second, their speech stretched to them."""
+"""Clips as FaceFormer and CodeTalker are trained on them: whole, at 30 frames per second, speech stretched to them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -78,7 +78,7 @@ def require_clips(train: Sequence[MeshClip], validation: Sequence[MeshClip]) -> 
 
 
 def clips_digest(clips: Sequence[MeshClip]) -> str:
-    """Of what a training follows from in its clips. Of their meshes, gigabytes, the coefficients fitted to them speak."""
+    """Of what a training follows from. Of the clips' meshes, gigabytes, the coefficients fitted to them speak."""
     return digest(
         {
             f"{clip.name} {part}": getattr(clip, part)

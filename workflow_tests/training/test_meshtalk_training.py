@@ -1,0 +1,121 @@
+"""MeshTalk's training: what it is given, that it learns what is known, and goes on from where it was."""
+
+import numpy as np
+import pytest
+import torch
+from toy_clips import VERTICES, Cut, same_bytes, silent, toy_clip, toy_corpus, toy_shared
+
+from said.baselines.log_mel import chunks, log_mel, normalise, span_log_mels
+from said.baselines.meshtalk import AudioEncoder
+from said.compute import Compute
+from said.training.checkpoint import Checkpoint
+from said.training.meshtalk import MeshTalkSettings, PriorSettings, fit_settings, train_meshtalk
+from said.training.segments import Segments
+
+TINY = {
+    "heads": 3,
+    "classes": 8,
+    "expression": 16,
+    "detail": 16,
+    "fps": 30,
+    "centres": "steps",
+    "normalisation": "deviation",
+    "speech": "standardised",
+    "iterations": 4,
+    "drop_at": None,
+    "batch_size": 3,
+    "frames": 8,
+    "learning_rate": 3e-3,
+    "validate_every": 1,
+    "prior": {"width": 8, "iterations": 4, "drop_at": None, "batch_size": 3, "frames": 8, "learning_rate": 1e-2},
+}
+
+
+def train(folder, checkpoint=None, prior=None, **settings):
+    clips, held_out = toy_corpus(folder)
+    settings = {**TINY, **settings, "prior": {**TINY["prior"], **(prior or {})}}
+    return train_meshtalk(clips, held_out, settings, 0, shared=toy_shared(), checkpoint=checkpoint, report=silent)
+
+
+def test_the_published_settings_are_the_defaults():
+    settings = MeshTalkSettings.of({})
+    first, second = fit_settings(settings, 320), fit_settings(settings.prior, 320)
+    assert (first.epochs, first.batch_size, first.learning_rate, first.drops) == (1250, 8, 1e-4, ((1000, 0.1),))
+    assert (second.epochs, second.batch_size, second.learning_rate, second.drops) == (375, 8, 1e-4, ((250, 0.1),))
+    assert (settings.frames, settings.prior.frames, settings.decoder_decay) == (32, 64, 1e-3)
+    assert (settings.heads, settings.classes, settings.speech, settings.prior.mask) == (16, 128, "raw", "published")
+
+
+def test_a_mouth_opens_where_the_speech_is_loud(tmp_path):
+    model, history = train(tmp_path, iterations=100, schedule="cosine", validate_every=10, prior={"iterations": 40})
+    clip = toy_clip(tmp_path, "s2/new", None, 7, 90)
+    motion = model.animate(clip.waveform, clip.template * 1000, fps=30, centres="steps").numpy() / 1000 - clip.template
+    truth = clip.frames(30)[: len(motion)] - clip.template
+    assert np.corrcoef(motion.ravel(), truth[: len(motion)].ravel())[0, 1] > 0.6
+    for stage in ("autoencoder", "prior"):
+        losses = [record["loss"] for record in history if record["stage"] == stage]
+        assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("stage", ["autoencoder", "checkpoint"])
+def test_a_training_that_was_cut_off_ends_in_the_same_bytes(tmp_path, stage):
+    whole, history = train(tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(InterruptedError), Cut(path, 3, stage) as checkpoint:
+        train(tmp_path, checkpoint)
+    with Checkpoint(path) as checkpoint:
+        resumed, again = train(tmp_path, checkpoint)
+    assert same_bytes(whole, resumed)
+    assert [record["loss"] for record in history] == [record["loss"] for record in again]
+    assert not list(tmp_path.glob("*.safetensors*"))
+
+
+def segments(folder, centres):
+    return Segments(toy_corpus(folder)[0], 30, centres, Compute())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("centres", ["published", "exact"])
+def test_a_segment_is_a_part_of_its_clip(tmp_path, centres):
+    parts = segments(tmp_path, centres)
+    encoder = AudioEncoder().eval()
+    part = parts._cut([(1, 4), (0, 2)], 6)
+    clip = parts.clips[1]
+    assert part.geometry.shape == (2, 6, VERTICES, 3)
+    torch.testing.assert_close(part.geometry[0], torch.from_numpy(1000 * clip.frames(30)[4:10]))
+    torch.testing.assert_close(part.template[0], torch.from_numpy(1000 * clip.template))
+    whole = encoder(log_mel(chunks(normalise(torch.from_numpy(clip.waveform)), 30, centres)))
+    torch.testing.assert_close(part.codes(encoder)[0], whole[4:10], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_one_spectrogram_for_all_frames_is_near_that_of_each(tmp_path):
+    """At 25 frames per second steps lie in the middles of frames: only what is mirrored at a chunk's ends differs."""
+    audio = normalise(torch.from_numpy(toy_clip(tmp_path, "s/a", 0, 0).waveform))
+    log_mels, first = span_log_mels(audio, 25)
+    own = log_mel(chunks(audio, 25, "exact"))
+    assert len(first) == len(own)
+    for frame, start in zip(own, first.tolist(), strict=True):
+        torch.testing.assert_close(log_mels[:, start + 3 : start + 98], frame[:, 3:98], atol=2e-3, rtol=0)
+    with pytest.raises(ValueError, match="too short for a frame"):
+        span_log_mels(audio[:100], 25)
+
+
+@torch.no_grad()
+def test_standardised_speech_is_taken_over_by_the_first_convolution(tmp_path):
+    parts = segments(tmp_path, "steps")
+    parts.standardise()
+    bands = torch.cat([parts._standardised(parts._span(i)[0])[:, 50:-50] for i in range(len(parts.clips))], 1)
+    raw = torch.cat([parts._span(i)[0][:, 50:-50] for i in range(len(parts.clips))], 1)
+    assert bands.mean(1).abs().max() < 1e-3
+    torch.testing.assert_close(bands.std(1), raw.std(1) / raw.std(1).clamp_min(1), atol=1e-2, rtol=0)
+    encoder = AudioEncoder().eval()
+    before = parts._cut([(0, 0)], 5).codes(encoder)
+    parts.take_over(encoder.convert_dimensions)
+    torch.testing.assert_close(parts._cut([(0, 0)], 5).codes(encoder), before, atol=1e-4, rtol=0)
+
+
+def test_wrong_settings_are_named():
+    with pytest.raises(ValueError, match="mask must be one of published, corrected"):
+        MeshTalkSettings.of({"prior": {"mask": "none"}})
+    assert PriorSettings.of({"iterations": 3}).iterations == 3
