@@ -15,6 +15,7 @@ from said.training.codetalker import AutoencoderSettings, CodeTalkerSettings
 from said.training.end2end import End2EndSettings
 from said.training.extractor import ExtractorSettings
 from said.training.faceformer import FaceFormerSettings
+from said.training.meshtalk import MeshTalkSettings, PriorSettings
 from said.training.stand_in import StandInSettings
 from said.training.voca import VocaSettings
 from said.training.windows import SaidSettings
@@ -27,6 +28,8 @@ SECTIONS = {
     "baselines.codetalker.autoencoder": AutoencoderSettings,
     "baselines.end2end": End2EndSettings,
     "baselines.faceformer": FaceFormerSettings,
+    "baselines.meshtalk": MeshTalkSettings,
+    "baselines.meshtalk.prior": PriorSettings,
     "baselines.voca": VocaSettings,
     "evaluation": EvaluationSettings,
     "extractor": ExtractorSettings,
@@ -38,6 +41,7 @@ SECTIONS = {
 ELSEWHERE = {
     "baselines.codetalker": {"weights", "published"},
     "baselines.faceformer": {"weights", "published"},
+    "baselines.meshtalk": {"sampling"},
     "baselines.voca": {"weights", "published"},
     "evaluation": {"floors"},
     "lipsync": {"weights", "published", "samples"},

@@ -111,12 +111,16 @@ _CLIP_FRAMES = 260
 
 
 def _train_baseline(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    """Training clips, each as often as it is seen, in each stage; or frames, where an epoch is counted in those."""
+    """Training clips, each as often as it is seen, in each stage; or frames or steps, where those are counted."""
     name, settings = job.wildcards["baseline"], job.params["settings"]
     large, clips = _large_speech(config), _sentences(config, "train")
     if "epoch_frames" in settings:
         return {f"{large}{name} frame": settings["epochs"] * (settings["epoch_frames"] or clips * _CLIP_FRAMES)}
-    stages = {key: inner for key, inner in settings.items() if isinstance(inner, Mapping) and "epochs" in inner}
+    stages = {key: inner for key, inner in settings.items() if isinstance(inner, Mapping)}
+    if "iterations" in settings:
+        steps = {"": settings} | {f"{key} ": inner for key, inner in stages.items()}
+        return {f"{large}{name} {stage}step": inner["iterations"] for stage, inner in steps.items()}
+    stages = {key: inner for key, inner in stages.items() if "epochs" in inner}
     units = {f"{large}{name} {stage} clip": inner["epochs"] * clips for stage, inner in stages.items()}
     return units | {f"{large}{name} clip": settings["epochs"] * clips}
 
