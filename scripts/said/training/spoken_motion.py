@@ -54,8 +54,8 @@ class SpokenMotion:
     def in_every_style(self, index: int, styles: int) -> SpokenClip:
         """A clip once in each of so many styles: nobody knows which one is that of a speaker who is not among them."""
         speech, frames, template, _ = self[index]
-        copies = (part.expand(styles, *part.shape[1:]) for part in (speech, frames, template))
-        return SpokenClip(*copies, list(range(styles)))
+        speech, frames, template = (part.expand(styles, *part.shape[1:]) for part in (speech, frames, template))
+        return SpokenClip(speech, frames, template, list(range(styles)))
 
     @torch.no_grad()
     def _convolved(self, clip: MeshClip, encoder: Wav2Vec2Model) -> Tensor:
