@@ -13,6 +13,8 @@ TITLES = {
     "codetalker": "CodeTalker + QP",
 }
 """What the paper calls them, in its order."""
+WITH_STYLES = ("voca", "faceformer", "codetalker")
+"""Those that give a sample for each training speaker's style; the others give one."""
 
 
 def find_method(name: str) -> ModuleType:
