@@ -7,9 +7,19 @@ from toy_clips import VERTICES, Cut, same_bytes, silent, toy_clip, toy_corpus, t
 
 from said.baselines.log_mel import chunks, log_mel, normalise, span_log_mels
 from said.baselines.meshtalk import AudioEncoder
+from said.baselines.meshtalk_regions import find_regions
 from said.compute import Compute
+from said.corpus import Topology
 from said.training.checkpoint import Checkpoint
-from said.training.meshtalk import MeshTalkSettings, PriorSettings, fit_settings, train_meshtalk
+from said.training.data_start import standardise_outputs
+from said.training.meshtalk import (
+    MeshTalkSettings,
+    PriorSettings,
+    build,
+    fit_settings,
+    start_from_data,
+    train_meshtalk,
+)
 from said.training.segments import Segments
 
 TINY = {
@@ -25,7 +35,9 @@ TINY = {
     "drop_at": None,
     "batch_size": 3,
     "frames": 8,
+    "start": "data",
     "learning_rate": 3e-3,
+    "encoder_learning_rate": 1e-3,
     "validate_every": 1,
     "prior": {"width": 8, "iterations": 4, "drop_at": None, "batch_size": 3, "frames": 8, "learning_rate": 1e-2},
 }
@@ -113,6 +125,53 @@ def test_standardised_speech_is_taken_over_by_the_first_convolution(tmp_path):
     before = parts._cut([(0, 0)], 5).codes(encoder)
     parts.take_over(encoder.convert_dimensions)
     torch.testing.assert_close(parts._cut([(0, 0)], 5).codes(encoder), before, atol=1e-4, rtol=0)
+
+
+def test_layers_that_start_from_data_vary_on_it():
+    torch.manual_seed(0)
+    linear, convolution = torch.nn.Linear(4, 3), torch.nn.Conv1d(3, 5, 2)
+    x = 50 + 0.01 * torch.randn(6, 7, 4)
+
+    def run():
+        return convolution(linear(x).transpose(1, 2))
+
+    standardise_outputs([linear, convolution], run)
+    for units in (linear(x).flatten(0, 1), run().transpose(1, 2).flatten(0, 1)):
+        assert units.mean(0).abs().max() < 0.05 and (units.std(0) - 1).abs().max() < 0.05
+
+
+def test_a_decoder_that_starts_from_data_gives_the_template(tmp_path):
+    clips, _ = toy_corpus(tmp_path)
+    settings = MeshTalkSettings.of(TINY)
+    parts = Segments(clips, 30, "steps", Compute())
+    part = parts.random(np.arange(6), 8, np.random.default_rng(0))
+    model = build(clips, settings)
+    template = clips[0].template * 1000
+    start_from_data(model, part, find_regions(toy_shared().topology, template))
+    with torch.no_grad():
+        log_probabilities = model.encoder.fusion_model(
+            model.encoder.expression_encoder(part.geometry), part.codes(model.encoder.audio_encoder)
+        )
+        face = model.geom_unet(part.template, torch.rand(6, 8, 3, 8))
+    assert len(log_probabilities.argmax(-1).unique()) > 4
+    torch.testing.assert_close(face, part.template[:, None].expand_as(face), atol=1e-2, rtol=0)
+
+
+def test_the_regions_of_a_face_are_near_their_landmarks():
+    """A strip of triangles whose edges are 10 mm, with all landmarks of mouth and eyes at its two ends."""
+    count = 12
+    strip = np.array([[10.0 * (i // 2) + 5 * (i % 2), 8.66 * (i % 2), 0] for i in range(count)])
+    landmarks = np.zeros(68, int)
+    landmarks[48:68] = count - 1
+    faces = np.stack([np.arange(count - 2) + corner for corner in range(3)], 1)
+    lonely = np.concatenate([strip, [[0.0, 0, 500]]])
+    regions = find_regions(Topology(faces, landmarks, np.arange(count)), lonely)
+    along = 10.0 * ((count - 1 - np.arange(count) + 1) // 2)  # from the last vertex, by edges
+    torch.testing.assert_close(
+        regions.mouth[:count].numpy(), np.exp(-np.maximum(along - 12, 0) / 8.3), atol=1e-2, rtol=0, check_dtype=False
+    )
+    assert regions.mouth[-1] == regions.upper[-1] == 0
+    assert regions.upper[0] == 1 and regions.eyelids.nonzero().ravel().tolist() == [0, 1, 2]
 
 
 def test_wrong_settings_are_named():

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from said.attention import zero_initialised
 from said.baselines.clips import MeshClip, Shared
 from said.baselines.log_mel import Centres
 from said.baselines.meshtalk import MeshTalk
@@ -20,6 +21,7 @@ from said.files.fingerprint import digest
 from said.settings import Settings
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
+from said.training.data_start import standardise_outputs
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
 from said.training.segments import Segment, Segments
@@ -28,6 +30,8 @@ from said.training.stages import events_of, one_history
 
 _DROP = 0.1
 """Share of the learning rate after `drop_at` iterations."""
+_SEGMENTS = 32
+"""On which the start that depends on data is measured."""
 _FRAMES_OF_A_CLIP = 16
 """From which the mean and the spread of faces are taken."""
 
@@ -69,9 +73,10 @@ class MeshTalkSettings(Settings):
             millimetres, as the authors' files seem to have it, at least 1; or its deviation.
         speech: raw; or standardised: each mel band has zero mean and unit variance while training, which the first
             convolution takes over in the end.
-        draw: whether classes are drawn in training, with Gumbel noise; or the likeliest are taken.
-        output_start: of the decoder's last layer; zero: a decoder that has not learnt gives the template.
+        start: published; or data: layers begin with outputs that vary, see `said.training.data_start`, and the
+            decoder's last layer at zero, so that before it has learnt it gives the template.
         iterations, drop_at, batch_size, frames, learning_rate, schedule: as in `PriorSettings`, of the first step.
+        encoder_learning_rate: of what makes classes of speech and geometry; None: as the decoder's.
         decoder_decay: L2 of the decoder's weights, part of the gradient.
         prior: of the second step; a mapping is made into its settings.
     """
@@ -84,13 +89,13 @@ class MeshTalkSettings(Settings):
     centres: Centres = "published"
     normalisation: Literal["variance", "deviation"] = "variance"
     speech: Literal["raw", "standardised"] = "raw"
-    draw: bool = True
-    output_start: Literal["random", "zero"] = "random"
+    start: Literal["published", "data"] = "published"
     iterations: int = 50_000
     drop_at: int | None = 40_000
     batch_size: int = 8
     frames: int = 32
     learning_rate: float = 1e-4
+    encoder_learning_rate: float | None = None
     decoder_decay: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: float | None = None
@@ -149,6 +154,9 @@ def train_meshtalk(
     if settings.speech == "standardised":
         clips.standardise()
         held_out.standard = clips.standard
+    if settings.start == "data":
+        random = np.random.default_rng((seed, 0))
+        start_from_data(model, clips.random(np.arange(min(_SEGMENTS, len(train))), settings.frames, random), regions)
     beside = None if checkpoint is None else checkpoint.beside("autoencoder")
     run = {"compute": compute, "report": report}
     learnt = fit_autoencoder(
@@ -189,11 +197,27 @@ def build(train: Sequence[MeshClip], settings: MeshTalkSettings) -> MeshTalk:
     for part in (model.geom_unet, model.encoder.expression_encoder):
         part.mean.copy_(torch.from_numpy(mean))
         part.stddev.copy_(torch.from_numpy(spread))
-    if settings.output_start == "zero":
-        last = model.geom_unet.decoder[-1]
-        nn.init.zeros_(last.weight)  # pyright: ignore[reportArgumentType]: it has a weight
-        nn.init.zeros_(last.bias)  # pyright: ignore[reportArgumentType]: and a bias
     return model
+
+
+def start_from_data(model: MeshTalk, part: Segment, regions: Regions) -> None:
+    """Let all layers of encoder and decoder begin with outputs that vary, but the last, which begins at zero.
+
+    A network that begins as published has classes that hardly depend on what it sees and hears, and a decoder that
+    hardly depends on the classes; a short training ends in a still face.
+    """
+    audio, expression, decoder = model.encoder.audio_encoder, model.encoder.expression_encoder, model.geom_unet
+    layers = [
+        *(audio.convert_dimensions, *audio.convs, audio.code, *expression.layers, expression.code),
+        *model.encoder.fusion_model.mlp[::2],
+        *(decoder.fusion, *decoder.decoder[:-1]),
+    ]
+    model.eval()
+    standardise_outputs(
+        layers,  # pyright: ignore[reportArgumentType]: they are linear layers and convolutions
+        lambda: coded_losses(model, part.geometry, part.template, part.codes(audio), regions, (1, 1)),
+    )
+    zero_initialised(decoder.decoder[-1])
 
 
 def fit_autoencoder(
@@ -221,7 +245,7 @@ def fit_autoencoder(
         batch, count = part.geometry.shape[:2]
         first, second = step.random.integers(1, batch, 2) if batch > 1 else (0, 0)
         shape = (3, batch, count, settings.heads, settings.classes)
-        uniform = compute.move(torch.rand(shape, generator=step.generator)) if settings.draw else None
+        uniform = compute.move(torch.rand(shape, generator=step.generator))
         terms = losses(part, (int(first), int(second)), uniform)
         return terms.pop("loss"), terms
 
@@ -249,6 +273,7 @@ def fit_autoencoder(
             settings=fit_settings(settings, len(clips.clips)),
             seed=seed,
             journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            learning_rates={"encoder.": settings.encoder_learning_rate or settings.learning_rate},
             weight_decays={"geom_unet.": settings.decoder_decay},
             optimizer_class=torch.optim.Adam,
         )
