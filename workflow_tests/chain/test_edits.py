@@ -26,7 +26,9 @@ TELLING = {
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
 DRAWING |= {"animate_recording"}  # the library draws its curves
 READING_SPEECH = {
-    path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip|read_mesh_clips", path.read_text())
+    path.stem
+    for path in ROOT.glob("scripts/*.py")
+    if re.search("read_speech|read_clip|read_mesh_clips", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
 
 EDITS = [
