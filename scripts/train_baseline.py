@@ -1,5 +1,7 @@
 """Train one of the other methods of Table 1."""
 
+from pathlib import Path
+
 from said import corpus
 from said.baselines.clips import Shared, read_mesh_clips
 from said.baselines.registry import find_method
@@ -25,7 +27,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         shared=Shared(load_encoder(files.encoder), topology, std),
         compute=Compute(find_device(params.device), params.precision),
         checkpoint=checkpoint,
-        events=params.events,
+        events=Path(params.events),
     )
     find_method(name).save(snakemake.output.weights, model)
     write_jsonl(snakemake.output.history, history)

@@ -15,6 +15,7 @@ from said.coefficients import fit_coefficients
 from said.files.fingerprint import digest
 from said.files.finished import Finished
 from said.rig import Rig
+from said.running.console import naming
 from said.seeds import derive_seed
 
 
@@ -91,7 +92,8 @@ def sample_baseline(
         samples = finished.read(key)
         if samples is None:
             made = baseline.sequences(speech, template)
-            samples = np.stack([one if one.ndim == 2 else solver.fit(rig, one) for one in made]).astype(np.float32)
+            with naming(speech.name):
+                samples = np.stack([one if one.ndim == 2 else solver.fit(rig, one) for one in made]).astype(np.float32)
             finished.write(key, samples)
         yield speech.name, samples
 

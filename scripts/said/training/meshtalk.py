@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from said.attention import zero_initialised
 from said.baselines.clips import MeshClip, Shared
@@ -212,7 +212,7 @@ def start_from_data(model: MeshTalk, part: Segment, regions: Regions) -> None:
     audio, expression, decoder = model.encoder.audio_encoder, model.encoder.expression_encoder, model.geom_unet
     layers = [
         *(audio.convert_dimensions, *audio.convs, audio.code, *expression.layers, expression.code),
-        *model.encoder.fusion_model.mlp[::2],
+        *(layer for layer in model.encoder.fusion_model.mlp if isinstance(layer, nn.Linear)),
         *(decoder.fusion, *decoder.decoder[:-1]),
     ]
     model.eval()
