@@ -56,12 +56,12 @@ def test_weights_of_others_that_are_not_there_are_named_before_any_job(workflow)
 
 
 def test_floors_and_methods_are_rows_by_a_line_of_the_configuration(workflow):
-    only = "scales={demo: {baselines: {methods: [end2end]}}}"
-    asked = ("evaluation={floors: [mean_motion, no_motion]}", only)
+    asked = ("evaluation={floors: [mean_motion, no_motion]}", "baselines={methods: [end2end]}")
     jobs = workflow.jobs("results/table1.csv", "results/table2.csv", "--config", "scale=demo", *asked)
     assert (jobs["sample_floor"], jobs["train_baseline"], jobs["sample_baseline"]) == (4, 1, 2)
     assert jobs["evaluate_method"] == 1 + 5 + 2 + 1  # ground truth, variants, floors, end2end
     assert "train_baseline" not in workflow.jobs("results/table2.csv")
+    assert "train_baseline" not in workflow.jobs("results/table1.csv", "--config", "baselines={methods: []}")
 
 
 def test_all_that_is_published_can_be_fetched_beforehand(workflow):

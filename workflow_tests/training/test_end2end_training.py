@@ -59,7 +59,7 @@ def test_the_published_settings_are_the_defaults():
 
 
 def test_a_mouth_opens_where_the_speech_is_loud(tmp_path):
-    model, history = train(tmp_path, epochs=20, dropout=0.0, sparsity=0.0)
+    model, history = train(tmp_path, epochs=40, dropout=0.0, sparsity=0.0)
     clip = toy_clip(tmp_path, "s2/new", None, 7, 90)
     with torch.no_grad():
         reached = model(torch.from_numpy(clip_spectrograms(clip))).numpy()

@@ -38,6 +38,7 @@ TINY = {
     "start": "data",
     "learning_rate": 3e-3,
     "encoder_learning_rate": 1e-3,
+    "input_learning_rate": 2e-3,
     "validate_every": 1,
     "prior": {"width": 8, "iterations": 4, "drop_at": None, "batch_size": 3, "frames": 8, "learning_rate": 1e-2},
 }
@@ -172,6 +173,19 @@ def test_the_regions_of_a_face_are_near_their_landmarks():
     )
     assert regions.mouth[-1] == regions.upper[-1] == 0
     assert regions.upper[0] == 1 and regions.eyelids.nonzero().ravel().tolist() == [0, 1, 2]
+
+
+def test_layers_that_see_all_vertices_learn_at_a_rate_of_their_own(tmp_path):
+    """The first step of Adam goes as far as the learning rate, whatever the gradient."""
+    one_step = {"iterations": 1, "batch_size": 6, "start": "published"}
+    still, moved = (train(tmp_path, **one_step, input_learning_rate=rate)[0].state_dict() for rate in (1e-12, 2e-3))
+    layers = ("geom_unet.encoder.0.weight", "encoder.expression_encoder.layers.0.weight")
+    for name, value in moved.items():
+        apart = (value - still[name]).abs().max().item()
+        if name in layers:
+            assert apart == pytest.approx(2e-3, rel=0.1)  # or a little less, where the gradient is small
+        elif name not in [layer.replace("weight", "bias") for layer in layers] and not name.startswith("context_model"):
+            assert apart == 0, name
 
 
 def test_wrong_settings_are_named():

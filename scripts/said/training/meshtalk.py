@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from said.attention import zero_initialised
 from said.baselines.clips import MeshClip, Shared
@@ -77,6 +77,8 @@ class MeshTalkSettings(Settings):
             decoder's last layer at zero, so that before it has learnt it gives the template.
         iterations, drop_at, batch_size, frames, learning_rate, schedule: as in `PriorSettings`, of the first step.
         encoder_learning_rate: of what makes classes of speech and geometry; None: as the decoder's.
+        input_learning_rate: of the two layers that see all vertices, where a step of the same size as elsewhere is
+            large: their outputs are sums of thousands. None: as encoder and decoder.
         decoder_decay: L2 of the decoder's weights, part of the gradient.
         prior: of the second step; a mapping is made into its settings.
     """
@@ -96,6 +98,7 @@ class MeshTalkSettings(Settings):
     frames: int = 32
     learning_rate: float = 1e-4
     encoder_learning_rate: float | None = None
+    input_learning_rate: float | None = None
     decoder_decay: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: float | None = None
@@ -209,7 +212,7 @@ def start_from_data(model: MeshTalk, part: Segment, regions: Regions) -> None:
     audio, expression, decoder = model.encoder.audio_encoder, model.encoder.expression_encoder, model.geom_unet
     layers = [
         *(audio.convert_dimensions, *audio.convs, audio.code, *expression.layers, expression.code),
-        *model.encoder.fusion_model.mlp[::2],
+        *(layer for layer in model.encoder.fusion_model.mlp if isinstance(layer, nn.Linear)),
         *(decoder.fusion, *decoder.decoder[:-1]),
     ]
     model.eval()
@@ -273,7 +276,7 @@ def fit_autoencoder(
             settings=fit_settings(settings, len(clips.clips)),
             seed=seed,
             journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
-            learning_rates={"encoder.": settings.encoder_learning_rate or settings.learning_rate},
+            learning_rates=_learning_rates(settings),
             weight_decays={"geom_unet.": settings.decoder_decay},
             optimizer_class=torch.optim.Adam,
         )
@@ -328,6 +331,14 @@ def fit_prior(
         )
     model.requires_grad_(True)
     return history
+
+
+def _learning_rates(settings: MeshTalkSettings) -> dict[str, float]:
+    """By what names of weights begin with, of which the first counts."""
+    layers = ("geom_unet.encoder.0.", "encoder.expression_encoder.layers.0.")
+    inputs = settings.input_learning_rate
+    encoder = settings.encoder_learning_rate or settings.learning_rate
+    return ({} if inputs is None else dict.fromkeys(layers, inputs)) | {"encoder.": encoder}
 
 
 def fit_settings(settings: MeshTalkSettings | PriorSettings, clips: int) -> FitSettings:
