@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import ENCODER
 from safetensors.torch import load_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
