@@ -3,7 +3,7 @@
 import numpy as np
 
 from said import corpus
-from said.baselines.sampling import mean_motion
+from said.baselines.floor import mean_motion
 from said.running.console import start
 from said.waveforms import frame_count
 

@@ -16,6 +16,7 @@ from said.training.checkpoint import Checkpoint
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params, name = snakemake.input, snakemake.params, snakemake.wildcards.baseline
+method = find_method(name)
 std, topology = read_coefficients(files.std)[0], corpus.read_topology(files.topology)
 
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
@@ -29,5 +30,5 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         checkpoint=checkpoint,
         events=Path(params.events),
     )
-    find_method(name).save(snakemake.output.weights, model)
+    method.save(snakemake.output.weights, model)
     write_jsonl(snakemake.output.history, history)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from said.baselines.clips import Utterance
-from said.baselines.sampling import Baseline, Solver, mean_motion, sample_baseline
+from said.baselines.floor import mean_motion
+from said.baselines.sampling import Baseline, Solver, sample_baseline
 from said.files.finished import Finished
 from said.rig import Rig
 

@@ -1,6 +1,6 @@
 """From speech to coefficients by a method of Table 1 (Section 12): its meshes, then Eq. 2's quadratic program."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -96,18 +96,3 @@ def sample_baseline(
                 samples = np.stack([one if one.ndim == 2 else solver.fit(rig, one) for one in made]).astype(np.float32)
             finished.write(key, samples)
         yield speech.name, samples
-
-
-def mean_motion(sequences: Sequence[NDArray], frames: int) -> NDArray[np.float32]:
-    """The mean of the training clips' coefficients, frame by frame: (frames, 32), the same whatever is said.
-
-    Args:
-        sequences: (N, 32) each. A clip counts in the frames that it has; beyond the longest, its last mean is held.
-    """
-    longest = max(map(len, sequences))
-    total, count = np.zeros((longest, sequences[0].shape[1])), np.zeros((longest, 1))
-    for sequence in sequences:
-        total[: len(sequence)] += sequence
-        count[: len(sequence)] += 1
-    mean = total / count
-    return mean[np.minimum(np.arange(frames), longest - 1)].astype(np.float32)
