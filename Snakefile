@@ -1,5 +1,4 @@
 # The paper SAiD, from data to tables. Configuration, validation, includes and targets; the stages are in rules/.
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,9 +10,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 BASE = Path(workflow.basedir)
-# Here and in the jobs, before a library that is installed: that of another checkout, or an older one.
 sys.path.insert(0, str(BASE / "scripts"))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
 from said import edits as entries
 from said import seeds
 from said.baselines.registry import TITLES

@@ -67,11 +67,11 @@ def correspondence(wildcards):
     return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
 
 
-def vertex_loss_blendshapes(wildcards):
-    """The blendshapes that a variant's vertex loss needs; none where it has no such loss."""
-    if not config["variants"][wildcards.variant]["vertex_weight"]:
-        return []
-    speakers = SPLIT["train"] + SPLIT["validation"]
+def faces_in_training(wildcards):
+    """The blendshapes that a variant's training needs: for the vertex loss all, for previews the validation speakers'."""
+    settings = config["variants"][wildcards.variant]
+    speakers = SPLIT["train"] * bool(settings["vertex_weight"])
+    speakers += SPLIT["validation"] * bool(settings["vertex_weight"] or settings["preview_every"])
     return expand("results/{run}/blendshapes/{speaker}.npz", run=wildcards.run, speaker=speakers)
 
 

@@ -6,6 +6,7 @@ try:
 except paths.PathError as error:
     raise WorkflowError(str(error)) from None
 paths.mend_snakemake()
+paths.prefer_library(BASE / "scripts")
 
 
 # Only in the run itself, not in its jobs or in dry runs.

@@ -35,7 +35,8 @@ rule train_said:
         validation_speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["validation"]),
         std="results/{run}/coefficients/std.csv",
         encoder="results/{run}/speech_encoder",
-        blendshapes=vertex_loss_blendshapes,
+        topology="results/{run}/corpus/topology.npz",
+        blendshapes=faces_in_training,
     output:
         weights="results/{run}/said/{variant}/model.safetensors",
         history="results/{run}/said/{variant}/history.jsonl",

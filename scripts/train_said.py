@@ -15,12 +15,12 @@ from said.waveforms import prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
-displacements = {name: rig.displacements.astype("float32") for name, rig in read_rigs(files.blendshapes).items()}
+rigs = read_rigs(files.blendshapes, corpus.read_topology(files.topology))
 
 
 def clips(coefficients, sequences):
     return [
-        Clip(name, values.astype("float32"), prepare_waveform(waveform, rate), displacements.get(name.split("/")[0]))
+        Clip.of(name, values, prepare_waveform(waveform, rate), rigs.get(name.split("/")[0]))
         for name, values, waveform, rate in corpus.read_clips(coefficients, sequences)
     ]
 

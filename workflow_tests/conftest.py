@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from helpers import small_encoder
 
-from said.model import load_official
+from said import model
+from said.model import ModelConfig, SAiD, load_official
+from said.speech import save_encoder
 from said.synthetic.head import build_head
-from said.training.stand_in import StandInSettings
 
 ROOT = Path(__file__).parent.parent
-ENCODER = StandInSettings(width=32, layers=1, heads=2, feed_forward=32, channels=16)
-"""Of a speech encoder that takes no time to make."""
 PARTS = (
     "Snakefile",
     "rules",
@@ -66,6 +66,25 @@ def authors(official):
 def exact(authors):
     """The same model in double precision, which is the same on every processor and shows the authors' own rounding."""
     return copy.deepcopy(authors).double()
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """A small speech encoder."""
+    return small_encoder()
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory) -> Path:
+    """A folder with a small model and its speech encoder, as a training leaves them."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    saved = SAiD(ModelConfig(width=32, audio_width=32, prediction="v"))
+    for parameter in saved.parameters():  # a fresh model predicts 0
+        torch.nn.init.normal_(parameter, std=0.05)
+    model.save(folder / "model.safetensors", saved)
+    save_encoder(small_encoder(), folder / "speech_encoder")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from test_model import small
+from helpers import Oracle, small
 
 from said.diffusion import alphas_cumprod, draw_noise, sample, scheduler, training_losses, vertex_loss
 from said.files.tables import read_coefficients
+from said.prediction import PREDICTIONS
 
 
 def test_the_schedule_is_the_authors(authors, golden):
@@ -183,20 +184,7 @@ def test_the_null_condition_replaces_the_audio():
     assert not torch.equal(torch.stack(losses), torch.stack(training_losses(model, **given)))
 
 
-class Oracle(torch.nn.Module):
-    """Predicts exactly, knowing the clean values in the diffusion's space."""
-
-    def __init__(self, model, clean):
-        super().__init__()
-        self.alphas, self.clean, self.prediction = alphas_cumprod(model.config), clean, model.config.prediction
-
-    def forward(self, noisy, timesteps, audio):
-        alpha = self.alphas[timesteps][:, None, None]
-        noise = (noisy - alpha.sqrt() * self.clean) / (1 - alpha).sqrt()
-        return noise if self.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * self.clean
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+@pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])
 def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled, sampler):
@@ -209,6 +197,33 @@ def test_a_perfect_denoiser_has_no_loss_and_samples_the_truth(prediction, scaled
     generator = torch.Generator().manual_seed(0)
     result = sample(model, given["audio"], steps=30, guidance=0.0, generator=generator, sampler=sampler)
     torch.testing.assert_close(result, given["coefficients"], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])
+def test_clipping_to_the_unit_interval_keeps_what_lies_in_it_and_nothing_else(sampler):
+    model = small(prediction="x0")
+    given = batch(model)
+    arguments = {"steps": 30, "guidance": 0.0, "sampler": sampler, "clip": "unit"}
+    for offset in (0.0, -0.5):
+        clean = given["coefficients"] + offset
+        model.denoiser = Oracle(model, clean)
+        result = sample(model, given["audio"], generator=torch.Generator().manual_seed(0), **arguments)
+        torch.testing.assert_close(result, clean.clamp(0, 1), atol=2e-3, rtol=0)
+        schedule = scheduler(model, sampler, "unit")
+        assert torch.equal(schedule._threshold_sample(clean), clean.clamp(0, 1))
+        assert torch.equal(scheduler(model, sampler)._threshold_sample(clean), clean.clamp(-1, 1))
+
+
+def test_min_snr_weighs_the_items_of_a_batch_by_their_noise():
+    model = small()
+    given = batch(model)
+    given["timesteps"] = torch.full((4,), 900)
+    plain, weighed = (training_losses(model, **given, norm="l2", snr_gamma=gamma) for gamma in (None, 5.0))
+    torch.testing.assert_close(plain, weighed, msg="of the noise, all above SNR 5 weigh 1 below it")
+    given["timesteps"] = torch.full((4,), 10)
+    alpha = alphas_cumprod(model.config)[10]
+    plain, weighed = (training_losses(model, **given, norm="l2", snr_gamma=gamma) for gamma in (None, 5.0))
+    torch.testing.assert_close(weighed[0], plain[0] * 5.0 * (1 - alpha) / alpha)
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "dpmsolver++"])

@@ -10,8 +10,7 @@ import pytest
 import soundfile
 import torch
 from conftest import SMOKE
-from test_model import small
-from test_sampling import SETTINGS, encoder, speeches
+from helpers import SAMPLING, small, small_encoder, speeches
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.corpus import find_sentence
@@ -128,7 +127,7 @@ def test_tables_of_the_users_with_a_value_too_many_are_named_before_any_job(tmp_
 def test_the_shortest_recording_becomes_curves(tmp_path, samples):
     soundfile.write(tmp_path / "mine.wav", RANDOM[:samples], 16000)
     clip = read_clip({"wav": tmp_path / "mine.wav"}, {"wav": "mine.wav"})
-    values = edit(Sampler(small(prediction="v"), encoder(), SETTINGS, 0), clip)
+    values = edit(Sampler(small(prediction="v"), small_encoder(), SAMPLING, 0), clip)
     assert values.shape == (samples * 60 // 16000, 32) and np.isfinite(values).all()
 
 
@@ -165,7 +164,7 @@ def test_what_goes_in_comes_out(tmp_path, scaled):
     model = small(prediction="v", scaled=scaled)
     if scaled:
         model.coefficient_scale.copy_(torch.linspace(0.02, 0.4, 32))
-    values = edit(Sampler(model, encoder(), SETTINGS, 0), clip)
+    values = edit(Sampler(model, small_encoder(), SAMPLING, 0), clip)
     write_coefficient_text(tmp_path / "out.csv", written(values, clip))
     before, after = ((tmp_path / name).read_text().splitlines() for name in ("in.csv", "out.csv"))
     assert after[:11] == before[:11] and len(after) == len(before)
@@ -176,7 +175,7 @@ def test_what_goes_in_comes_out(tmp_path, scaled):
 
 def test_an_edit_that_keeps_nothing_is_the_sample_of_its_repeat():
     (speech,) = speeches(40)
-    sampler = Sampler(small(prediction="v"), encoder(), SETTINGS, 3)
+    sampler = Sampler(small(prediction="v"), small_encoder(), SAMPLING, 3)
     ((_, samples),) = sample_speech(sampler, [speech], report=lambda _: None)
     for repeat in range(2):
         made = edit(sampler, Clip(speech, None, kept_entries({}, 40)), repeat)

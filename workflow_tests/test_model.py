@@ -6,25 +6,15 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import ENCODER, small
 from transformers import Wav2Vec2Model
 
 from said import model as models
 from said.attention import Band, CrossAttention, alignment, alignment_band, alignment_mask, scheduled_bias
-from said.denoiser import timestep_embedding
+from said.denoiser import groups, timestep_embedding
 from said.files.tensors import load_strict, read_state_dict
 from said.model import ModelConfig, SAiD, load_official, parameter_count
 from said.training.stand_in import build_stand_in
-
-
-def small(**changes) -> SAiD:
-    """A narrow model whose zero-initialised layers are filled, so that it does something."""
-    torch.manual_seed(0)
-    model = SAiD(ModelConfig(**{"width": 32, "audio_width": 32, "dropout": 0.0, **changes}))
-    for parameter in model.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model.eval()
 
 
 @torch.no_grad()
@@ -296,9 +286,27 @@ def test_a_model_that_lacks_a_tensor_is_refused_by_name(tmp_path):
             load(tmp_path / "more")
 
 
+def test_narrow_models_keep_the_channels_of_a_group(tmp_path):
+    from said.files.tensors import read_tensors, write_tensors
+
+    assert [groups(width, 6) for width in (32, 64, 96, 128, 192, 256)] == [4, 8, 16, 16, 32, 32]
+    assert [groups(width, 1) for width in (32, 64, 96, 192)] == [32] * 4 and groups(64, 100) == 1
+
+    def counts(model):
+        return {layer.num_groups for layer in model.modules() if isinstance(layer, torch.nn.GroupNorm)}
+
+    assert counts(SAiD()) == {32} and counts(small()) == {4} and counts(small(channels_per_group=16)) == {2}
+    # What was written before there was the choice always had 32 groups.
+    models.save(tmp_path / "model", small(channels_per_group=1))
+    tensors, facts = read_tensors(tmp_path / "model")
+    del facts["config"]["channels_per_group"]
+    write_tensors(tmp_path / "older", tensors, facts)
+    assert counts(models.load(tmp_path / "older")) == {32}
+
+
 def test_impossible_configurations_are_named():
     with pytest.raises(ValueError, match="prediction"):
-        ModelConfig(prediction="x0")
+        ModelConfig(prediction="clean")
     with pytest.raises(ValueError, match="alignment_bias"):
         SAiD(ModelConfig(width=32, alignment_bias=-1))
     with pytest.raises(ValueError, match="alignment_schedule must be one of"):

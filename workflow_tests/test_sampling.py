@@ -12,36 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
-from test_model import small
+from helpers import SAMPLING, small, small_encoder, speeches
 
 from said import model as models
 from said.diffusion import alphas_cumprod, guided, sample, scheduler
 from said.files.finished import Finished
 from said.guidance import GuidedDenoiser
 from said.model import ModelConfig
-from said.sampling import Sampler, SamplingSettings, Speech, batches, sample_bytes, sample_speech
+from said.sampling import Sampler, Speech, batches, sample_bytes, sample_speech
 from said.speech import load_encoder, save_encoder
-from said.training.stand_in import build_stand_in
-
-SETTINGS = SamplingSettings(steps=6, samples=3, memory_gb=1.0)
-
-
-def encoder():
-    torch.manual_seed(0)
-    return build_stand_in(ENCODER).eval()
-
-
-def speeches(*frames: int) -> list[Speech]:
-    rng = np.random.default_rng(0)
-    return [
-        Speech(f"clip{n}", rng.normal(size=length * 16000 // 60).astype(np.float32) * 0.1, length)
-        for n, length in enumerate(frames)
-    ]
 
 
 def samples_of(clips, threads=1, finished=None, report=lambda _: None, **changes):
-    sampler = Sampler(small(prediction="v"), encoder(), replace(SETTINGS, **changes), seed=7)
+    sampler = Sampler(small(prediction="v"), small_encoder(), replace(SAMPLING, **changes), seed=7)
     return dict(sample_speech(sampler, clips, threads=threads, finished=finished, report=report))
 
 
@@ -241,18 +224,18 @@ def test_what_follows_from_something_else_is_not_taken_up(tmp_path):
 
 
 def test_every_part_of_a_job_is_in_its_identity():
-    model, speaker = small(), encoder()
-    identity = Sampler(model, speaker, SETTINGS, 1).identity()
-    assert identity == Sampler(small(), encoder(), asdict(SETTINGS), 1).identity()
+    model, speaker = small(), small_encoder()
+    identity = Sampler(model, speaker, SAMPLING, 1).identity()
+    assert identity == Sampler(small(), small_encoder(), asdict(SAMPLING), 1).identity()
     others = [
-        Sampler(model, speaker, SETTINGS, 2),
-        Sampler(model, speaker, replace(SETTINGS, steps=7), 1),
-        Sampler(small(alignment_bias=None), speaker, SETTINGS, 1),
+        Sampler(model, speaker, SAMPLING, 2),
+        Sampler(model, speaker, replace(SAMPLING, steps=7), 1),
+        Sampler(small(alignment_bias=None), speaker, SAMPLING, 1),
     ]
     with torch.no_grad():
         changed = small()
         changed.null_cond_emb[0, 0, 0] += 1e-6
-        others.append(Sampler(changed, speaker, SETTINGS, 1))
+        others.append(Sampler(changed, speaker, SAMPLING, 1))
     texts = {json.dumps(one.identity(), sort_keys=True) for one in others}
     assert len(texts) == 4 and json.dumps(identity, sort_keys=True) not in texts
 
@@ -271,7 +254,7 @@ import time
 sys.path[:0] = {paths!r}
 import torch
 from dataclasses import replace
-from test_sampling import SETTINGS, speeches
+from helpers import SAMPLING, speeches
 from said import model
 from said.files.arrays import write_arrays
 from said.files.finished import Finished
@@ -286,7 +269,7 @@ class Waiting(Finished):
         while self.left == 0:
             time.sleep(1)
 
-sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), replace(SETTINGS, steps=60), 7)
+sampler = Sampler(model.load("model.safetensors"), load_encoder("encoder"), replace(SAMPLING, steps=60), 7)
 with Waiting("job.unfinished", sampler.identity()) as finished:
     samples = sample_speech(sampler, speeches(*[60] * 8), threads=2, finished=finished)
     write_arrays("samples.npz", dict(samples))
@@ -296,7 +279,7 @@ with Waiting("job.unfinished", sampler.identity()) as finished:
 def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     """A real process, killed twice; what it had finished stays finished."""
     models.save(tmp_path / "model.safetensors", small(prediction="v"))
-    save_encoder(encoder(), tmp_path / "encoder")
+    save_encoder(small_encoder(), tmp_path / "encoder")
     here = Path(__file__).parent
     command = [sys.executable, "-c", JOB.format(paths=[str(here), str(here.parent / "scripts")])]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -320,7 +303,7 @@ def test_a_job_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     assert f"{kept} of 8 sentences were finished" in done.stdout
     assert not (tmp_path / "job.unfinished").exists()
     sampler = Sampler(
-        models.load(tmp_path / "model.safetensors"), load_encoder(tmp_path / "encoder"), replace(SETTINGS, steps=60), 7
+        models.load(tmp_path / "model.safetensors"), load_encoder(tmp_path / "encoder"), replace(SAMPLING, steps=60), 7
     )
     with np.load(tmp_path / "samples.npz") as written:
         for name, values in sample_speech(sampler, speeches(*[60] * 8), report=lambda _: None):

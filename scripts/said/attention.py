@@ -227,9 +227,9 @@ class TransformerBlock(nn.Module):
 class AudioTransformer(nn.Module):
     """A transformer block on feature maps (B, C, N), as a residual that is zero at the start of training."""
 
-    def __init__(self, width: int, audio_width: int, heads: int):
+    def __init__(self, width: int, audio_width: int, heads: int, groups: int = 32):
         super().__init__()
-        self.norm = nn.GroupNorm(32, width, eps=1e-6)
+        self.norm = nn.GroupNorm(groups, width, eps=1e-6)
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, audio_width, heads)])
         self.proj_out = zero_initialised(nn.Conv1d(width, width, 1))
 

@@ -19,6 +19,7 @@ from said.running.shapes import shaped
 
 HEAD_WIDTH = 32
 _GROUPS = 32
+"""Of every normalisation of the published model, whose 192 channels are six a group."""
 
 
 class Denoiser(nn.Module):
@@ -32,6 +33,7 @@ class Denoiser(nn.Module):
         alignment_bias: half width of the alignment bias in audio frames; None for attention to everything.
         alignment_schedule: constant, linear or geometric, see `said.attention.scheduled_bias`.
         diffusion_steps: of the schedule.
+        channels_per_group: of the normalisations, see `groups`.
 
     Raises:
         ValueError: a setting is out of range, or two contradict each other.
@@ -46,6 +48,7 @@ class Denoiser(nn.Module):
         alignment_bias: int | None = 1,
         alignment_schedule: str = "constant",
         diffusion_steps: int = 1000,
+        channels_per_group: int = 6,
     ):
         super().__init__()
         if alignment_bias is not None and alignment_bias < 0:
@@ -57,7 +60,7 @@ class Denoiser(nn.Module):
         self.alignment_bias = alignment_bias
         self.alignment_schedule = alignment_schedule
         self.last_timestep = diffusion_steps - 1
-        self.model = UNet(channels, width, audio_width, dropout)
+        self.model = UNet(channels, width, audio_width, dropout, groups(width, channels_per_group))
 
     @shaped
     def forward(
@@ -88,7 +91,7 @@ class Denoiser(nn.Module):
 class UNet(nn.Module):
     """An encoder, a middle and a decoder block with skip connections, on feature maps (B, C, N)."""
 
-    def __init__(self, channels: int, width: int, audio_width: int, dropout: float):
+    def __init__(self, channels: int, width: int, audio_width: int, dropout: float, groups: int):
         super().__init__()
         if width % HEAD_WIDTH:
             raise ValueError(f"width must be a multiple of {HEAD_WIDTH}, not {width}")
@@ -97,10 +100,10 @@ class UNet(nn.Module):
         self.width = width
 
         def residual(in_width: int) -> ResidualBlock:
-            return ResidualBlock(in_width, width, time_width, dropout)
+            return ResidualBlock(in_width, width, time_width, dropout, groups)
 
         def transformer() -> AudioTransformer:
-            return AudioTransformer(width, audio_width, heads)
+            return AudioTransformer(width, audio_width, heads, groups)
 
         self.time_embed = nn.Sequential(nn.Linear(width, time_width), nn.SiLU(), nn.Linear(time_width, time_width))
         self.input_blocks = nn.ModuleList(
@@ -112,7 +115,7 @@ class UNet(nn.Module):
         self.middle_block = Stage([residual(width), transformer(), residual(width)])
         self.output_blocks = nn.ModuleList([Stage([residual(2 * width), transformer()]) for _ in self.input_blocks])
         self.out = nn.Sequential(
-            nn.GroupNorm(_GROUPS, width), nn.SiLU(), zero_initialised(nn.Conv1d(width, channels, 3, padding=1))
+            nn.GroupNorm(groups, width), nn.SiLU(), zero_initialised(nn.Conv1d(width, channels, 3, padding=1))
         )
 
     def forward(self, x: Tensor, timesteps: Tensor, audio: Tensor, allowed: Alignment) -> Tensor:
@@ -144,14 +147,14 @@ class Stage(nn.ModuleList):
 class ResidualBlock(nn.Module):
     """Two convolutions beside a skip connection, with the time embedding in between; at first they add nothing."""
 
-    def __init__(self, in_width: int, width: int, time_width: int, dropout: float):
+    def __init__(self, in_width: int, width: int, time_width: int, dropout: float, groups: int):
         super().__init__()
         self.in_layers = nn.Sequential(
-            nn.GroupNorm(_GROUPS, in_width), nn.SiLU(), nn.Conv1d(in_width, width, 3, padding=1)
+            nn.GroupNorm(groups, in_width), nn.SiLU(), nn.Conv1d(in_width, width, 3, padding=1)
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(time_width, width))
         self.out_layers = nn.Sequential(
-            nn.GroupNorm(_GROUPS, width),
+            nn.GroupNorm(groups, width),
             nn.SiLU(),
             nn.Dropout(dropout),
             zero_initialised(nn.Conv1d(width, width, 3, padding=1)),
@@ -162,6 +165,23 @@ class ResidualBlock(nn.Module):
         """(B, C_in, N), (B, 4 C) -> (B, C, N)."""
         hidden = self.in_layers(x) + self.emb_layers(time)[:, :, None]
         return self.skip_connection(x) + self.out_layers(hidden)
+
+
+def groups(width: int, channels_per_group: int) -> int:
+    """Number of groups in which feature maps are normalised over their frames: 32, or fewer where they are narrow.
+
+    A normalisation takes the mean and the scale of each group's channels over the clip from the network, so that what
+    is constant over the clip is known only by how the channels of a group differ.
+
+    Args:
+        width: channels.
+        channels_per_group: at least so many, as far as there are; the published model has 192 / 32 = 6.
+    """
+    return max(
+        count
+        for count in range(1, _GROUPS + 1)
+        if width % count == 0 and width >= count * min(channels_per_group, width)
+    )
 
 
 def timestep_embedding(timesteps: Tensor, width: int) -> Tensor:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
 
 from said.model import CHANNELS, ModelConfig, SAiD
+from said.prediction import snr_weight, target
 from said.running.shapes import shaped
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
@@ -47,17 +48,16 @@ SAMPLERS: dict[str, tuple[type[Scheduler], dict[str, Any]]] = {
     "dpmsolver++": (_BoxDPMSolver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
 """The samplers by name: a scheduler of diffusers and its settings."""
-_PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction"}
+_PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}
 
 
-def scheduler(model: SAiD, sampler: str = "ddim") -> Scheduler:
+def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> Scheduler:
     """A sampler with the noise schedule of a model.
-
-    Raw coefficients are clipped to [-1, 1] at each step, as in the authors' implementation, scaled coefficients to what
-    [0, 1] becomes.
 
     Args:
         sampler: a key of `SAMPLERS`.
+        clip: where the estimate of raw clean coefficients is clipped at each step: symmetric, to [-1, 1] as in the
+            authors' implementation, or unit, to [0, 1]. Scaled coefficients are clipped to what [0, 1] becomes.
 
     Raises:
         ValueError: the sampler is unknown.
@@ -73,7 +73,7 @@ def scheduler(model: SAiD, sampler: str = "ddim") -> Scheduler:
         **settings,
     )
     schedule.upper = 1 / model.coefficient_scale
-    schedule.lower = torch.zeros_like(schedule.upper) if config.scaled else -schedule.upper
+    schedule.lower = torch.zeros_like(schedule.upper) if config.scaled or clip == "unit" else -schedule.upper
     return schedule
 
 
@@ -100,11 +100,11 @@ def training_losses(
     std: Float[Tensor, "32"] | None = None,
     alphas: Float[Tensor, " steps"] | None = None,
     displacements: Float[Tensor, "B 32 V3"] | None = None,
+    snr_gamma: float | None = None,
 ) -> tuple[Float[Tensor, ""], ...]:
     """The noise loss (Eq. 5) and the noise-level velocity loss (Eq. 7) of a batch.
 
-    With v-prediction both are of v instead of the noise. Under autocast, only the prediction has less than single
-    precision.
+    With another prediction both are of that. Under autocast, only the prediction has less than single precision.
 
     Args:
         model: a SAiD model.
@@ -118,10 +118,11 @@ def training_losses(
         std: (32,) by which the errors are divided, per blendshape; None leaves them as they are.
         alphas: (diffusion steps,) from `alphas_cumprod`, where the caller keeps it between batches.
         displacements: (B, 32, 3 V) of each item's face, for the loss on its vertices, see `vertex_loss`.
+        snr_gamma: errors are multiplied by the root of `prediction.snr_weight`, which is of squared ones; None: not.
 
     Returns:
         two scalars, noise loss and velocity loss; with `displacements` a third, the vertex loss, whose errors are not
-        divided by `std`.
+        divided by `std` or weighed.
 
     Raises:
         ValueError: the norm or the reduction is unknown.
@@ -131,6 +132,9 @@ def training_losses(
     error = _prediction_error(model, coefficients, audio, conditioned, timesteps, noise, alphas)
     with torch.autocast(error.device.type, enabled=False):
         scaled = error if std is None else error / std
+        if snr_gamma is not None:
+            alpha = alphas.to(error.device)[timesteps][:, None, None]
+            scaled = scaled * snr_weight(model.config.prediction, alpha, snr_gamma).sqrt()
         losses = _norm(scaled, norm, reduction), _norm(scaled.diff(dim=1), norm, reduction)
         return losses if displacements is None else (*losses, vertex_loss(error, displacements))
 
@@ -148,8 +152,8 @@ def _prediction_error(
     alpha = alphas.to(coefficients.device)[timesteps][:, None, None]
     clean = model.to_diffusion(coefficients)
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
-    target = noise if model.config.prediction == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-    return model.denoiser(noisy, timesteps, model.condition(audio, conditioned)) - target
+    predicted = model.denoiser(noisy, timesteps, model.condition(audio, conditioned))
+    return predicted - target(model.config.prediction, clean, noise, alpha)
 
 
 def _norm(error: Tensor, norm: str, reduction: str) -> Tensor:
@@ -221,6 +225,7 @@ def sample(
     strength: float = 1.0,
     eta: float = 0.0,
     sampler: str = "ddim",
+    clip: str = "symmetric",
     predictor: Callable[..., Predictor] = guided,
 ) -> Float[Tensor, "B N 32"]:
     """Sample coefficients for encoded speech (Eq. 9), or edit a reference (Eq. 10).
@@ -238,6 +243,7 @@ def sample(
         strength: share of the steps that are done, in (0, 1]; below 1 they begin at the noised reference.
         eta: of DDIM: 0 is deterministic, 1 has as much noise as DDPM. The other samplers disregard it.
         sampler: ddim, ddpm or dpmsolver++.
+        clip: symmetric or unit, see `scheduler`.
         predictor: gives the guided prediction for a model, audio, timesteps and gamma.
 
     Returns:
@@ -260,6 +266,7 @@ def sample(
         strength=strength,
         eta=eta,
         sampler=sampler,
+        clip=clip,
     )
     predict = predictor(model, audio, course.timesteps.to(audio.device), guidance)
     for step in range(len(course.timesteps)):
@@ -277,7 +284,7 @@ class Course:
         noise: (B, N, 32) the start, and in editing the noise of the reference.
         reference: (B, N, 32) coefficients to edit; None: nothing is edited.
         mask: (B, N, 32), 1 where the reference is kept (Eq. 10).
-        steps, generator, strength, eta, sampler: see `sample`.
+        steps, generator, strength, eta, sampler, clip: see `sample`.
 
     Attributes:
         timesteps: (S,) int, of the steps that are made.
@@ -291,6 +298,7 @@ class Course:
         *,
         steps: int,
         sampler: str = "ddim",
+        clip: str = "symmetric",
         eta: float = 0.0,
         generator: Generators = None,
         reference: Tensor | None = None,
@@ -298,7 +306,7 @@ class Course:
         strength: float = 1.0,
     ):
         self.model, self.noise, self.reference, self.mask = model, noise, reference, mask
-        self.schedule = scheduler(model, sampler)
+        self.schedule = scheduler(model, sampler, clip)
         self.schedule.set_timesteps(steps)  # on the CPU, like its tables: a look-up would have to wait for a GPU
         remaining = min(max(int(steps * strength), 1), steps)
         # diffusers annotates them as IntTensor here, int there

@@ -11,6 +11,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.denoiser import Denoiser
 from said.files.models import load_model, load_published, save_model
 from said.files.tensors import mismatches, write_state_dict
+from said.prediction import PREDICTIONS
 from said.running.atomic import PathLike
 
 CHANNELS = len(SPEECH_BLENDSHAPES)
@@ -31,15 +32,17 @@ class ModelConfig:
     alignment_schedule: str = "constant"
     """Whether that width changes over diffusion time: constant, linear or geometric, see `attention.scheduled_bias`."""
     prediction: str = "epsilon"
-    """What the denoiser predicts: epsilon, the noise, or v = sqrt(a) noise - sqrt(1 - a) coefficients."""
+    """What the denoiser predicts, see `said.prediction`: epsilon, v or x0."""
     noise_schedule: str = "squaredcos_cap_v2"
     diffusion_steps: int = 1000
     scaled: bool = False
     """Whether coefficients are divided by `SAiD.coefficient_scale` before the noise is added."""
+    channels_per_group: int = 6
+    """Of the normalisations, at least, see `said.denoiser.groups`."""
 
     def __post_init__(self) -> None:
-        if self.prediction not in ("epsilon", "v"):
-            raise ValueError(f"prediction must be epsilon or v, not {self.prediction!r}")
+        if self.prediction not in PREDICTIONS:
+            raise ValueError(f"prediction must be one of {', '.join(PREDICTIONS)}, not {self.prediction!r}")
 
 
 class SAiD(nn.Module):
@@ -77,6 +80,7 @@ class SAiD(nn.Module):
             config.alignment_bias,
             config.alignment_schedule,
             config.diffusion_steps,
+            config.channels_per_group,
         )
         self.null_cond_emb = nn.Parameter(torch.randn(1, 1, config.audio_width))
         self.audio_encoder = audio_encoder
@@ -116,9 +120,15 @@ def load_official(path: PathLike, encoder_config: Wav2Vec2Config | None = None) 
             encoder = Wav2Vec2Model(encoder_config or Wav2Vec2Config())
         width = state["denoiser.model.out.0.weight"].shape[0] if "denoiser.model.out.0.weight" in state else 192
         audio_width = state["null_cond_emb"].shape[-1] if "null_cond_emb" in state else 768
-        return SAiD(ModelConfig(width=width, audio_width=audio_width), encoder)
+        config = ModelConfig(width=width, audio_width=audio_width, channels_per_group=_published_groups(width))
+        return SAiD(config, encoder)
 
     return load_published(path, build)
+
+
+def _published_groups(width: int) -> int:
+    """Channels per group of the authors' programs and of our models before they could choose: always 32 groups."""
+    return width // 32
 
 
 _OFFICIAL = {
@@ -129,6 +139,7 @@ _OFFICIAL = {
     "prediction": ("epsilon", "it takes the output for the noise, and the file cannot say otherwise"),
     "noise_schedule": ("squaredcos_cap_v2", "its schedule is fixed"),
     "diffusion_steps": (1000, "its schedule is fixed"),
+    "channels_per_group": (6, "its normalisations have 32 groups"),
     "scaled": (
         False,
         "it adds noise to raw coefficients; a scale of the data against the noise is no scale of weights, so none of "
@@ -180,7 +191,8 @@ def load(path: PathLike) -> SAiD:
 
     def build(facts: dict) -> SAiD:
         encoder = facts["encoder"]
-        return SAiD(ModelConfig(**facts["config"]), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
+        config = {"channels_per_group": _published_groups(facts["config"]["width"])} | facts["config"]
+        return SAiD(ModelConfig(**config), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
 
     return load_model(path, _FORMAT, "a SAiD model", build, buffers=["coefficient_scale"])
 

@@ -53,6 +53,7 @@ class SamplingSettings(Settings):
     guidance: float = 2.0
     guidance_off_at_one: bool = False
     eta: float = 0.0
+    clip: Literal["symmetric", "unit"] = "symmetric"
     frame_count: Literal["exact", "truncated"] = "exact"
     samples: int = 72
     memory_gb: float = 4.0
@@ -130,6 +131,7 @@ class Sampler:
             generator=[torch.Generator().manual_seed(value) for value in seeds],
             eta=self.settings.eta,
             sampler=self.settings.sampler,
+            clip=self.settings.clip,
             predictor=self.predictor,
             **editing,
         )

@@ -10,12 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
-from conftest import ENCODER, ROOT
-from test_curves import parse
-from test_windows import Samples, babble
+from conftest import ROOT
+from helpers import Samples, babble, contents, read_packet
 
-from said import model as said_model
 from said.animation.animate import FORMATS, AnimateSettings, Animator
 from said.animation.inputs import Recording, find_model
 from said.animation.live import live_frames
@@ -23,23 +20,7 @@ from said.animation.models import default_guidance, load_model
 from said.arkit import SPEECH_BLENDSHAPES
 from said.commands import ADDRESS, main
 from said.files.tables import read_coefficients
-from said.model import ModelConfig, SAiD
 from said.sampling import Sampler
-from said.speech import save_encoder
-from said.training.stand_in import build_stand_in
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A folder with a small model."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    model = SAiD(ModelConfig(width=32, audio_width=32, prediction="v"))
-    for parameter in model.parameters():  # a fresh model predicts 0
-        torch.nn.init.normal_(parameter, std=0.05)
-    said_model.save(folder / "model.safetensors", model)
-    save_encoder(build_stand_in(ENCODER), folder / "speech_encoder")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +31,12 @@ def speech(tmp_path_factory) -> Path:
     return folder
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(folder, speech, tmp_path, capsys):
+def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(model_folder, speech, tmp_path, capsys):
     shutil.copytree(speech, tmp_path / "speech")
-    arguments = ["--model", str(folder), "--steps", "3", "--takes", "2"]
+    arguments = ["--model", str(model_folder), "--steps", "3", "--takes", "2"]
     out = tmp_path / "out"
     assert main(["animate", str(tmp_path / "speech"), "--out", str(out), *arguments]) == 0
-    before = files(out)
+    before = contents(out)
     name = "Grüße an 'Zoë'"
     expected = {
         "coefficients.csv",
@@ -91,14 +68,16 @@ def test_all_files_of_all_recordings_and_a_bad_one_stops_none_but_itself(folder,
     assert (
         main(["animate", str(tmp_path / "speech"), "--out", str(tmp_path / "again"), *arguments, "--threads", "1"]) == 1
     )
-    assert files(tmp_path / "again") == before
+    assert contents(tmp_path / "again") == before
     said = capsys.readouterr()
     assert "2 of 3 recordings animated" in said.out and "2 left out" in said.out
     assert all(len([line for line in said.err.splitlines() if name in line]) == 1 for name in ("bad.wav", "more"))
 
 
-def test_the_noise_follows_the_content_and_the_take_and_not_the_name(folder, speech, tmp_path):
-    animator = Animator(*load_model(find_model(str(folder), "x")), AnimateSettings(steps=2, formats=("coefficients",)))
+def test_the_noise_follows_the_content_and_the_take_and_not_the_name(model_folder, speech, tmp_path):
+    animator = Animator(
+        *load_model(find_model(str(model_folder), "x")), AnimateSettings(steps=2, formats=("coefficients",))
+    )
     source = speech / "Grüße an 'Zoë'.wav"
     for name in ("a", "b"):
         shutil.copy(source, tmp_path / f"{name}.wav")
@@ -108,9 +87,9 @@ def test_the_noise_follows_the_content_and_the_take_and_not_the_name(folder, spe
     assert {path.name for path in (tmp_path / "out" / "a").iterdir()} == {"coefficients.csv", "report.json"}
 
 
-def test_part_of_an_earlier_take_is_kept(folder, speech, tmp_path):
+def test_part_of_an_earlier_take_is_kept(model_folder, speech, tmp_path):
     source, out = str(speech / "Grüße an 'Zoë'.wav"), tmp_path / "out"
-    arguments = ["--model", str(folder), "--steps", "3", "--formats", "coefficients"]
+    arguments = ["--model", str(model_folder), "--steps", "3", "--formats", "coefficients"]
     assert main(["animate", source, "--out", str(out), *arguments]) == 0
     path = out / "Grüße an 'Zoë'" / "coefficients.csv"
     before = read_coefficients(path)
@@ -140,11 +119,11 @@ def test_a_wrong_option_is_named_before_anything_is_made(speech, tmp_path, capsy
     assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_models_are_found_where_they_may_lie(folder, tmp_path):
+def test_models_are_found_where_they_may_lie(model_folder, tmp_path):
     run = tmp_path / "results" / "synthetic-demo"
-    shutil.copytree(folder, run / "said" / "base")
+    shutil.copytree(model_folder, run / "said" / "base")
     shutil.move(run / "said" / "base" / "speech_encoder", run / "speech_encoder")
-    for wanted in (folder, folder / "model.safetensors", run / "said" / "base"):
+    for wanted in (model_folder, model_folder / "model.safetensors", run / "said" / "base"):
         model, encoder = load_model(find_model(str(wanted), "x"))
         assert encoder.config.hidden_size == 32 and default_guidance(model) == 1.0
     assert find_model("published", tmp_path / "SAiD.pth").missing
@@ -153,7 +132,7 @@ def test_models_are_found_where_they_may_lie(folder, tmp_path):
     (tmp_path / "SAiD.pth").write_bytes(b"")
     assert find_model(None, tmp_path / "SAiD.pth").name == "published"
     (tmp_path / "alone").mkdir()
-    shutil.copy(folder / "model.safetensors", tmp_path / "alone")
+    shutil.copy(model_folder / "model.safetensors", tmp_path / "alone")
     with pytest.raises(ValueError, match="no speech encoder"):
         load_model(find_model(str(tmp_path / "alone"), "x"))
 
@@ -173,8 +152,8 @@ def test_defaults_of_the_prompt_are_those_of_the_configuration():
     assert AnimateSettings.of({**section, "formats": tuple(section["formats"])}) == AnimateSettings(formats=FORMATS)
 
 
-def test_live_hears_nothing_that_is_still_to_be_said(folder):
-    model, encoder = load_model(find_model(str(folder), "x"))
+def test_live_hears_nothing_that_is_still_to_be_said(model_folder):
+    model, encoder = load_model(find_model(str(model_folder), "x"))
     sampler = Sampler(model, encoder, {"steps": 2, "guidance": 1.0}, seed=0)
     whole = babble(3.0)
     changed = whole.copy()
@@ -186,16 +165,16 @@ def test_live_hears_nothing_that_is_still_to_be_said(folder):
     assert not np.array_equal(made[120:], other[120:]) and 0 <= made.min() and made.max() <= 1
 
 
-def test_live_sends_every_frame_to_a_socket(folder, tmp_path):
+def test_live_sends_every_frame_to_a_socket(model_folder, tmp_path):
     soundfile.write(tmp_path / "a.wav", babble(1.2), 16000)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(300)  # on a busy machine
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-m", "said", "live", tmp_path / "a.wav", "--to", address, "--subject", "Zoë"]
-        command += ["--model", folder, "--steps", "2"]
+        command += ["--model", model_folder, "--steps", "2"]
         with subprocess.Popen(command, cwd=ROOT / "scripts", stdout=subprocess.PIPE, text=True) as process:
-            read = [parse(listener.recv(2048)) for _ in range(72)]
+            read = [read_packet(listener.recv(2048)) for _ in range(72)]
             output = process.communicate(timeout=300)[0]
     assert process.returncode == 0 and "play the sound with that delay" in output and "sent 72 frames" in output
     assert [frame for _, frame, *_ in read] == list(range(72)) and {name for name, *_ in read} == {"Zoë"}

@@ -1,10 +1,10 @@
 """Curves for other programs: every number where its reader expects it."""
 
 import json
-import struct
 
 import numpy as np
 import pytest
+from helpers import read_packet
 
 from said.animation import livelink
 from said.animation.animate import write_curves
@@ -48,22 +48,10 @@ def test_the_csv_is_what_live_link_face_writes(tmp_path):
     assert not read[:, 52:].any() and livelink.timecode(60 * 86400) == "00:00:00:00.000"
 
 
-def parse(packet: bytes) -> tuple[str, int, float, tuple[int, int], tuple[float, ...]]:
-    """A packet as programs that listen to Live Link Face read it."""
-    assert struct.unpack("<i", packet[:4]) == (6,)
-    identifier = packet[4:41].decode()
-    assert identifier[0] == "$" and len(identifier) == 37
-    (length,) = struct.unpack("!i", packet[41:45])
-    name, rest = packet[45 : 45 + length].decode(), packet[45 + length :]
-    frame, part, rate, denominator, count = struct.unpack("!if2ib", rest[:17])
-    assert count == 61 and len(rest) == 17 + 4 * 61
-    return name, frame, part, (rate, denominator), struct.unpack("!61f", rest[17:])
-
-
 def test_packets_are_what_live_link_face_sends():
     given = values(5)
     for index, packet in enumerate(livelink.packets(given, "Zoë", first=100)):
-        name, frame, part, rate, read = parse(packet)
+        name, frame, part, rate, read = read_packet(packet)
         assert (name, frame, part, rate) == ("Zoë", 100 + index, 0.0, (60, 1))
         columns = HEADER.split(",")[2:]
         for column, shape in enumerate(SPEECH_BLENDSHAPES):

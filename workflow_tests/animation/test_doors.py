@@ -7,8 +7,7 @@ import sys
 import pytest
 import soundfile
 from conftest import ROOT
-from test_animate import files, folder  # noqa: F401, a fixture
-from test_windows import babble
+from helpers import babble, contents
 
 
 @pytest.fixture
@@ -21,21 +20,21 @@ def recordings(workflow):
     return workflow
 
 
-def test_both_doors_give_the_same_bytes_and_a_bad_recording_fails_itself_alone(recordings, folder):  # noqa: F811
-    settings = ("--config", f"animate={{model: {folder}, steps: 3, takes: 2}}")
+def test_both_doors_give_the_same_bytes_and_a_bad_recording_fails_itself_alone(recordings, model_folder):
+    settings = ("--config", f"animate={{model: {model_folder}, steps: 3, takes: 2}}")
     done = recordings("-c2", "animate", *settings, check=False)
     text = done.stdout + done.stderr
     assert done.returncode and "speech/bad.wav: in no format that can be read here" in text
     made = recordings.folder / "results" / "animations"
-    command = [sys.executable, "-m", "said", "animate", "speech", "--out", "out", "--model", folder]
+    command = [sys.executable, "-m", "said", "animate", "speech", "--out", "out", "--model", model_folder]
     command += ["--steps", "3", "--takes", "2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     said = subprocess.run(command, cwd=recordings.folder, capture_output=True, text=True, env=environment)
     assert said.returncode == 1 and "2 of 3 recordings animated" in said.stdout
     names = ["Grüße an 'Zoë'", "_rf"]
     for name in names:
-        mine = files(made / name)
-        assert mine.pop(".snakemake_timestamp") == b"" and mine == files(recordings.folder / "out" / name), name
+        mine = contents(made / name)
+        assert mine.pop(".snakemake_timestamp") == b"" and mine == contents(recordings.folder / "out" / name), name
 
     (recordings.folder / "speech" / "bad.wav").unlink()
     jobs = recordings.jobs("animate", *settings)

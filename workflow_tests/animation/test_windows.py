@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import Samples, babble
 
 from said.animation.encoding import SpeechFeatures
 from said.animation.windows import Kept, sample_windows, seams, segments
@@ -12,17 +12,6 @@ from said.model import ModelConfig, SAiD
 from said.sampling import Sampler
 from said.seeds import derive_seed
 from said.speech import encode_clip
-from said.training.stand_in import build_stand_in
-from said.waveforms import SAMPLE_RATE
-
-
-class Samples:
-    def __init__(self, values: np.ndarray):
-        self.values, self.samples = values.astype(np.float32), len(values)
-
-    def read(self, begin: int, end: int) -> np.ndarray:
-        part = self.values[begin:end]
-        return np.pad(part, (0, end - begin - len(part)))
 
 
 class Drawn:
@@ -36,11 +25,6 @@ class Drawn:
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return build_stand_in(ENCODER)
-
-
-@pytest.fixture(scope="module")
 def model() -> SAiD:
     torch.manual_seed(0)
     model = SAiD(ModelConfig(width=32, audio_width=32, prediction="v"))
@@ -51,13 +35,6 @@ def model() -> SAiD:
 
 def sampler(model, encoder, **settings) -> Sampler:
     return Sampler(model, encoder, {"steps": 4, "guidance": 1.0, **settings}, seed=0)
-
-
-def babble(seconds: float) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    count = int(seconds * SAMPLE_RATE)
-    loud = np.repeat(rng.uniform(0, 1, count // 1600 + 1), 1600)[:count]
-    return 0.1 * loud * rng.standard_normal(count) + 0.01
 
 
 def test_segments_cover_each_frame_once_and_windows_are_no_longer_than_said():

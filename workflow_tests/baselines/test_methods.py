@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER, ROOT
+from conftest import ROOT
+from helpers import ENCODER
 
 from said.baselines.clips import Shared, Utterance
 from said.baselines.codetalker import CodeTalker, Predictor

@@ -58,7 +58,7 @@ EDITS = [
     ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method"}),
     ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline"}),
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
-    ("figures/training.py", "linewidth=1.2", "linewidth=1.3", {"plot_training"}),
+    ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
     ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording", "animation_player"}),
     (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import SMOKE
-from test_model import ENCODER, small
+from helpers import ENCODER, small
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from said import extractor

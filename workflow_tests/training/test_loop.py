@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
-from test_training import train
+from helpers import train
 
 from said.compute import find_device
 from said.running.console import duration
@@ -12,13 +11,6 @@ from said.training.checkpoint import Checkpoint
 from said.training.course import Course, FitSettings, learning_rate_factor
 from said.training.journal import Journal
 from said.training.loop import averaged_weights, ema_decay, fit
-from said.training.stand_in import build_stand_in
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return build_stand_in(ENCODER).eval()
 
 
 def test_learning_rate_warms_up_then_holds_or_falls():

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
-from test_training import same, train
+from helpers import same, small_encoder, train
 
 from said import extractor, model
 from said.files.tensors import read_tensors
@@ -26,7 +25,6 @@ from said.training.course import FitSettings
 from said.training.extractor import train_extractor
 from said.training.journal import Journal
 from said.training.loop import fit
-from said.training.stand_in import build_stand_in
 
 SAID = {"epochs": 40, "dropout": 0.2, "mirror_persistent": True, "validate_every": 7, "width": 32}
 VAE = {
@@ -40,11 +38,6 @@ VAE = {
     "beta_cycles": 2,
     "validate_every": 9,
 }
-
-
-def stand_in():
-    torch.manual_seed(0)
-    return build_stand_in(ENCODER).eval()
 
 
 def train_vae(**run):
@@ -83,7 +76,7 @@ def child(kind: str, folder: Path, save_every: float, limit: float | None, steps
         with Waiting(folder / "checkpoint.safetensors", deadline, save_every, steps=steps) as checkpoint:
             run = {"checkpoint": checkpoint, "events": folder / "events.out.tfevents"}
             if kind == "said":
-                trained, history = train(stand_in(), report=report, run=run, **SAID)
+                trained, history = train(small_encoder(), report=report, run=run, **SAID)
             else:
                 trained, history = train_vae(report=report, **run)
             (model if kind == "said" else extractor).save(folder / "weights.safetensors", trained)
@@ -139,7 +132,7 @@ def without_seconds(history: list[dict]) -> list[dict]:
 def uninterrupted():
     """Weights and history of both kinds, trained here without a checkpoint."""
     with one_thread():  # as in the child processes: rounding depends on it
-        said, said_history = train(stand_in(), **SAID)
+        said, said_history = train(small_encoder(), **SAID)
         vae, vae_history = train_vae(report=lambda _: None)
     return {"said": (said, said_history), "vae": (vae, vae_history)}
 
@@ -238,7 +231,7 @@ def interrupt(path, lines=2, **settings):
             raise Stop
 
     with pytest.raises(Stop), Checkpoint(path) as checkpoint:
-        train(stand_in(), report=report, run={"checkpoint": checkpoint}, **settings)
+        train(small_encoder(), report=report, run={"checkpoint": checkpoint}, **settings)
     return checkpoint.path
 
 
@@ -246,13 +239,13 @@ def resume(path, **settings):
     """Train to the end; returns the model and what was reported."""
     said = []
     with Checkpoint(path) as checkpoint:
-        trained, _ = train(stand_in(), report=said.append, run={"checkpoint": checkpoint}, **settings)
+        trained, _ = train(small_encoder(), report=said.append, run={"checkpoint": checkpoint}, **settings)
     return trained, said
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return train(stand_in())[0]
+    return train(small_encoder())[0]
 
 
 @pytest.fixture
@@ -332,7 +325,7 @@ def test_leftovers_of_a_killed_write_are_removed(path):
 
 def test_the_result_can_be_lost_and_is_not_trained_again(path, plain):
     with pytest.raises(Stop), Checkpoint(path) as checkpoint:
-        train(stand_in(), run={"checkpoint": checkpoint})
+        train(small_encoder(), run={"checkpoint": checkpoint})
         raise Stop  # before the weights are written
     trained, said = resume(path)
     assert any("continues after step 8 of 8" in text for text in said)

@@ -9,64 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import ENCODER
+from helpers import CLIPS, HELD_OUT, STD, TRAINING, same, train
 
 from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
+from said.denoising import BANDS
 from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
 from said.training.said import train_said
-from said.training.stand_in import build_stand_in
-from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
+from said.training.windows import Clip, WindowEncoder, Windows
 
-SETTINGS = SaidSettings(
-    width=32,
-    encoder_learning_rate=0.0001,
-    prediction="v",
-    coefficient_scale="std",
-    loss_reduction="mean",
-    epochs=4,
-    warmup_epochs=1,
-    batch_size=4,
-    learning_rate=0.003,
-    schedule="cosine",
-    gradient_clip=1.0,
-    ema_decay=0.9,
-    window=60,
-    shift_seconds=1 / 60,
-    validate_every=1,
-)
-SAMPLING = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
-
-
-def clip(number, frames=90):
-    rng = np.random.default_rng(number)
-    loudness = 0.5 + 0.5 * np.sin(2 * np.pi * np.arange(frames) / 60 * 2 + rng.uniform(0, 6))
-    coefficients = (loudness[:, None] * np.linspace(0.05, 0.5, 32)).astype(np.float32)
-    waveform = np.interp(np.arange(frames * 16000 // 60) * 60 / 16000, np.arange(frames), loudness)
-    waveform = waveform * rng.normal(size=len(waveform)) * 0.3
-    return Clip(f"clip{number}", coefficients, waveform.astype(np.float32))
-
-
-CLIPS = [clip(n, 70 + 5 * n) for n in range(6)]
-HELD_OUT = [clip(n) for n in (100, 101)]
-STD = np.concatenate([one.coefficients for one in CLIPS]).std(0)
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    torch.manual_seed(0)
-    return build_stand_in(ENCODER).eval()
-
-
-def train(speech_encoder, seed=0, report=lambda _: None, run=None, **changes):
-    """Train with some settings changed; `run` holds keywords of `train_said` that are no settings."""
-    settings = replace(SETTINGS, **changes)
-    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, report=report, **(run or {}))
-
-
-def same(first, second) -> bool:
-    first, second = first.state_dict(), second.state_dict()
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+QUICK = SamplingSettings(steps=4, guidance=1.0, samples=4, memory_gb=1.0)
 
 
 # SAiD
@@ -113,6 +65,11 @@ def test_a_finetuned_encoder_moves_and_a_frozen_one_does_not_exist(encoder):
         {"alignment_bias": None},
         {"alignment_schedule": "geometric"},
         {"prediction": "epsilon"},
+        {"prediction": "x0"},
+        {"channels_per_group": 8},
+        {"offset_noise": 0.1},
+        {"snr_gamma": 5.0},
+        {"loss_scale": "std", "coefficient_scale": "none"},
         {"coefficient_scale": "none"},
         {"loss_reduction": "sum", "gradient_clip": None},
         {"window_sampling": "padded"},
@@ -142,6 +99,38 @@ def plain(encoder):
     return train(encoder, epochs=1)[0]
 
 
+def test_the_denoising_error_stands_in_the_history_and_in_the_log(encoder, tmp_path):
+    lines = []
+    _, history = train(encoder, report=lines.append, epochs=2)
+    first, last = history
+    for band in BANDS:
+        assert first[f"error_constant/{band}dB"] <= first[f"error/{band}dB"] != last[f"error/{band}dB"]
+        assert first[f"error_linear/{band}dB"] == last[f"error_linear/{band}dB"] < 1.1 * first["error_mean"]
+    assert any("said: denoises worse than the" in line for line in lines)
+    # Scaled or not, it is of coefficients.
+    _, (raw,) = train(encoder, epochs=1, coefficient_scale="none")
+    assert raw["error_mean"] == pytest.approx(first["error_mean"], rel=1e-4)
+
+
+def test_previews_change_no_weight_and_choose_it_where_they_are_asked_to(encoder):
+    settings = {"epochs": 4, "dropout": 0.0}
+    plain, _ = train(encoder, **settings)
+    model, history = train(encoder, **settings, preview_every=3, preview_clips=1)
+    assert same(model, plain)
+    assert [record["epoch"] for record in history if "sample_fd" in record] == [3, 4]
+    chosen, history = train(encoder, **settings, preview_every=1, selection="sample_fd")
+    again = train(encoder, **settings, preview_every=1, selection="sample_fd")[1]
+    distances = [record["sample_fd"] for record in history]
+    assert distances == [record["sample_fd"] for record in again]
+    best = 1 + distances.index(min(distances))
+    run = {"epochs": 4, "preview_every": best, "selection": "sample_fd"}
+    if best < 4 and 2 * best > 4:  # previews at `best` and at the end alone choose the same
+        assert same(chosen, train(encoder, **settings | run)[0])
+    assert same(chosen, train(encoder, **settings, selection="last")[0]) == (best == 4)
+    with pytest.raises(ValueError, match="selection sample_fd needs previews: set preview_every"):
+        train(encoder, selection="sample_fd")
+
+
 def test_validation_draws_more_and_drops_the_condition(encoder):
     base = train(encoder, epochs=1)[1][0]["validation"]
     assert train(encoder, epochs=1, validation_repeats=3)[1][0]["validation"] != base
@@ -155,7 +144,7 @@ def test_the_vertex_loss_sees_the_face(encoder):
         return [dataclasses.replace(one, displacements=displacements) for one in CLIPS + HELD_OUT]
 
     def train_with(clips, weight):
-        settings = replace(SETTINGS, epochs=1, vertex_weight=weight)
+        settings = replace(TRAINING, epochs=1, vertex_weight=weight)
         train_set, held_out = clips[: len(CLIPS)], clips[len(CLIPS) :]
         return train_said(train_set, held_out, encoder, settings, 0, std=STD, report=lambda _: None)
 
@@ -173,7 +162,7 @@ def test_contradictions_are_named(encoder):
     with pytest.raises(ValueError, match="window_sampling"):
         train(encoder, window_sampling="random")
     with pytest.raises(ValueError, match="0 validation clips"):
-        train_said(CLIPS, [], encoder, SETTINGS, 0, std=STD)
+        train_said(CLIPS, [], encoder, TRAINING, 0, std=STD)
     with pytest.raises(ValueError, match="clip9: coefficients"):
         Clip("clip9", np.zeros((5, 31), dtype=np.float32), np.zeros(9, dtype=np.float32))
 
@@ -196,7 +185,7 @@ def ramp(frames=100):
 
 
 def windows_of(count, **changes):
-    settings = replace(SETTINGS, **{"mirror_probability": 0.0, "shift_probability": 0.0, **changes})
+    settings = replace(TRAINING, **{"mirror_probability": 0.0, "shift_probability": 0.0, **changes})
     windows = Windows([ramp()], settings, None)
     return [windows.batch([0], np.random.default_rng(n)) for n in range(count)]
 
@@ -238,7 +227,7 @@ def test_mirroring_swaps_sides():
 
 
 def test_persistent_mirroring_persists():
-    windows = Windows([ramp()], replace(SETTINGS, mirror_probability=1.0, mirror_persistent=True), None)
+    windows = Windows([ramp()], replace(TRAINING, mirror_probability=1.0, mirror_persistent=True), None)
     states = []
     for n in range(4):
         windows.batch([0], np.random.default_rng(n))
@@ -247,7 +236,7 @@ def test_persistent_mirroring_persists():
 
 
 def test_sentence_features_are_cut_where_the_frames_are(encoder):
-    settings = replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0)
+    settings = replace(TRAINING, mirror_probability=0.0, shift_probability=0.0)
     windows = Windows([ramp()], settings, encoder)
     batch = windows.batch([0], np.random.default_rng(0))
     start = round(batch.coefficients[0, 0, 0].item() * 1000)
@@ -255,7 +244,7 @@ def test_sentence_features_are_cut_where_the_frames_are(encoder):
 
 
 def test_short_clips_are_held_at_their_end():
-    windows = Windows([ramp(30)], replace(SETTINGS, mirror_probability=0.0, shift_probability=0.0), None)
+    windows = Windows([ramp(30)], replace(TRAINING, mirror_probability=0.0, shift_probability=0.0), None)
     batch = windows.batch([0], np.random.default_rng(0))
     assert batch.coefficients.shape == (1, 60, 32)
     assert (batch.coefficients[0, 29:] == batch.coefficients[0, 29]).all()
@@ -279,7 +268,7 @@ def test_windows_are_kept_and_change_no_digit(encoder):
         counted = copy.deepcopy(encoder)
         counted.feature_extractor = Counting(counted.feature_extractor)
         windows = WindowEncoder(counted, Compute(), size)
-        source, random = Windows(CLIPS, SETTINGS, None), np.random.default_rng(0)
+        source, random = Windows(CLIPS, TRAINING, None), np.random.default_rng(0)
         features = []
         for _ in range(40):
             batch = source.batch(range(6), random)
@@ -332,7 +321,7 @@ def test_a_compiled_denoiser_learns_the_same(encoder, monkeypatch):
 
 def samples_of(model, encoder, clips, seed=0, **changes):
     speeches = [Speech(clip.name, clip.waveform, len(clip.coefficients)) for clip in clips]
-    sampler = Sampler(model, encoder, replace(SAMPLING, **changes), seed)
+    sampler = Sampler(model, encoder, replace(QUICK, **changes), seed)
     return dict(sample_speech(sampler, speeches, report=lambda _: None))
 
 

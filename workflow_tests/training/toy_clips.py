@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from conftest import ENCODER
+from helpers import ENCODER
 from transformers import Wav2Vec2Config
 
 from said.baselines.clips import MeshClip, Shared

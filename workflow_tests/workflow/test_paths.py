@@ -1,5 +1,6 @@
 """Where the project's folder may lie."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,20 @@ from said.workflow.paths import PathError, require_usable
 
 
 def test_a_run_works_in_a_folder_of_almost_any_name(tmp_path):
-    """With its environment in it, as `make` has it: a shell gets to see the path of Python."""
+    """With its environment in it, as `make` has it: a shell gets to see the path of Python.
+
+    And with its own library, whichever else is installed.
+    """
+    (tmp_path / "installed/said").mkdir(parents=True)
+    (tmp_path / "installed/said/__init__.py").write_text("raise ImportError('the library of another checkout')\n")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
     workflow = copy_workflow(tmp_path / "It's René's 顔 (new) & #1; *?[x] ~ =,!")
     (workflow.folder / ".venv").symlink_to(sys.prefix)
     command = [workflow.folder / ".venv/bin/python", "-m", "snakemake", "-c1", *SMOKE]
     target = "results/synthetic-smoke/corpus/topology.npz"
-    done = subprocess.run([*command, "--", target], cwd=workflow.folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--", target], cwd=workflow.folder, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert (workflow.folder / target).exists()
 

@@ -77,6 +77,7 @@ def live_frames(
                 steps=sampler.settings.steps,
                 guidance=sampler.guidance,
                 sampler=sampler.settings.sampler,
+                clip=sampler.settings.clip,
                 eta=sampler.settings.eta,
                 generator=generator,
                 initial_noise=torch.stack(list(noises)[-(end - first) :])[None].to(audio.device),

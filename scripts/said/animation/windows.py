@@ -109,6 +109,7 @@ class _Segment:
                     noise,
                     steps=settings.steps,
                     sampler=settings.sampler,
+                    clip=settings.clip,
                     eta=settings.eta,
                     generator=generator,
                     reference=reference,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Mapping
@@ -77,8 +78,9 @@ def job_deadline(
 ) -> float | None:
     """When a training in a batch job should save and end.
 
-    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), or else follows from `runtime`. Outside Slurm
-    there is no deadline: nothing ends a local job, whose `runtime` is an estimate.
+    The end of a Slurm job is in its environment (SLURM_JOB_END_TIME), or Slurm is asked; where it does not answer, the
+    end follows from `runtime`, as if the job had begun just now. Outside Slurm there is no deadline: nothing ends a
+    local job, whose `runtime` is an estimate.
 
     Args:
         runtime: minutes that the rule asks for (`resources.runtime`).
@@ -89,12 +91,25 @@ def job_deadline(
         seconds since the epoch; None: no limit.
     """
     now = time.time() if now is None else now
-    if "SLURM_JOB_ID" not in environment:
+    job = environment.get("SLURM_JOB_ID")
+    if job is None:
         return None
-    if end := environment.get("SLURM_JOB_END_TIME"):
+    # Slurm before 23.02 does not set the variable, and Snakemake's executor takes it from the job's steps.
+    if end := environment.get("SLURM_JOB_END_TIME") or _end_of_job(job):
         remaining = float(end) - now
     elif runtime:
         remaining = 60.0 * runtime
     else:
         return None
     return now + remaining - min(MARGIN, 0.1 * remaining)
+
+
+def _end_of_job(job: str) -> str | None:
+    """When Slurm will end a job, in seconds since the epoch; None: it does not answer."""
+    command = ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
+    environment = {**os.environ, "SLURM_TIME_FORMAT": "%s"}
+    try:
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer if answer.isdecimal() else None

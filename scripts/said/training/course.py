@@ -7,10 +7,15 @@ Nothing random is carried from step to step: the order of an epoch, the windows 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+Selection = Literal["best", "last", "sample_fd"]
+"""Which averaged weights are kept: those of the lowest validation loss, the last, those whose samples have the lowest
+`sample_fd`."""
 
 _EPOCH_STREAM, _STEP_STREAM = 1, 2
 
@@ -35,15 +40,15 @@ class FitSettings:
     ema_decay: float = 0.0
     ema_warmup: bool = True
     validate_every: int = 1
-    selection: str = "best"
+    selection: Selection = "best"
     drops: Sequence[tuple[float, float]] = ()
     betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self):
         if self.schedule not in ("constant", "cosine"):
             raise ValueError(f"schedule must be constant or cosine, not {self.schedule!r}")
-        if self.selection not in ("best", "last"):
-            raise ValueError(f"selection must be best or last, not {self.selection!r}")
+        if self.selection not in (allowed := get_args(Selection)):
+            raise ValueError(f"selection must be one of {', '.join(allowed)}, not {self.selection!r}")
         if min(self.epochs, self.batch_size, self.validate_every) < 1:
             raise ValueError("epochs, batch_size and validate_every must be at least 1")
 

@@ -3,8 +3,9 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -75,11 +76,11 @@ class Journal:
         for key, value in {"loss": loss, **terms}.items():
             state.sums[key] = state.sums[key] + value.detach() if key in state.sums else value.detach()
 
-    def record(self, validation: float) -> bool:
-        """Close the current record with a validation loss.
+    def record(self, validation: float, measures: Mapping[str, float] = MappingProxyType({})) -> bool:
+        """Close the current record with a validation loss and what else was measured.
 
         Returns:
-            whether it is the best so far.
+            whether its weights are to be kept: those of the best record so far, or of the last, as `selection` says.
 
         Raises:
             FloatingPointError: it is not finite.
@@ -94,6 +95,7 @@ class Journal:
                 "step": state.step,
                 **{key: float(value) / since for key, value in state.sums.items()},
                 "validation": validation,
+                **measures,
                 "learning_rate": state.optimizer.param_groups[0]["lr"],
                 "seconds": round(self._clock.seconds, 2),
             }
@@ -101,7 +103,10 @@ class Journal:
         state.sums = {}
         if self._log is not None:
             self._log.write(state.history[-1])
-        return validation <= min(record["validation"] for record in state.history)
+        selection = self._course.settings.selection
+        measure = "sample_fd" if selection == "sample_fd" else "validation"
+        values = [record[measure] for record in state.history if measure in record]
+        return selection == "last" or (measure in state.history[-1] and values[-1] <= min(values))
 
     def end_step(self) -> None:
         """Do what is due after a step: show it, save it, stop the training.

@@ -21,6 +21,7 @@ def fit(
     settings: FitSettings,
     seed: int,
     journal: Journal,
+    measure: Callable[[int], dict[str, float]] | None = None,
     learning_rates: Mapping[str, float] | None = None,
     weight_decays: Mapping[str, float] | None = None,
     optimizer_class: type[torch.optim.Adam] = torch.optim.AdamW,
@@ -32,6 +33,7 @@ def fit(
         model: its parameters that require gradients are trained.
         objective: gives a step's loss and the terms to be recorded; runs with the model in training mode.
         validate: gives the validation loss; runs with the averaged weights and the model in evaluation mode.
+        measure: gives what else the record of an epoch, counted from 1, holds; runs after `validate`, as that does.
         items: names of the training items; an epoch sees each once, in random order.
         journal: of this training; if it has a checkpoint of it, the training goes on from there.
         learning_rates: of parameters whose names begin with a key, instead of `settings.learning_rate`.
@@ -41,7 +43,7 @@ def fit(
 
     Returns:
         one record per validation: epoch, step, mean training loss and terms since the last record, validation loss,
-        learning rate, seconds.
+        what `measure` gives, learning rate, seconds.
 
     Raises:
         FloatingPointError: the loss is not finite; names the step, its batch and the learning rate. The checkpoint
@@ -71,8 +73,8 @@ def fit(
                 journal.ensure_finite()
                 with averaged_weights(model, average):
                     validation = validate()
-                is_best = journal.record(validation)
-                if is_best or settings.selection == "last":
+                    measures = measure(state.step // course.steps_per_epoch) if measure is not None else {}
+                if journal.record(validation, measures):
                     state.best = {**{key: value.clone() for key, value in average.items()}, **_buffers(model)}
             journal.end_step()
     with torch.no_grad():

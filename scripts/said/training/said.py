@@ -12,18 +12,23 @@ from torch import Tensor
 from transformers import Wav2Vec2Model
 
 from said.compute import Compute
+from said.denoising import Motion, Probe, worse
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
-from said.speech import encode
+from said.speech import encode, encode_clip
 from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.previews import preview
 from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
 """Keeps the scale from blowing up a coefficient that hardly moves in the training set."""
+
+_REFERENCE_STRIDE = 30
+"""Frames between the training windows that the references of the denoising error are computed from."""
 
 
 def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:
@@ -39,6 +44,7 @@ def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> Mo
         noise_schedule=settings.noise_schedule,
         diffusion_steps=settings.diffusion_steps,
         scaled=settings.coefficient_scale == "std",
+        channels_per_group=settings.channels_per_group,
     )
 
 
@@ -84,19 +90,24 @@ def train_said(
     finetuned = settings.encoder == "finetuned"
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
+    if settings.selection == "sample_fd" and not settings.preview_every:
+        raise ValueError("selection sample_fd needs previews: set preview_every")
     if settings.vertex_weight and any(clip.displacements is None for clip in [*train, *validation]):
         raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
     encoder = copy.deepcopy(encoder)
     encoder.to(compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
     with preserved_generators(seed):
         model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
+    scale = torch.from_numpy(np.maximum(std, SMALLEST_STD)).float().to(compute.device)
     if model.config.scaled:
-        model.coefficient_scale.copy_(torch.from_numpy(np.maximum(std, SMALLEST_STD)))
+        model.coefficient_scale.copy_(scale)
     if finetuned:
         # The convolutional part stays as pre-trained, as is the custom for wav2vec 2.0.
         encoder.freeze_feature_encoder()
     else:
         encoder.requires_grad_(False)
+    # Of the errors: where coefficients are scaled, errors of v and of x0 are so already.
+    loss_scale = scale / model.coefficient_scale if settings.loss_scale == "std" else None
     alphas = alphas_cumprod(model.config).to(compute.device)
     # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
     fixed = not finetuned and settings.encoder_mode == "eval"
@@ -119,6 +130,8 @@ def train_said(
         count = len(batch.coefficients)
         timesteps = torch.randint(model.config.diffusion_steps, (count,), generator=generator)
         noise = torch.randn(batch.coefficients.shape, generator=generator)
+        if settings.offset_noise:
+            noise = noise + settings.offset_noise * torch.randn(count, 1, noise.shape[2], generator=generator)
         with compute.autocast():
             terms = training_losses(
                 model,
@@ -129,6 +142,8 @@ def train_said(
                 compute.move(noise),
                 settings.loss,
                 reduction=settings.loss_reduction,
+                std=loss_scale,
+                snr_gamma=settings.snr_gamma,
                 alphas=alphas,
                 displacements=batch.displacements,
             )
@@ -144,18 +159,41 @@ def train_said(
         terms = losses(batch, conditioned, step.generator)
         return total(terms), terms
 
+    size = settings.batch_size
+    parts = [range(first, min(first + size, len(validation))) for first in range(0, len(validation), size)]
+
     def validate() -> float:
         """The same windows, timesteps and noise each time, so that its values can be compared."""
         random = np.random.default_rng((seed, 3))
         generator = torch.Generator().manual_seed(seed)
         values = []
         for _ in range(settings.validation_repeats):
-            for first in range(0, len(validation), settings.batch_size):
-                batch = held_out.middle(range(first, min(first + settings.batch_size, len(validation))))
+            for part in parts:
+                batch = held_out.middle(part)
                 dropped = random.random(len(batch.coefficients)) < settings.condition_dropout
                 conditioned = torch.from_numpy(~(dropped & settings.validation_dropout))
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
+
+    probe = _probe(model, windows, held_out, seed)
+
+    def measure(epoch: int) -> dict[str, float]:
+        every = [held_out.middle(part) for part in parts]
+        heard = [torch.ones(len(batch.coefficients), dtype=torch.bool) for batch in every]
+        with compute.autocast():
+            measures = probe.measure(audio_features(*pair) for pair in zip(every, heard, strict=True))
+        if lost := worse(measures):
+            report(f"{name}: denoises worse than {lost}")
+        if not previews(settings, epoch):
+            return measures
+        return measures | preview(
+            model,
+            lambda clip: encode_clip(encoder.eval(), clip.waveform, len(clip.coefficients)),
+            validation[:: -(-len(validation) // settings.preview_clips)],  # of all speakers
+            scale.cpu().numpy(),
+            seed,
+            guidance=settings.preview_guidance,
+        )
 
     identity = {
         "said": asdict(settings),
@@ -170,6 +208,7 @@ def train_said(
             model,
             objective,
             validate,
+            measure=measure,
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
@@ -178,3 +217,18 @@ def train_said(
             extra_state={"mirrored": windows.mirrored},
         )
     return model.eval(), history
+
+
+def previews(settings: SaidSettings, epoch: int) -> bool:
+    """Whether samples are drawn after the validation of an epoch, counted from 1."""
+    if not settings.preview_every:
+        return False
+    due = epoch % settings.validate_every == 0 and epoch // settings.validate_every % settings.preview_every == 0
+    return due or epoch == settings.epochs
+
+
+def _probe(model: SAiD, train: Windows, validation: Windows, seed: int) -> Probe:
+    """Measures the denoising error of a model on the validation windows, beside references from the training's."""
+    device = model.coefficient_scale.device
+    motion = Motion.of(model.to_diffusion(torch.from_numpy(train.every(_REFERENCE_STRIDE)).to(device)).cpu().numpy())
+    return Probe(model, validation.middle(range(len(validation.clips))).coefficients, motion, seed)

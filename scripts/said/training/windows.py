@@ -14,10 +14,14 @@ from transformers import Wav2Vec2Model
 from said.arkit import MIRROR
 from said.compute import Compute
 from said.corpus import FRAME_RATE
+from said.landmarks import LIPS
 from said.model import CHANNELS
+from said.prediction import Prediction
+from said.rig import Rig
 from said.running.shapes import shaped
 from said.settings import Settings
 from said.speech import encode, encode_clip, normalise
+from said.training.course import Selection
 from said.waveforms import SAMPLE_RATE
 
 
@@ -26,6 +30,7 @@ class SaidSettings(Settings):
     """The section `said` of config.yaml, but for `seeds`: a training has one."""
 
     width: int = 192
+    channels_per_group: int = 6
     dropout: float = 0.1
     alignment_bias: int | None = 1
     alignment_schedule: Literal["constant", "linear", "geometric"] = "constant"
@@ -33,12 +38,15 @@ class SaidSettings(Settings):
     conditioning: Literal["window", "sentence"] = "window"
     encoder_mode: Literal["eval", "train"] = "eval"
     encoder_learning_rate: float = 1e-5
-    prediction: Literal["epsilon", "v"] = "epsilon"
+    prediction: Prediction = "epsilon"
     coefficient_scale: Literal["none", "std"] = "none"
     noise_schedule: Literal["squaredcos_cap_v2", "linear", "scaled_linear"] = "squaredcos_cap_v2"
     diffusion_steps: int = 1000
+    offset_noise: float = 0.0
     loss: Literal["l1", "l2"] = "l1"
     loss_reduction: Literal["sum", "mean"] = "sum"
+    loss_scale: Literal["none", "std"] = "none"
+    snr_gamma: float | None = None
     velocity_weight: float = 1.0
     vertex_weight: float = 0.0
     condition_dropout: float = 0.1
@@ -57,10 +65,13 @@ class SaidSettings(Settings):
     shift_probability: float = 0.5
     mirror_probability: float = 0.5
     mirror_persistent: bool = False
-    selection: Literal["best", "last"] = "best"
+    selection: Selection = "best"
     validate_every: int = 200
     validation_repeats: int = 1
     validation_dropout: bool = False
+    preview_every: int = 5
+    preview_clips: int = 3
+    preview_guidance: float = 2.0
 
 
 Place = tuple[int, int, int]
@@ -79,12 +90,24 @@ class Clip:
         coefficients: (N, 32) in [0, 1], 60 frames per second.
         waveform: (T,) in [-1, 1] at 16 kHz, beginning with the first frame.
         displacements: (32, 3 V) blendshapes of the speaker less the template; only the vertex loss needs them.
+        lips: (32, L, 3) metres, those of the landmarks of the lips; only previews need them.
     """
 
     name: str
     coefficients: Float[np.ndarray, "N 32"]
     waveform: Float[np.ndarray, " T"]
     displacements: Float[np.ndarray, "32 V3"] | None = None
+    lips: Float[np.ndarray, "32 L 3"] | None = None
+
+    @classmethod
+    def of(cls, name: str, coefficients: NDArray, waveform: NDArray, rig: Rig | None) -> "Clip":
+        """With what losses and previews need of its speaker's rig, which knows its landmarks, if there is one."""
+        values = np.asarray(coefficients, dtype=np.float32)
+        if rig is None:
+            return cls(name, values, waveform)
+        landmarks = cast(NDArray, rig.landmarks)[LIPS]
+        lips = (rig.blendshapes - rig.template)[:, landmarks]
+        return cls(name, values, waveform, rig.displacements.astype(np.float32), lips)
 
     def __post_init__(self):
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != CHANNELS or len(self.coefficients) < 2:
@@ -178,6 +201,16 @@ class Windows:
         length = self.settings.window
         starts = [max(0, (int(self._lengths[index]) - length) // 2) for index in indices]
         return self._cut([(index, start, 0.0, False) for index, start in zip(indices, starts, strict=True)], length)
+
+    def every(self, stride: int) -> NDArray[np.float32]:
+        """(W, n, 32) coefficients of windows of all clips, `stride` frames apart, as they are."""
+        length = self.settings.window
+        found = []
+        for clip in self.clips:
+            values = np.asarray(clip.coefficients, dtype=np.float32)
+            values = np.pad(values, ((0, max(0, length - len(values))), (0, 0)), mode="edge")
+            found += [values[start : start + length] for start in range(0, len(values) - length + 1, stride)]
+        return np.stack(found)
 
     def _is_mirrored(self, index: int, random: np.random.Generator) -> bool:
         flip = bool(random.random() < self.settings.mirror_probability)

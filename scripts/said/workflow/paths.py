@@ -34,6 +34,12 @@ def require_usable(*paths: str | os.PathLike[str]) -> None:
                 )
 
 
+def prefer_library(folder: str | os.PathLike[str]) -> None:
+    """Let jobs import from `folder` first, also where another checkout's library, or an older one, is installed."""
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != str(folder)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *others])
+
+
 def mend_snakemake() -> None:
     """Make Snakemake quote the path of Python, which it passes to a shell as it is."""
     if shlex.quote(sys.executable) == sys.executable:

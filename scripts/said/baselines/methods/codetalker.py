@@ -38,15 +38,15 @@ def save(path: PathLike, model: CodeTalker) -> None:
 
 def load(path: PathLike, shared: Shared, settings: Mapping) -> CodeTalker:
     state, facts = read_stored(path, FORM, "a CodeTalker")
-    stages = (_below(state, stage) for stage in _STAGES)
+    first, second = (_below(state, stage) for stage in _STAGES)
     sizes = {key: cast(int, facts[key]) for key in ("heads", "vq_heads", "period")}
-    return CodeTalker.from_state_dicts(*stages, shared.encoder.config, **sizes)
+    return CodeTalker.from_state_dicts(first, second, shared.encoder.config, **sizes)
 
 
 def read_published(files: Sequence[Path], shared: Shared, settings: Mapping) -> CodeTalker:
     """Args: files: of the first and of the second stage."""
-    stages = (read_state_dict(path, _INSIDE) for path in files)
-    return CodeTalker.from_state_dicts(*stages, shared.encoder.config)
+    first, second = (read_state_dict(path, _INSIDE) for path in files)
+    return CodeTalker.from_state_dicts(first, second, shared.encoder.config)
 
 
 def styles(model: CodeTalker) -> int:

@@ -51,7 +51,7 @@ def frame_rate(settings: Mapping) -> int:
 
 def save(path: PathLike, model: HearingVoca) -> None:
     network, hearing = model.network, model.hearing
-    facts = {
+    facts: dict[str, object] = {
         "vertices": network.expression_offset.out_features // 3,
         "subjects": network.subjects,
         "components": network.fc2.out_features,
