@@ -46,13 +46,18 @@ SPEAKERS = [speaker for role in settings.ROLES for speaker in SPLIT[role]]
 VARIANTS = list(config["trainings"])
 # Every training: a variant's first one bears its name, and table2_beyond alone looks at the others.
 SEEDS = {name: number for trainings in config["trainings"].values() for name, number in trainings.items()}
+# Those of `snakemake learning` stand beside the variants.
+LEARNING = {
+    name: number for trainings in config["learning"]["trainings"].values() for name, number in trainings.items()
+}
+SETTINGS = config["variants"] | config["learning"]["variants"]
 TRANSFER_REPORTS = ["health"] + ["truth"] * (config["dataset"] == "synthetic")
 
 
 wildcard_constraints:
     run=RUN,
     speaker="|".join(SPEAKERS),
-    variant="|".join(SEEDS),
+    variant="|".join([*SEEDS, *LEARNING]),
     method=r"\w+",
 
 
@@ -65,6 +70,7 @@ include: "rules/coefficients.smk"
 include: "rules/extractor.smk"
 include: "rules/said.smk"
 include: "rules/baselines.smk"
+include: "rules/learning.smk"
 include: "rules/editing.smk"
 include: "rules/animation.smk"
 include: "rules/lipsync.smk"
@@ -84,6 +90,7 @@ localrules:
     models,
     edits,
     animate,
+    learning,
     tables,
     figures,
 

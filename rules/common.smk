@@ -69,7 +69,7 @@ def correspondence(wildcards):
 
 def faces_in_training(wildcards):
     """The blendshapes that a variant's training needs: for the vertex loss all, for previews the validation speakers'."""
-    settings = config["variants"][wildcards.variant]
+    settings = SETTINGS[wildcards.variant]
     speakers = SPLIT["train"] * bool(settings["vertex_weight"])
     speakers += SPLIT["validation"] * bool(settings["vertex_weight"] or settings["preview_every"])
     return expand("results/{run}/blendshapes/{speaker}.npz", run=wildcards.run, speaker=speakers)

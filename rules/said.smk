@@ -53,14 +53,14 @@ rule train_said:
         window_cache_mb=config["compute"]["window_cache_mb"],
         runtime=2880,
     params:
-        settings=lambda w: config["variants"][w.variant],
+        settings=lambda w: SETTINGS[w.variant],
         device=config["compute"]["device"],
         precision=config["compute"]["precision"],
         compile=config["compute"]["compile"],
         checkpoint="results/{run}/said/{variant}/checkpoint.safetensors",
         events="results/{run}/said/{variant}/events.out.tfevents",
         # The same for every variant: an ablation differs from base only in its block.
-        seed=lambda w: seeds.training_seed(config["seed"], SEEDS[w.variant]),
+        seed=lambda w: seeds.training_seed(config["seed"], (SEEDS | LEARNING)[w.variant]),
         code=code("train_said.py"),
     message:
         "Training SAiD, variant {wildcards.variant}"

@@ -7,6 +7,7 @@ no speech: the mean of the data, and the linear estimate that is optimal at each
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class Motion:
         """Of windows (W, n, 32)."""
         windows = np.asarray(windows, dtype=np.float64)
         mean = windows.mean((0, 1))
-        transformed = dct(windows - mean, axis=1, norm="ortho")
+        transformed = _transform(windows - mean, 1)
         return cls(mean, np.einsum("wki,wkj->kij", transformed, transformed, optimize=True) / len(windows))
 
     def linear_estimate(self, noisy: NDArray, alpha: float) -> NDArray[np.float64]:
@@ -67,10 +68,10 @@ class Motion:
             noisy: (n, 32), sqrt(a) clean + sqrt(1 - a) standard normal noise.
             alpha: a, in (0, 1).
         """
-        transformed = dct(noisy - np.sqrt(alpha) * self.mean, axis=0, norm="ortho")
+        transformed = _transform(noisy - np.sqrt(alpha) * self.mean, 0)
         total = alpha * self.spectrum + (1 - alpha) * np.eye(len(self.mean))
         estimate = np.sqrt(alpha) * (self.spectrum @ np.linalg.solve(total, transformed[..., None]))[..., 0]
-        return self.mean + dct(estimate, type=3, axis=0, norm="ortho")
+        return self.mean + _transform(estimate, 0, kind=3)
 
 
 class Probe:
@@ -157,6 +158,11 @@ def worse(measures: Mapping[str, float]) -> str | None:
         if lost:
             lines.append(f"{name} at an SNR of {', '.join(lost)}")
     return " and than ".join(lines) or None
+
+
+def _transform(values: NDArray, axis: int, kind: int = 2) -> NDArray[np.float64]:
+    """Orthonormal cosine transform along an axis; kind 3 is the inverse of kind 2."""
+    return cast(NDArray[np.float64], dct(values, type=kind, axis=axis, norm="ortho"))
 
 
 def _rms(error: NDArray) -> float:

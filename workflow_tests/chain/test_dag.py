@@ -71,7 +71,7 @@ def test_all_that_is_published_can_be_fetched_beforehand(workflow):
 
 
 @pytest.mark.parametrize(
-    "target", ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "results/table2.csv"]
+    "target", ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "learning", "results/table2.csv"]
 )
 def test_targets_exist(workflow, target):
     assert workflow.jobs(target)
@@ -81,6 +81,13 @@ def test_the_cost_is_recorded_when_all_else_is_done(workflow):
     everything = workflow.jobs("all")
     del everything["all"]
     assert workflow.jobs("results/cost.csv") == everything
+
+
+def test_learning_trains_its_rows_beside_the_variants(workflow):
+    rows = yaml.safe_load((ROOT / "config.yaml").read_text())["learning"]
+    jobs = workflow.jobs("learning")
+    assert jobs["train_said"] == len(rows) and jobs["learning_table"] == 1 and "sample_said" not in jobs
+    assert "learning_table" not in workflow.jobs("all")
 
 
 def test_no_variants_of_another_dataset_mix(workflow):

@@ -59,6 +59,9 @@ EDITS = [
     ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline"}),
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
+    ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
+    ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", {"train_said"}),
+    ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', {"train_said"}),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
     ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", "animate_recording", "animation_player"}),
     (

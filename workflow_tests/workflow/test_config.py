@@ -79,6 +79,15 @@ def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
     assert len({training_seed(5, number) for number in range(4)}) == 4
 
 
+def test_trainings_of_learning_stand_beside_the_variants():
+    resolved = resolve(config(learning={"wide": {"width": 96, "seeds": [0, 2]}}), SCHEMA)
+    learning = resolved["learning"]
+    assert learning["trainings"]["learning_wide"] == {"learning_wide": 0, "learning_wide_seed2": 2}
+    without_seeds = {key: value for key, value in resolved["said"].items() if key != "seeds"}
+    assert learning["variants"]["learning_wide_seed2"] == without_seeds | {"width": 96}
+    assert not any(name.startswith("learning") for name in resolved["variants"] | resolved["trainings"])
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -89,6 +98,9 @@ def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
         ({"said": {"seeds": [0, 1]}, "variants": {"base_seed1": {}}}, ["variants.base_seed1", "choose another"]),
         ({"said": {"learnin_rate": 1.0}}, ["said.learnin_rate", "did you mean 'learning_rate'"]),
         ({"sayd": {}}, ["sayd", "did you mean 'said'"]),
+        ({"variants": {"learning_x0": {}}}, ["variants.learning_x0", "a training of `learning` has that name"]),
+        ({"learning": {"wide": {"widht": 96}}}, ["learning.wide.widht", "'width'"]),
+        ({"learning": {"wide": {"warmup_epochs": 9999999}}}, ["learning_wide.warmup_epochs"]),
         ({"variants": {"mine": {"alignment_bais": 2}}}, ["variants.mine.alignment_bais", "'alignment_bias'"]),
         ({"scales": {"demo": {"said": {"epoch": 3}}}}, ["scales.demo.said.epoch", "'epochs'"]),
         ({"said": {"epochs": -1}}, ["said.epochs", "-1"]),

@@ -52,6 +52,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
             first has the variant's name and stands for it; the others are called <variant>_seed<number>.
         * `variants`: for each training, its complete `said` section without the seeds, so that adding a seed leaves
             the existing trainings as they are.
+        * `learning`: `trainings` and `variants` of `snakemake learning`; names begin with learning_.
         * `refused_edits`: for each entry of `edits` that cannot be used, a line for each of its faults; `edits` holds
             the others. A wrong entry stops nothing but itself.
 
@@ -73,6 +74,8 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     resolved = _expand(resolved)
     _complete(resolved, schema)
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
+    blocks = {f"learning_{name}": block for name, block in config["learning"].items()}
+    resolved["learning"] = dict(zip(("trainings", "variants"), _trainings(sections["said"], blocks), strict=True))
     by_dataset = "published" if resolved["dataset"] == "vocaset" else "trained"
     for section in (resolved["lipsync"], *_blocks(resolved["baselines"]).values()):
         if section.get("weights") == "auto":
@@ -245,10 +248,13 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
                 seen[speaker] = role
     methods = ["ground_truth", *resolved["variants"]] + ["oracle"] * (resolved["dataset"] == "synthetic")
     faults += find_clashes(resolved["variants"], "variants.", taken=METHODS)
+    learning = resolved["learning"]["variants"]
+    for name in learning.keys() & resolved["variants"].keys():
+        faults.append(f"variants.{name}: a training of `learning` has that name; choose another")
     for name in resolved["evaluation"]["style_methods"]:
         if name not in methods:
             faults.append(f"evaluation.style_methods: {name!r} is none of {', '.join(methods)}{nearest(name, methods)}")
-    variants = {name: resolved["variants"][name] for name in resolved["trainings"]}
+    variants = {name: resolved["variants"][name] for name in resolved["trainings"]} | learning
     for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
         if fit["warmup_epochs"] > fit["epochs"]:
             faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
