@@ -6,7 +6,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from said.denoising import BANDS
 from said.figures.style import PALETTE
 
 Records = Sequence[Mapping[str, Any]]
@@ -53,8 +52,9 @@ def draw_references(axes: Axes, record: Mapping[str, Any]) -> None:
 
 def by_noise(axes: Axes, record: Mapping[str, Any], measure: str, **style: Any) -> None:
     """A measure of `said.denoising.Probe` over the bands of the SNR."""
-    bands = [band for band in BANDS if f"{measure}/{band}dB" in record]
-    axes.plot(bands, [record[f"{measure}/{band}dB"] for band in bands], **{"linewidth": 1.2, "markersize": 3} | style)
+    keys = [key for key in record if key.startswith(f"{measure}/")]
+    bands = [int(key.removeprefix(f"{measure}/").removesuffix("dB")) for key in keys]
+    axes.plot(bands, [record[key] for key in keys], **{"linewidth": 1.2, "markersize": 3} | style)
 
 
 def _curve(axes: Axes, history: Records, colour: str, label: str | None) -> None:
