@@ -13,6 +13,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 from said import edits as entries
 from said import seeds
+from said.baselines.registry import TITLES
 from said.files import provenance
 from said.running.console import nearest
 from said.workflow import benchmarks, digest, estimate
@@ -68,6 +69,7 @@ include: "rules/blendshapes.smk"
 include: "rules/coefficients.smk"
 include: "rules/extractor.smk"
 include: "rules/said.smk"
+include: "rules/baselines.smk"
 include: "rules/learning.smk"
 include: "rules/editing.smk"
 include: "rules/animation.smk"
@@ -128,3 +130,4 @@ rule models:
     input:
         expand("results/{run}/extractor/vae.safetensors", run=RUN),
         expand("results/{run}/said/{variant}/model.safetensors", run=RUN, variant=SEEDS),
+        expand("results/{run}/baselines/{baseline}/model.safetensors", run=RUN, baseline=BASELINES),

@@ -121,11 +121,15 @@ def _allowed(node: Mapping, schema: Mapping) -> str:
 # ------------------------------------------------------------------------------------------------ rules and library
 
 
+_RULE = r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:"
+"""The head of a rule, one of its own or one that is another's with changes."""
+
+
 def stages() -> dict[str, list[str]]:
     """The rules of each file under rules/, by its name, in the workflow's order."""
     snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
     order = re.findall(r'^include: "rules/(\w+)\.smk"', snakefile, re.M)
-    return {stage: names for stage in order if (names := re.findall(r"^ *rule (\w+):", _stage(stage), re.M))}
+    return {stage: names for stage in order if (names := re.findall(_RULE, _stage(stage), re.M))}
 
 
 def _stage(name: str) -> str:
@@ -142,7 +146,7 @@ def library_and_rules(rules: Mapping[str, list[str]]) -> str:
     lines += ["![Which rule's output goes into which rule](rulegraph.svg)\n"]
     lines += ["| stage | rule | script | what it does |", "|---|---|---|---|"]
     for stage in rules:
-        bodies = re.split(r"^ *rule (\w+):\n", _stage(stage), flags=re.M)[1:]
+        bodies = re.split(_RULE + "\n", _stage(stage), flags=re.M)[1:]
         for name, body in zip(bodies[::2], bodies[1::2], strict=True):
             script = re.search(r'"\.\./scripts/(\w+\.py)"', body)
             message = re.search(r'message:\s*f?"(.*)"', body)
@@ -195,7 +199,7 @@ def rule_graph() -> networkx.DiGraph:
 
 COLOURS = (
     "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00",
-    "#cc79a7", "#999999", "#88ccee", "#aa4499", "#999933", "#882255",
+    "#cc79a7", "#999999", "#88ccee", "#aa4499", "#999933", "#882255", "#44aa99",
 )  # fmt: skip
 WIDTH, HEIGHT, GAP, MARGIN = 150, 22, 34, 12
 

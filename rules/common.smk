@@ -34,18 +34,23 @@ def receipts(*names):
 
 def own_files(section, *keys):
     """The configured files that are the user's own; for a folder, the meshes in it."""
-    files = []
-    for key in keys:
-        name = config[section][key]
+    return own_among({f"{section}.{key}": config[section][key] for key in keys})
+
+
+def own_among(files):
+    """Of files by the place in the configuration that names them, the user's own; for a folder, what is read of it."""
+    own = []
+    for place, name in files.items():
         if name not in PUBLISHED:
             path = Path(name)
             if not path.exists():
                 raise WorkflowError(
-                    f"{section}.{key}: {name} is not there (paths begin where snakemake is run), and no name in "
+                    f"{place}: {name} is not there (paths begin where snakemake is run), and no name in "
                     f"downloads.files{nearest(name, PUBLISHED)}"
                 )
-            files += sorted(path.rglob("*.obj")) if path.is_dir() else [path]
-    return files
+            kinds = ("*.obj", "*.index", "*.data-00000-of-00001")
+            own += sorted(file for kind in kinds for file in path.rglob(kind)) if path.is_dir() else [path]
+    return own
 
 
 def own_release(path):
@@ -83,11 +88,40 @@ def edit_speaker(wildcards):
 
 
 def evaluation_settings(wildcards):
-    """The section `evaluation`; one sample per speaker style is paired with every other (Section 12)."""
-    chosen = dict(config["evaluation"])
-    if wildcards.method in chosen.pop("style_methods"):
+    """The section `evaluation`; one sample per speaker style is paired with every other (Section 12).
+
+    Where a method has a single sample, its only pair is with itself: 0.
+    """
+    chosen = {key: value for key, value in config["evaluation"].items() if key not in ("style_methods", "floors")}
+    if wildcards.method in [*config["evaluation"]["style_methods"], *BASELINES, *FLOORS]:
         chosen["multimodality"] = "combinations"
     return chosen
+
+
+def baseline_settings(section):
+    """A method's section of `baselines` without the choice of its weights; published files by their paths."""
+    chosen = {key: value for key, value in section.items() if key not in ("weights", "published")}
+    return chosen | ({"deepspeech": published(section["deepspeech"])} if "deepspeech" in section else {})
+
+
+def needed_files(baseline, trained=False):
+    """Published files that a method needs, by the place that names them: its weights, and what it hears through."""
+    section = config["baselines"][baseline]
+    names = {} if trained else section["published"]
+    files = {f"baselines.{baseline}.published.{key}": name for key, name in names.items()}
+    if "deepspeech" in section and (not trained or section["hearing"] == "deepspeech"):
+        files[f"baselines.{baseline}.deepspeech"] = section["deepspeech"]
+    return files
+
+
+def module_code(*modules):
+    """Digest of modules that a script finds by name, and of all that they use."""
+    return [digest.code(BASE / f"scripts/said/{module}.py", BASE / "scripts") for module in modules]
+
+
+def one_of(names):
+    """A wildcard's constraint: one of these names."""
+    return "|".join(names) or "none"
 
 
 def measured(methods):

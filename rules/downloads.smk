@@ -23,6 +23,9 @@ rule download_published:
             "url": config["downloads"]["sources"][PUBLISHED[w.file]["source"]] + PUBLISHED[w.file]["path"],
             "path": published(w.file),
             "sha256": PUBLISHED[w.file]["sha256"],
+            # Where the credentials are; they themselves go nowhere else.
+            "login": PUBLISHED[w.file].get("login", False),
+            "credentials": config["vocaset"]["credentials"],
         },
         limit=UNPACKED,
         code=code("download_published.py"),
@@ -87,5 +90,5 @@ elif config["dataset"] == "vocaset":
 
 rule downloads:
     input:
-        receipts(*PUBLISHED),
+        receipts(*(name for name in PUBLISHED if config["dataset"] == "vocaset" or not PUBLISHED[name].get("login"))),
         VOCASET_RECEIPTS if config["dataset"] == "vocaset" else [],

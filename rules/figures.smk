@@ -296,6 +296,29 @@ rule comparison_video:
         "../scripts/demo_video.py"
 
 
+# The methods of Table 1; in the first of their samples, and so in the first style.
+use rule comparison_video as methods_video with:
+    input:
+        blendshapes=f"results/{{run}}/blendshapes/{SHOWN}.npz",
+        sequences=f"results/{{run}}/corpus/sequences/{SHOWN}",
+        generated=expand("results/{{run}}/methods/{method}/{speaker}.npz", method=TABLE1, speaker=SHOWN),
+    output:
+        "results/{run}/figures/methods{sentence}.mp4",
+    log:
+        "results/{run}/logs/methods_video/{sentence}.log",
+    benchmark:
+        "results/{run}/benchmarks/methods_video/{sentence}.tsv"
+    params:
+        sentence=lambda w: int(w.sentence),
+        size=config["figures"]["video_size"],
+        captions=["ground truth", *(({VARIANTS[0]: "SAiD"} | TITLES).get(method, method) for method in TABLE1)],
+        columns=4,
+        provenance=PROVENANCE,
+        code=code("demo_video.py"),
+    message:
+        f"Rendering {SHOWN}: ground truth beside the methods of Table 1"
+
+
 # The deliverables of the configured run, under names that do not depend on dataset and scale.
 rule publish_figure:
     input:
@@ -334,7 +357,7 @@ STILLS += [figure for figure, wanted in COMPARED.items() if wanted]
 FIGURES = [
     *expand("{figure}.{format}", figure=STILLS, format=["png", "pdf"]),
     "demo.mp4",
-    *expand("comparison{sentence}.mp4", sentence=config["figures"]["comparison_sentences"]),
+    *expand("{kind}{sentence}.mp4", kind=["comparison", "methods"], sentence=config["figures"]["comparison_sentences"]),
 ]
 
 

@@ -11,14 +11,26 @@ from conftest import ROOT
 from said.evaluation import EvaluationSettings
 from said.lipsync.training import SyncNetSettings
 from said.sampling import SamplingSettings
+from said.training.codetalker import AutoencoderSettings, CodeTalkerSettings
+from said.training.end2end import End2EndSettings
 from said.training.extractor import ExtractorSettings
+from said.training.faceformer import FaceFormerSettings
+from said.training.meshtalk import MeshTalkSettings, PriorSettings
 from said.training.stand_in import StandInSettings
+from said.training.voca import VocaSettings
 from said.training.windows import SaidSettings
 from said.workflow.values import follow
 
 SCHEMA = yaml.safe_load((ROOT / "schemas/config.schema.yaml").read_text())
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SECTIONS = {
+    "baselines.codetalker": CodeTalkerSettings,
+    "baselines.codetalker.autoencoder": AutoencoderSettings,
+    "baselines.end2end": End2EndSettings,
+    "baselines.faceformer": FaceFormerSettings,
+    "baselines.meshtalk": MeshTalkSettings,
+    "baselines.meshtalk.prior": PriorSettings,
+    "baselines.voca": VocaSettings,
     "evaluation": EvaluationSettings,
     "extractor": ExtractorSettings,
     "lipsync": SyncNetSettings,
@@ -26,9 +38,17 @@ SECTIONS = {
     "sampling": SamplingSettings,
     "speech_encoder.stand_in": StandInSettings,
 }
-ELSEWHERE = {"said": {"seeds"}, "lipsync": {"weights", "published", "samples"}}
+ELSEWHERE = {
+    "baselines.codetalker": {"weights", "published"},
+    "baselines.faceformer": {"weights", "published"},
+    "baselines.meshtalk": {"sampling"},
+    "baselines.voca": {"weights", "published"},
+    "evaluation": {"floors"},
+    "lipsync": {"weights", "published", "samples"},
+    "said": {"seeds"},
+}
 """Keys that the rules read."""
-TYPES = {"integer": int, "number": float, "boolean": bool, "null": types.NoneType}
+TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": types.NoneType}
 
 
 def described(section: str) -> dict:
@@ -67,7 +87,7 @@ def test_types_and_choices_are_the_schemas(section, cls):
             # All with all is for the methods of `style_methods`, which is a key of its own.
             more = {"combinations"} if (section, name) == ("evaluation", "multimodality") else set()
             assert get_origin(hint) is Literal and {*get_args(hint)} == {*keys[name]["enum"], *more}
-        elif name in keys and keys[name]["type"] != "array":
+        elif name in keys and keys[name]["type"] not in ("array", "object"):
             kinds = keys[name]["type"] if isinstance(keys[name]["type"], list) else [keys[name]["type"]]
             assert {*(get_args(hint) or (hint,))} == {TYPES[kind] for kind in kinds}, name
 

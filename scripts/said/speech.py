@@ -54,13 +54,16 @@ def encode(wav2vec2: Wav2Vec2Model, waveform: Float[Tensor, "B T"], frames: int)
     Raises:
         ValueError: the waveform is shorter than the convolutions' receptive field (25 ms).
     """
+    return contextualise(wav2vec2, convolve(wav2vec2, waveform, frames))
+
+
+def convolve(wav2vec2: Wav2Vec2Model, waveform: Tensor, frames: int) -> Tensor:
+    """(B, frames, C) output of the encoder's convolutional part, interpolated; arguments and errors as `encode`."""
     reach = receptive_field(wav2vec2.config)
     if waveform.ndim != 2 or waveform.shape[1] < reach:
         raise ValueError(f"expected waveforms (B, T) of at least {reach} samples, got {tuple(waveform.shape)}")
     features = wav2vec2.feature_extractor(waveform)  # (B, C, about T / 320)
-    return contextualise(
-        wav2vec2, F.interpolate(features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
-    )
+    return F.interpolate(features, size=frames, mode="linear", align_corners=True).transpose(1, 2)
 
 
 def contextualise(wav2vec2: Wav2Vec2Model, features: Tensor) -> Tensor:

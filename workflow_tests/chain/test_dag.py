@@ -16,11 +16,12 @@ PAPER = ("--config", "dataset=vocaset", "scale=paper")
 def test_the_papers_dag_needs_no_data(workflow):
     jobs = workflow.jobs("all", *PAPER)
     expected = {
-        "download_vocaset": 1, "download_published": 6, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
+        "download_vocaset": 1, "download_published": 11, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
         "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
-        "ground_truth": 2, "evaluate_method": 6, "measure_motion": 6, "table1": 1, "table2": 1, "record_run": 1,
-        "published_syncnet": 1, "measure_sync": 6, "prove_sync": 1,
+        "ground_truth": 2, "evaluate_method": 11, "measure_motion": 11, "table1": 1, "table2": 1, "record_run": 1,
+        "published_syncnet": 1, "measure_sync": 11, "prove_sync": 1,
+        "published_baseline": 3, "train_baseline": 2, "sample_baseline": 10,
     }  # fmt: skip
     assert {rule: jobs[rule] for rule in expected} == expected
     assert not any("synthetic" in rule or "truth" in rule for rule in set(jobs) - {"ground_truth"})
@@ -45,6 +46,22 @@ def test_a_misspelt_file_is_named_before_any_job(workflow, key):
 def test_weights_that_are_not_there_are_named_before_any_job(workflow):
     done = workflow("-n", *PAPER, "lipsync={published: syncnet_v3.model}", check=False)
     assert done.returncode and "lipsync.published: syncnet_v3.model is not there" in done.stdout + done.stderr
+
+
+def test_weights_of_others_that_are_not_there_are_named_before_any_job(workflow):
+    mine = "baselines={codetalker: {published: {predictor: stage_2.pth.tar}}}"
+    done = workflow("-n", "results/table1.csv", *PAPER, mine, check=False)
+    expected = "baselines.codetalker.published.predictor: stage_2.pth.tar is not there"
+    assert done.returncode and expected in done.stdout + done.stderr
+
+
+def test_floors_and_methods_are_rows_by_a_line_of_the_configuration(workflow):
+    asked = ("evaluation={floors: [mean_motion, no_motion]}", "baselines={methods: [end2end]}")
+    jobs = workflow.jobs("results/table1.csv", "results/table2.csv", "--config", "scale=demo", *asked)
+    assert (jobs["sample_floor"], jobs["train_baseline"], jobs["sample_baseline"]) == (4, 1, 2)
+    assert jobs["evaluate_method"] == 1 + 5 + 2 + 1  # ground truth, variants, floors, end2end
+    assert "train_baseline" not in workflow.jobs("results/table2.csv")
+    assert "train_baseline" not in workflow.jobs("results/table1.csv", "--config", "baselines={methods: []}")
 
 
 def test_all_that_is_published_can_be_fetched_beforehand(workflow):

@@ -15,6 +15,8 @@ from conftest import ROOT, SMOKE
 from said.workflow import digest
 
 TRAININGS = {"train_extractor", "train_said", "train_syncnet", "speech_encoder"}
+METHODS = ("end2end", "voca", "meshtalk", "faceformer", "codetalker")
+"""Their modules are found by name: rules carry a digest of each beside the script's."""
 # Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
 # decide by it whether to try again.
 TELLING = {
@@ -25,7 +27,9 @@ DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in 
 DRAWING |= {"animate_recording"}  # the library draws its curves
 FACES = {"animate_recording", "animation_face", "animation_player"}
 READING_SPEECH = {
-    path.stem for path in ROOT.glob("scripts/*.py") if re.search("read_speech|read_clip", path.read_text())
+    path.stem
+    for path in ROOT.glob("scripts/*.py")
+    if re.search("read_speech|read_clip|read_mesh_clips", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
 
 EDITS = [
@@ -53,6 +57,7 @@ EDITS = [
     ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),
     ("training/extractor.py", "return vae.eval(), history", "return vae.train().eval(), history", {"train_extractor"}),
     ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method"}),
+    ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline"}),
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
@@ -71,6 +76,8 @@ EDITS = [
     ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
+MODULES = {"train": "training", "sample": "baselines/methods"}
+SPOKEN = {f"{kind}_{name}" for kind in MODULES for name in ("faceformer", "codetalker")}
 GROUPED = [edit for edit in EDITS if not edit[3]]
 
 
@@ -114,6 +121,31 @@ def test_what_cannot_change_a_byte_reruns_nothing(scripts, before):
 def test_an_edit_reruns_what_depends_on_it(scripts, before, file, old, new, rerun):
     apply(scripts, file, old, new)
     assert changed(scripts, before) == rerun
+
+
+def modules(root: Path) -> dict[str, str]:
+    """Digests of what trains each method of Table 1, and of what stores it and asks it for motion."""
+    digest.forget()
+    files = {f"{kind}_{name}": f"{where}/{name}.py" for name in METHODS for kind, where in MODULES.items()}
+    return {name: digest.code(root / "said" / path, root) for name, path in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rerun"),
+    [
+        ("training/voca.py", "_VALIDATION_PAIRS = 64", "_VALIDATION_PAIRS = 32", {"train_voca"}),
+        ("baselines/methods/meshtalk.py", "_MILLIMETRES = 1000.0", "_MILLIMETRES = 1001.0", {"sample_meshtalk"}),
+        ("baselines/hearing.py", "* 32768)", "* 32767)", {"train_voca", "sample_voca"}),
+        ("baselines/speech_decoder.py", "FRAME_RATE = 30", "FRAME_RATE = 25", SPOKEN),
+        ("baselines/registry.py", "is none of", "is not among", set()),
+    ],
+)
+def test_an_edit_of_a_method_reruns_it_and_no_other(scripts, file, old, new, rerun):
+    before = modules(ROOT / "scripts")
+    apply(scripts, file, old, new)
+    after = modules(scripts)
+    assert {name for name in before if before[name] != after[name]} == rerun
+    assert not changed(scripts, codes(ROOT / "scripts")) & {"train_said", "sample_said", "evaluate_method"}
 
 
 def test_new_words_in_every_message_rerun_what_tells_of_them_alone(scripts, before):

@@ -11,7 +11,7 @@ from conftest import ROOT
 SCRIPTS = ROOT / "scripts"
 HEARING = {
     "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "plot_architecture", "plot_attention",
-    "sample_said", "speech_encoder", "train_said",
+    "sample_said", "speech_encoder", "train_said", "train_baseline", "published_baseline", "sample_baseline",
 }  # fmt: skip
 LEARNED = {
     "evaluate_method", "export_extractor", "measure_sync", "prove_sync", "published_syncnet", "table2_truth",

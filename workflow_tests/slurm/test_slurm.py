@@ -167,7 +167,9 @@ def test_the_whole_paper_on_a_bad_day(cluster, start, workflow, request):
     assert not [job["Comment"] for job in jobs if re.search("table|publish|record", job["Comment"])], "local jobs"
     # A controller that is killed may lose the comment of a job's first run.
     with_gpu = {job["Comment"].split("_wildcards")[0] for job in jobs if "gres/gpu=1" in job["ReqTRES"]} - {""}
-    assert with_gpu == {"rule_train_said", "rule_train_extractor", "rule_sample_said"}
+    assert with_gpu == {f"rule_{kind}_{name}" for kind in ("train", "sample") for name in ("said", "baseline")} | {
+        "rule_train_extractor"
+    }
     assert not [job["Comment"] for job in jobs if "gres/gpu=2" in job["ReqTRES"]]
     if cluster.own:
         states = {job["State"].split()[0] for job in jobs}

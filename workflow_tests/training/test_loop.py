@@ -7,7 +7,8 @@ from helpers import train
 
 from said.compute import find_device
 from said.running.console import duration
-from said.training.course import FitSettings, learning_rate_factor
+from said.training.checkpoint import Checkpoint
+from said.training.course import Course, FitSettings, learning_rate_factor
 from said.training.journal import Journal
 from said.training.loop import averaged_weights, ema_decay, fit
 
@@ -20,6 +21,60 @@ def test_learning_rate_warms_up_then_holds_or_falls():
     assert rates[99] < 1e-3
     assert all(a < b for a, b in zip(rates[:10], rates[1:11], strict=True))
     assert learning_rate_factor(99, 10, 100, "constant") == 1
+
+
+def test_learning_rates_drop_at_their_epochs():
+    settings = FitSettings(epochs=6, batch_size=4, learning_rate=1.0, drops=((1, 0.5), (2.5, 0.1)))
+    course = Course(list("abcdefgh"), settings, 0)
+    assert [course.rate(step) for step in range(12)] == [1, 1, 0.5, 0.5, 0.5, *[0.1] * 7]
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+def test_parameters_have_decays_of_their_own(kind):
+    """Where nothing pulls, AdamW takes away a share of a weight, and Adam goes a step of the learning rate."""
+    model = torch.nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    bias = model.bias.detach().clone()
+    fit(
+        model,
+        lambda step: (0 * sum(value.sum() for value in model.parameters()), {}),
+        lambda: 0.0,
+        items=["only"],
+        settings=FitSettings(epochs=1, batch_size=1, learning_rate=0.01, weight_decay=0.0),
+        seed=0,
+        journal=Journal("still", {}, report=lambda _: None),
+        weight_decays={"weight": 0.5},
+        optimizer_class=kind,
+    )
+    expected = before * (1 - 0.01 * 0.5) if kind is torch.optim.AdamW else before - 0.01 * before.sign()
+    torch.testing.assert_close(model.weight, expected, atol=1e-6, rtol=0)
+    assert torch.equal(model.bias, bias)
+
+
+def test_a_checkpoint_keeps_the_stages_before_it_until_all_are_done(tmp_path):
+    def train(checkpoint, name):
+        model = torch.nn.Linear(1, 1)
+        steps = []
+
+        def objective(step):
+            steps.append(step)
+            return model(torch.ones(1, 1)).square().mean(), {}
+
+        settings = FitSettings(epochs=3, batch_size=1, learning_rate=0.1)
+        journal = Journal(name, {}, checkpoint=checkpoint, report=lambda _: None)
+        fit(model, objective, lambda: 0.0, items=["only"], settings=settings, seed=0, journal=journal)
+        return len(steps), model.weight.item()
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(InterruptedError), Checkpoint(path) as checkpoint:
+        first = train(checkpoint.beside("first"), "first")
+        raise InterruptedError
+    assert first[0] == 3
+    with Checkpoint(path) as checkpoint:
+        assert train(checkpoint.beside("first"), "first") == (0, first[1])
+        assert train(checkpoint, "second")[0] == 3
+        assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_ema_decay_warms_up():

@@ -134,6 +134,13 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
     for variant in config["variants"]:
         assert seconds(replace(training(config, variant), gpu=gpu), config) > 0
     assert seconds(replace(sampling(config), gpu=gpu), config) > 0
+    test = config[dataset]["split"]["test"][0]
+    for baseline in config["baselines"]["methods"]:
+        settings = {"settings": config["baselines"][baseline]}
+        asked = {"baseline": baseline, "speaker": test}
+        for rule in ("train_baseline", "sample_baseline"):
+            assert seconds(Job(rule, rule, asked, settings, gpu=gpu), config) > 0
+        assert work.work(Job("measure_motion", "", {"method": baseline}), config)["sequence"] > 0
     wildcards = {"method": "base", "speaker": config[dataset]["split"]["test"][0]}
     for rule, params in {
         "train_extractor": {"settings": config["extractor"]},

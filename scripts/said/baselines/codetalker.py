@@ -27,6 +27,7 @@ class Predictor(SpeechDecoder):
         out: width of the VQ-VAE's features.
         width, heads, feed_forward, layers: of the decoder.
         period: in frames, of the position.
+        dropout: of the decoder and its inputs, in training.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Predictor(SpeechDecoder):
         feed_forward: int = 2048,
         layers: int = 6,
         period: int = 30,
+        dropout: float = 0.1,
     ):
-        super().__init__(encoder, vertices, width, heads, feed_forward, layers, period)
+        super().__init__(encoder, vertices, width, heads, feed_forward, layers, period, dropout)
         self.feat_map = nn.Linear(width, out, bias=False)
         zero_initialised(self.feat_map)
         self.learnable_style_emb = nn.Embedding(styles, width)
@@ -184,7 +186,7 @@ class CodeTalker(nn.Module):
 @shaped
 def predictor_loss(
     model: CodeTalker,
-    audio: Float[Tensor, "B T"],
+    audio: Float[Tensor, "B T"] | Float[Tensor, "B N C"],
     targets: Float[Tensor, "B N V 3"],
     templates: Float[Tensor, "B V 3"],
     styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
@@ -195,7 +197,8 @@ def predictor_loss(
     """What the second stage minimises: the truth is fed back, and gradients pass straight through the codes.
 
     Args:
-        audio: (B, T) at 16 kHz, each of zero mean and unit variance; stretched to the frames of the targets.
+        audio: (B, T) at 16 kHz, each of zero mean and unit variance, stretched to the frames of the targets; or what
+            convolutions made of it, as `SpeechDecoder.listen` has it.
         targets: (B, N, V, 3) the true motion, N at least 2.
         templates: (B, V, 3).
         styles: (B,) int64.

@@ -27,6 +27,7 @@ class FaceFormer(SpeechDecoder):
         styles: training speakers.
         width, heads, feed_forward, layers: of the decoder.
         period: in frames, of the position.
+        dropout: of the decoder and its inputs, in training.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class FaceFormer(SpeechDecoder):
         feed_forward: int = 128,
         layers: int = 1,
         period: int = 30,
+        dropout: float = 0.1,
     ):
-        super().__init__(encoder, vertices, width, heads, feed_forward, layers, period)
+        super().__init__(encoder, vertices, width, heads, feed_forward, layers, period, dropout)
         self.vertice_map_r = nn.Linear(width, 3 * vertices)
         zero_initialised(self.vertice_map_r)
         self.obj_vector = nn.Linear(styles, width, bias=False)
@@ -99,7 +101,7 @@ class FaceFormer(SpeechDecoder):
     @shaped
     def predict(
         self,
-        audio: Float[Tensor, "B T"],
+        audio: Float[Tensor, "B T"] | Float[Tensor, "B N C"],
         targets: Float[Tensor, "B N V 3"],
         templates: Float[Tensor, "B V 3"],
         styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],
@@ -112,7 +114,8 @@ class FaceFormer(SpeechDecoder):
         and all that precede it, at a cost that grows with the square of the length.
 
         Args:
-            audio: (B, T) at 16 kHz, each of zero mean and unit variance; stretched to the frames of the targets.
+            audio: (B, T) at 16 kHz, each of zero mean and unit variance, stretched to the frames of the targets; or
+                what convolutions made of it, as `SpeechDecoder.listen` has it.
             targets: (B, N, V, 3) the true motion.
             templates: (B, V, 3).
             styles: (B,) int64.
@@ -150,7 +153,7 @@ class FaceFormer(SpeechDecoder):
 @shaped
 def motion_loss(
     model: FaceFormer,
-    audio: Float[Tensor, "B T"],
+    audio: Float[Tensor, "B T"] | Float[Tensor, "B N C"],
     targets: Float[Tensor, "B N V 3"],
     templates: Float[Tensor, "B V 3"],
     styles: Integer[Tensor | np.ndarray, " B"] | Sequence[int],

@@ -14,7 +14,7 @@ from jaxtyping import Float, Real
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from said.baselines.log_mel import BANDS, Centres, chunks, log_mel, normalise
+from said.baselines.log_mel import BANDS, Centres, chunks, log_mel, normalise, span_log_mels
 from said.baselines.prior import SLOPE, Mask, Prior
 from said.files.tensors import load_strict, read_state_dict
 from said.running.atomic import PathLike
@@ -45,12 +45,16 @@ class AudioEncoder(nn.Module):
 
     def forward(self, log_mels: Tensor) -> Tensor:
         """(..., 80, 101) -> (..., 128)."""
-        hidden = F.leaky_relu(self.convert_dimensions(log_mels.reshape(-1, *log_mels.shape[-2:])), SLOPE)
+        return self.along(log_mels.reshape(-1, *log_mels.shape[-2:])).mean(1).view(*log_mels.shape[:-2], CODE)
+
+    def along(self, log_mels: Tensor) -> Tensor:
+        """Longer spectrograms (B, 80, n), n > 100 -> the codes of all spans of 101 steps in them, (B, n - 100, 128)."""
+        hidden = F.leaky_relu(self.convert_dimensions(log_mels), SLOPE)
         for layer in self.convs:
             made = F.dropout(F.leaky_relu(layer(hidden), SLOPE), _DROPOUT, self.training)
             edge = (hidden.shape[-1] - made.shape[-1]) // 2
             hidden = (hidden[..., edge : edge + made.shape[-1]] + made) / 2
-        return self.code(hidden.mean(-1)).view(*log_mels.shape[:-2], CODE)
+        return self.code(hidden.transpose(1, 2))
 
 
 class _Normalised(nn.Module):
@@ -72,9 +76,9 @@ class _Normalised(nn.Module):
 class ExpressionEncoder(_Normalised):
     """Geometry -> expression codes, each of which knows the frames before it."""
 
-    def __init__(self, vertices: int):
+    def __init__(self, vertices: int, width: int):
         super().__init__(vertices)
-        self.layers = nn.ModuleList([nn.Linear(3 * vertices, 256), nn.Linear(256, CODE)])
+        self.layers = nn.ModuleList([nn.Linear(3 * vertices, width), nn.Linear(width, CODE)])
         self.lstm = nn.LSTM(CODE, CODE, batch_first=True)
         self.code = nn.Linear(CODE, CODE)
 
@@ -110,22 +114,22 @@ class Fusion(nn.Module):
 class Encoder(nn.Module):
     """What turns speech and geometry into classes."""
 
-    def __init__(self, vertices: int, heads: int, classes: int):
+    def __init__(self, vertices: int, heads: int, classes: int, expression: int):
         super().__init__()
         self.audio_encoder = AudioEncoder()
-        self.expression_encoder = ExpressionEncoder(vertices)
+        self.expression_encoder = ExpressionEncoder(vertices, expression)
         self.fusion_model = Fusion(heads, classes)
 
 
 class VertexUnet(_Normalised):
     """A template and classes -> geometry."""
 
-    def __init__(self, vertices: int, heads: int, classes: int):
+    def __init__(self, vertices: int, heads: int, classes: int, detail: int):
         super().__init__(vertices)
-        self.encoder = nn.ModuleList([nn.Linear(3 * vertices, 512), nn.Linear(512, 256), nn.Linear(256, CODE)])
+        self.encoder = nn.ModuleList([nn.Linear(3 * vertices, detail), nn.Linear(detail, 256), nn.Linear(256, CODE)])
         self.fusion = nn.Linear(heads * classes + CODE, CODE)
         self.temporal = nn.LSTM(CODE, CODE, 2, batch_first=True)
-        self.decoder = nn.ModuleList([nn.Linear(CODE, 256), nn.Linear(256, 512), nn.Linear(512, 3 * vertices)])
+        self.decoder = nn.ModuleList([nn.Linear(CODE, 256), nn.Linear(256, detail), nn.Linear(detail, 3 * vertices)])
         self.vertex_bias = nn.Parameter(torch.zeros(3 * vertices))
 
     def forward(self, template: Tensor, one_hot: Tensor) -> Tensor:
@@ -151,6 +155,7 @@ class MeshTalk(nn.Module):
         heads, classes: of a frame's expression.
         width: channels of a head in the prior.
         mask: of the prior, published or corrected; see `Prior`.
+        expression, detail: widths of the layers next to the vertices, in the expression encoder and in the decoder.
 
     Attributes:
         encoder: speech and geometry -> classes.
@@ -158,10 +163,20 @@ class MeshTalk(nn.Module):
         context_model: speech -> classes.
     """
 
-    def __init__(self, vertices: int, heads: int = 16, classes: int = 128, width: int = 64, mask: Mask = "published"):
+    def __init__(
+        self,
+        vertices: int,
+        heads: int = 16,
+        classes: int = 128,
+        width: int = 64,
+        mask: Mask = "published",
+        *,
+        expression: int = 256,
+        detail: int = 512,
+    ):
         super().__init__()
-        self.geom_unet = VertexUnet(vertices, heads, classes)
-        self.encoder = Encoder(vertices, heads, classes)
+        self.geom_unet = VertexUnet(vertices, heads, classes, detail)
+        self.encoder = Encoder(vertices, heads, classes, expression)
         self.context_model = Prior(heads, classes, width, CODE, mask)
 
     @classmethod
@@ -203,8 +218,12 @@ class MeshTalk(nn.Module):
         hidden = size("context_model.embedding.masked_linear.bias", 0, hidden)
         if heads < 1 or outputs % heads or hidden % heads:
             raise ValueError(f"{source}: not weights of {heads} heads: {outputs} classes, {hidden} channels in all")
+        widths = {
+            "expression": size("encoder.expression_encoder.layers.0.bias", 0, 256),
+            "detail": size("geom_unet.encoder.0.bias", 0, 512),
+        }
         with torch.device("meta"):
-            model = cls(size("geom_unet.mean", 2, 5023), heads, outputs // heads, hidden // heads, mask)
+            model = cls(size("geom_unet.mean", 2, 5023), heads, outputs // heads, hidden // heads, mask, **widths)
         given = {name: tensor.to(torch.float32, copy=True) for name, tensor in state.items() if not _is_derived(name)}
         load_strict(model, given, source, assign=True)
         return model.eval()
@@ -214,6 +233,9 @@ class MeshTalk(nn.Module):
         self, audio: Float[Tensor, " T"], fps: int = 30, centres: Centres = "published"
     ) -> Float[Tensor, "N 128"]:
         """Speech codes (N, 128) of audio (T,) at 16 kHz; frames as `said.baselines.log_mel.chunks` has them."""
+        if centres == "steps":
+            log_mels, first = span_log_mels(normalise(audio), fps)
+            return self.encoder.audio_encoder.along(log_mels[None])[0][first]
         waveforms = chunks(normalise(audio), fps, centres)
         return torch.cat([self.encoder.audio_encoder(log_mel(part)) for part in waveforms.split(_CHUNKS_AT_ONCE)])
 

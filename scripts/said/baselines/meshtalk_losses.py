@@ -56,7 +56,21 @@ def autoencoder_losses(
             f"expected log-mels ({batch}, {count}, {BANDS}, {STEPS}) and templates {(batch, *geometry.shape[2:])}, "
             f"got {tuple(log_mels.shape)} and {tuple(template.shape)}"
         )
-    audio = model.encoder.audio_encoder(log_mels)
+    return coded_losses(model, geometry, template, model.encoder.audio_encoder(log_mels), regions, shifts, uniform)
+
+
+@shaped
+def coded_losses(
+    model: MeshTalk,
+    geometry: Float[Tensor, "B T V 3"],
+    template: Float[Tensor, "B V 3"],
+    audio: Float[Tensor, "B T 128"],
+    regions: Regions,
+    shifts: tuple[int, int],
+    uniform: Float[Tensor, "3 B T heads classes"] | None = None,
+) -> dict[str, Float[Tensor, ""]]:
+    """As `autoencoder_losses`, from speech codes (B, T, 128); a shift of 0 gives a row its own."""
+    batch = len(geometry)
     expression = model.encoder.expression_encoder(geometry)
     others_expression, others_audio = expression.roll(-shifts[0], 0), audio.roll(-shifts[1], 0)
     log_probabilities = model.encoder.fusion_model(

@@ -113,7 +113,7 @@ class ConstantPosition(nn.Module):
 
     pe: Tensor
 
-    def __init__(self, width: int, dropout: float = 0.1):
+    def __init__(self, width: int, dropout: float):
         super().__init__()
         place = torch.arange(5000, dtype=torch.float64)[:, None]
         angle = place * 10000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
@@ -147,12 +147,12 @@ def normalise(x: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    def __init__(self, vertices: int, width: int, heads: int, feed_forward: int, layers: int):
+    def __init__(self, vertices: int, width: int, heads: int, feed_forward: int, layers: int, dropout: float):
         super().__init__()
         self.vertice_mapping = nn.Sequential(nn.Linear(3 * vertices, width), nn.LeakyReLU(_SLOPE))
         self.squasher = convolution(width)
         self.encoder_transformer = Transformer(width, heads, feed_forward, layers)
-        self.encoder_pos_embedding = ConstantPosition(width)
+        self.encoder_pos_embedding = ConstantPosition(width, dropout)
         self.encoder_linear_embedding = LinearEmbedding(width)
 
     def forward(self, offsets: Tensor) -> Tensor:
@@ -162,11 +162,11 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, vertices: int, width: int, heads: int, feed_forward: int, layers: int):
+    def __init__(self, vertices: int, width: int, heads: int, feed_forward: int, layers: int, dropout: float):
         super().__init__()
         self.expander = convolution(width)
         self.decoder_transformer = Transformer(width, heads, feed_forward, layers)
-        self.decoder_pos_embedding = ConstantPosition(width)
+        self.decoder_pos_embedding = ConstantPosition(width, dropout)
         self.decoder_linear_embedding = LinearEmbedding(width)
         self.vertice_map_reverse = nn.Linear(width, 3 * vertices)
 
@@ -191,6 +191,7 @@ class MotionAutoencoder(nn.Module):
         width: of encoder and decoder; heads, feed_forward, layers: of each.
         codes: in the codebook.
         code_width: of each; a frame has width / code_width codes.
+        dropout: of the position, in training.
     """
 
     def __init__(
@@ -203,6 +204,7 @@ class MotionAutoencoder(nn.Module):
         layers: int = 6,
         codes: int = 256,
         code_width: int = 64,
+        dropout: float = 0.1,
     ):
         super().__init__()
         if width % heads or width % 2:
@@ -212,8 +214,8 @@ class MotionAutoencoder(nn.Module):
                 f"the VQ-VAE's width of {width} is not a whole number of codes of the width that "
                 f"quantize.embedding.weight has, {code_width}"
             )
-        self.encoder = Encoder(vertices, width, heads, feed_forward, layers)
-        self.decoder = Decoder(vertices, width, heads, feed_forward, layers)
+        self.encoder = Encoder(vertices, width, heads, feed_forward, layers, dropout)
+        self.decoder = Decoder(vertices, width, heads, feed_forward, layers, dropout)
         self.quantize = VectorQuantiser(codes, code_width)
 
     @classmethod

@@ -18,7 +18,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from said.baselines.positions import PeriodicEncoding, causal_bias, distance_bias
 from said.baselines.states import count_layers, read_size
 from said.running.shapes import shaped
-from said.speech import encode, receptive_field
+from said.speech import contextualise, encode, receptive_field
 from said.waveforms import frame_count
 
 FRAME_RATE = 30
@@ -90,10 +90,19 @@ class SpeechDecoder(nn.Module):
         vertices: of the face.
         width: of the decoder; heads, feed_forward, layers: its other sizes. All layers start from the same weights.
         period: in frames, of the position.
+        dropout: of the decoder and its inputs, in training.
     """
 
     def __init__(
-        self, encoder: Wav2Vec2Model, vertices: int, width: int, heads: int, feed_forward: int, layers: int, period: int
+        self,
+        encoder: Wav2Vec2Model,
+        vertices: int,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        layers: int,
+        period: int,
+        dropout: float,
     ):
         super().__init__()
         if width % heads:
@@ -103,9 +112,9 @@ class SpeechDecoder(nn.Module):
         self.audio_encoder = encoder
         self.audio_feature_map = nn.Linear(encoder.config.hidden_size, width)
         self.vertice_map = nn.Linear(3 * vertices, width)
-        self.PPE = PeriodicEncoding(width, period)
+        self.PPE = PeriodicEncoding(width, period, dropout)
         self.transformer_decoder = nn.TransformerDecoder(
-            DecoderLayer(width, heads, feed_forward, batch_first=True), layers
+            DecoderLayer(width, heads, feed_forward, dropout, batch_first=True), layers
         )
 
     @property
@@ -113,11 +122,14 @@ class SpeechDecoder(nn.Module):
         return cast(list[DecoderLayer], list(self.transformer_decoder.layers))
 
     @shaped
-    def listen(self, audio: Float[Tensor, "B T"], frames: int | None = None) -> Float[Tensor, "B N width"]:
+    def listen(
+        self, audio: Float[Tensor, "B T"] | Float[Tensor, "B N C"], frames: int | None = None
+    ) -> Float[Tensor, "B N width"]:
         """What the decoder is told of the speech.
 
         Args:
-            audio: (B, T) at 16 kHz, each of zero mean and unit variance.
+            audio: (B, T) at 16 kHz, each of zero mean and unit variance; or (B, N, C), what the encoder's
+                convolutions made of it, see `said.speech.convolve`: they do not learn, and training needs them once.
             frames: to stretch the speech to, as in training; None: what `motion_frames` says.
 
         Returns:
@@ -126,6 +138,8 @@ class SpeechDecoder(nn.Module):
         Raises:
             ValueError: the audio is too short for a frame.
         """
+        if audio.ndim == 3:
+            return self.audio_feature_map(contextualise(self.audio_encoder, audio))
         config = self.audio_encoder.config
         if frames is None:
             frames = motion_frames(audio.shape[1], config)

@@ -45,8 +45,11 @@ def write_tensors(path: PathLike, tensors: Mapping, metadata: dict | None = None
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
 
 
-def read_state_dict(path: PathLike) -> dict:
+def read_state_dict(path: PathLike, inside: str | None = None) -> dict:
     """A published PyTorch state dict (.pth): tensors by name. No code in the file is run.
+
+    Args:
+        inside: the key under which a file holds it that holds more; None: the file holds nothing else.
 
     Raises:
         ValueError: the file holds anything else.
@@ -60,6 +63,8 @@ def read_state_dict(path: PathLike) -> dict:
             f"{path}: refused, not a state dict of plain tensors; reading it could run code that it brings along, or it"
             f" is not whole ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from error
+    if inside is not None:
+        state = state.get(inside) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{path}: refused, not a state dict: names and their tensors")
     return state

@@ -1,5 +1,6 @@
 """State of a training between its steps: safetensors files that are replaced atomically and checked when read."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -124,14 +125,27 @@ class Checkpoint:
         self.deadline = deadline
         self.save_every = save_every
         self.identity: dict = {}
+        self._stages: list[Checkpoint] = []
+
+    def beside(self, stage: str) -> "Checkpoint":
+        """The checkpoint of an earlier stage of the same training.
+
+        Its files are removed with this one's, so that a stage that is finished is found finished.
+        """
+        other = copy.copy(self)
+        other.stem = other.path = self.stem.with_name(f"{stage}_{self.stem.name}")
+        other.identity, other._stages = {}, []
+        self._stages.append(other)
+        return other
 
     def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            for path in (self.path, self.reserve, self._fresh):
-                path.unlink(missing_ok=True)
+            for checkpoint in (self, *self._stages):
+                for path in (checkpoint.path, checkpoint.reserve, checkpoint._fresh):
+                    path.unlink(missing_ok=True)
 
     @property
     def reserve(self) -> Path:

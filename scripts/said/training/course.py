@@ -22,7 +22,13 @@ _EPOCH_STREAM, _STEP_STREAM = 1, 2
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a model is optimised; the keys of config.yaml."""
+    """How a model is optimised; the keys of config.yaml.
+
+    Attributes:
+        drops: (epoch, share) pairs in order: from that epoch on, learning rates are multiplied by that share. An epoch
+            may be a fraction.
+        betas: how much of the gradients' mean and of their mean square an optimiser step keeps.
+    """
 
     epochs: int
     batch_size: int
@@ -35,6 +41,8 @@ class FitSettings:
     ema_warmup: bool = True
     validate_every: int = 1
     selection: Selection = "best"
+    drops: Sequence[tuple[float, float]] = ()
+    betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self):
         if self.schedule not in ("constant", "cosine"):
@@ -95,9 +103,10 @@ class Course:
 
     def rate(self, step: int) -> float:
         """Share of the learning rates at a step, which are counted from 0."""
-        return learning_rate_factor(
-            step, self.settings.warmup_epochs * self.steps_per_epoch, self.steps, self.settings.schedule
-        )
+        settings, per_epoch = self.settings, self.steps_per_epoch
+        dropped = [share for epoch, share in settings.drops if step >= epoch * per_epoch]
+        factor = learning_rate_factor(step, settings.warmup_epochs * per_epoch, self.steps, settings.schedule)
+        return factor * dropped[-1] if dropped else factor
 
     def step(self, number: int) -> Step:
         """What a step works on. The global generators (dropout, SpecAugment) begin anew at a seed of its own."""

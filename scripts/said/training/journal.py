@@ -164,10 +164,10 @@ class Journal:
         state, steps, epochs = self._state, self._course.steps, self._course.settings.epochs
         record = state.history[-1] if state.history and state.history[-1]["step"] == state.step else None
         if record is None:
-            losses = f"loss {float(state.sums['loss']) / self._steps_since_the_last_record():.4f}"
+            losses = f"loss {float(state.sums['loss']) / self._steps_since_the_last_record():.4g}"
         else:
             best = min(entry["validation"] for entry in state.history) == record["validation"]
-            losses = f"loss {record['loss']:.4f}  validation {record['validation']:.4f}{' (best)' if best else ''}"
+            losses = f"loss {record['loss']:.4g}  validation {record['validation']:.4g}{' (best)' if best else ''}"
         speed = self._clock.steps_per_second(state.step)
         return (
             f"{self.name}: epoch {state.step * epochs // steps}/{epochs} ({state.step / steps:.0%})  {losses}  "

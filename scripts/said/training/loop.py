@@ -1,4 +1,4 @@
-"""The training loop of every model here: AdamW, warm-up, averaged weights, validation."""
+"""The training loop of every model here: Adam, warm-up, averaged weights, validation."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +23,8 @@ def fit(
     journal: Journal,
     measure: Callable[[int], dict[str, float]] | None = None,
     learning_rates: Mapping[str, float] | None = None,
+    weight_decays: Mapping[str, float] | None = None,
+    optimizer_class: type[torch.optim.Adam] = torch.optim.AdamW,
     extra_state: Mapping[str, Tensor] | None = None,
 ) -> list[dict]:
     """Train `model` in place; it ends with the averaged weights that `settings.selection` chooses.
@@ -35,6 +37,8 @@ def fit(
         items: names of the training items; an epoch sees each once, in random order.
         journal: of this training; if it has a checkpoint of it, the training goes on from there.
         learning_rates: of parameters whose names begin with a key, instead of `settings.learning_rate`.
+        weight_decays: likewise, instead of `settings.weight_decay`.
+        optimizer_class: AdamW; or Adam, whose decay is part of the gradient.
         extra_state: tensors that `objective` changes in place and that belong to the state of the training.
 
     Returns:
@@ -48,7 +52,7 @@ def fit(
     """
     course = Course(items, settings, seed)
     trained = {key: value for key, value in model.named_parameters() if value.requires_grad}
-    optimizer, base_rates = _optimizer(trained, settings, learning_rates or {})
+    optimizer, base_rates = _optimizer(trained, settings, optimizer_class, learning_rates or {}, weight_decays or {})
     average = {key: value.detach().clone() for key, value in trained.items()}
     state = TrainingState(model, optimizer, average, extra_state or {})
     with preserved_generators(), journal.keep(state, course):
@@ -117,19 +121,25 @@ def preserved_generators(seed: int | None = None) -> Iterator[None]:
 
 
 def _optimizer(
-    trained: Mapping[str, Tensor], settings: FitSettings, learning_rates: Mapping[str, float]
-) -> tuple[torch.optim.AdamW, list[float]]:
-    groups: dict[float, list[Tensor]] = {}
+    trained: Mapping[str, Tensor],
+    settings: FitSettings,
+    optimizer_class: type[torch.optim.Adam],
+    learning_rates: Mapping[str, float],
+    weight_decays: Mapping[str, float],
+) -> tuple[torch.optim.Adam, list[float]]:
+    def own(values: Mapping[str, float], key: str, default: float) -> float:
+        return next((value for prefix, value in values.items() if key.startswith(prefix)), default)
+
+    groups: dict[tuple[float, float], list[Tensor]] = {}
     for key, value in trained.items():
-        rates = [rate for prefix, rate in learning_rates.items() if key.startswith(prefix)]
-        groups.setdefault(rates[0] if rates else settings.learning_rate, []).append(value)
-    optimizer = torch.optim.AdamW(
-        [{"params": values, "lr": rate} for rate, values in groups.items()],
-        betas=(0.9, 0.999),
-        weight_decay=settings.weight_decay,
+        rate = own(learning_rates, key, settings.learning_rate)
+        groups.setdefault((rate, own(weight_decays, key, settings.weight_decay)), []).append(value)
+    optimizer = optimizer_class(
+        [{"params": values, "lr": rate, "weight_decay": decay} for (rate, decay), values in groups.items()],
+        betas=settings.betas,
         fused=True,
     )
-    return optimizer, list(groups)
+    return optimizer, [rate for rate, _ in groups]
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from said.workflow.values import find_braces, find_unusable, follow, join, with_
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
-    "extractor", "said", "sampling", "animate", "evaluation", "lipsync", "figures", "compute",
+    "extractor", "said", "sampling", "baselines", "animate", "evaluation", "lipsync", "figures", "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")
 
@@ -76,8 +76,10 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
     blocks = {f"learning_{name}": block for name, block in config["learning"].items()}
     resolved["learning"] = dict(zip(("trainings", "variants"), _trainings(sections["said"], blocks), strict=True))
-    if resolved["lipsync"]["weights"] == "auto":
-        resolved["lipsync"]["weights"] = "published" if resolved["dataset"] == "vocaset" else "trained"
+    by_dataset = "published" if resolved["dataset"] == "vocaset" else "trained"
+    for section in (resolved["lipsync"], *_blocks(resolved["baselines"]).values()):
+        if section.get("weights") == "auto":
+            section["weights"] = by_dataset
     _consistent(resolved)
     edits = _expand(config.get("edits", {}))
     with_braces = {name: list(find_braces(entry, f"edits.{name}")) for name, entry in edits.items()}
@@ -279,6 +281,11 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
                 if number >= count:
                     faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
     _raise(faults)
+
+
+def _blocks(baselines: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the section `baselines`, those of the methods."""
+    return {name: block for name, block in baselines.items() if isinstance(block, Mapping)}
 
 
 def _clashing_downloads(resolved: Mapping[str, Any]) -> Iterator[str]:

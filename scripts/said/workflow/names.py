@@ -4,7 +4,10 @@ from collections.abc import Iterable, Iterator
 
 SPEAKERS = ("quality", "regions")
 """Not for speakers: coefficients/quality and blendshapes/regions.npz are beside their files."""
-METHODS = ("ground_truth", "oracle", "truth")
+METHODS = (
+    "ground_truth", "oracle", "truth", "mean_motion", "no_motion",
+    "end2end", "voca", "meshtalk", "faceformer", "codetalker",
+)  # fmt: skip
 """Not for variants: other methods and measurements have these names."""
 CHECKSUM = ".sha256"
 """Suffix of the file beside a download that holds its checksum."""

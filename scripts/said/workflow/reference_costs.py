@@ -16,6 +16,18 @@ GPU = {
     "call": 2e-3,
     "large call": 2.3e-4,
     "large film": 1.4,
+    "large voca clip": 0.02,
+    "large faceformer clip": 0.6,
+    "large codetalker autoencoder clip": 0.1,
+    "large codetalker clip": 0.15,
+    "large end2end frame": 4e-5,
+    "large meshtalk step": 0.036,
+    "large meshtalk prior step": 0.02,
+    "large meshtalk sentence": 2,
+    "large voca sentence": 0.3,
+    "large faceformer sentence": 0.3,
+    "large codetalker sentence": 8,
+    "large end2end sentence": 0.3,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
@@ -38,6 +50,17 @@ CPU = {
     "train_said": {"job": 6, "step": 0.1, "finetuned step": 0.19}
     | {"large step": 1.8, "large encoded step": 0.44, "large finetuned step": 7.7},
     "sample_said": {"job": 6.1, "call": 0.0075, "large call": 0.029},
+    # The published sizes: from the notes on their authors' code, and from bench_baselines.py.
+    "train_baseline": {"job": 4.5, "voca clip": 0.18, "faceformer clip": 0.22, "end2end frame": 1e-3}
+    | {"meshtalk step": 0.15, "meshtalk prior step": 0.05, "large meshtalk step": 3.5, "large meshtalk prior step": 1}
+    | {"codetalker autoencoder clip": 0.05, "codetalker clip": 0.08}
+    | {"large voca clip": 0.45, "large faceformer clip": 5, "large end2end frame": 0.024}
+    | {"large codetalker autoencoder clip": 2.9, "large codetalker clip": 4.5},
+    "sample_baseline": {"job": 4.5, "sequence": 0.15, "voca sentence": 0.1, "faceformer sentence": 0.1}
+    | {"meshtalk sentence": 0.4, "large meshtalk sentence": 4}
+    | {"codetalker sentence": 0.25, "end2end sentence": 0.3}
+    | {"large voca sentence": 2.9, "large faceformer sentence": 1.1, "large codetalker sentence": 82}
+    | {"large end2end sentence": 1.9},
     "edit_said": {"job": 5.8, "call": 0.0075, "large call": 0.029},
     "plot_edit": {"job": 1.8},
     # lip-sync

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from said.baselines.registry import TITLES, WITH_STYLES
+
 
 @dataclass(frozen=True)
 class Job:
@@ -104,6 +106,44 @@ def _sample_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return _sampling(job, config, job.wildcards["variant"], samples)
 
 
+_CLIP_FRAMES = 260
+"""Of an average sentence."""
+
+
+def _train_baseline(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Training clips, each as often as it is seen, in each stage; or frames or steps, where those are counted."""
+    name, settings = job.wildcards["baseline"], job.params["settings"]
+    large, clips = _large_speech(config), _sentences(config, "train")
+    if "epoch_frames" in settings:
+        return {f"{large}{name} frame": settings["epochs"] * (settings["epoch_frames"] or clips * _CLIP_FRAMES)}
+    stages = {key: inner for key, inner in settings.items() if isinstance(inner, Mapping)}
+    if "iterations" in settings:
+        steps = {"": settings} | {f"{key} ": inner for key, inner in stages.items()}
+        return {f"{large}{name} {stage}step": inner["iterations"] for stage, inner in steps.items()}
+    stages = {key: inner for key, inner in stages.items() if "epochs" in inner}
+    units = {f"{large}{name} {stage} clip": inner["epochs"] * clips for stage, inner in stages.items()}
+    return units | {f"{large}{name} clip": settings["epochs"] * clips}
+
+
+def _sample_baseline(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Sentences, which cost what the method's network does, and the sequences that coefficients are fitted to."""
+    name, sentences = job.wildcards["baseline"], _sentences_of(config, job.wildcards["speaker"])
+    return {f"{_large_speech(config)}{name} sentence": sentences, "sequence": sentences * _styles(name, config)}
+
+
+def _styles(baseline: str, config: Mapping[str, Any]) -> int:
+    """Samples that a method of `baselines` has for each sentence."""
+    if baseline not in WITH_STYLES:
+        return 1
+    speakers = len(config[config["dataset"]]["split"]["train"])
+    return min(speakers, config["baselines"]["styles"] or speakers)
+
+
+def _large_speech(config: Mapping[str, Any]) -> str:
+    """Prefix of the units of methods whose sizes are the published ones, as they are where the speech encoder is."""
+    return "large " if config["speech_encoder"]["source"] == "pretrained" else ""
+
+
 def _edit_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return _sampling(job, config, job.params["entry"].get("variant", next(iter(config["variants"]))), 1)
 
@@ -120,7 +160,10 @@ def _train_syncnet(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 
 def _samples(job: Job, config: Mapping[str, Any]) -> int:
     """Sequences that a method has for each test sentence."""
-    return 1 if job.wildcards["method"] == "ground_truth" else config["sampling"]["samples"]
+    method = job.wildcards["method"]
+    if method in TITLES:
+        return _styles(method, config)
+    return 1 if method in ("ground_truth", "mean_motion", "no_motion") else config["sampling"]["samples"]
 
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -146,6 +189,8 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "train_extractor": lambda job, config: {"step": _steps(job.params["settings"], config)},
     "train_said": _train_said,
     "sample_said": _sample_said,
+    "train_baseline": _train_baseline,
+    "sample_baseline": _sample_baseline,
     "edit_said": _edit_said,
     "train_syncnet": _train_syncnet,
     "measure_sync": _measure_sync,
