@@ -74,7 +74,8 @@ def test_commands_of_the_pages_name_targets_that_are_there():
         if page.name == "extending.md":  # whose commands are run
             continue
         for command in re.findall(r"^    snakemake (.*?)(?: {2,}#.*)?$", page.read_text(), re.M):
-            words = re.sub(r"--(profile|report|set-resources|config)( \w+=\S+)*( [\w./]+)?|-\w+", "", command).split()
+            settings = r"""( \w+=\S+| "[^"]*")*"""
+            words = re.sub(rf"--(profile|report|set-resources|config){settings}( [\w./]+)?|-\w+", "", command).split()
             assert all(word in rules or word.startswith("results/") for word in words), f"{page.name}: {command}"
 
 
