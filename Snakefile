@@ -16,7 +16,7 @@ from said import seeds
 from said.baselines.registry import TITLES
 from said.files import provenance
 from said.running.console import nearest
-from said.workflow import benchmarks, digest, estimate
+from said.workflow import benchmarks, estimate, remembered
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job

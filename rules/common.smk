@@ -14,7 +14,7 @@ def code(script):
 
     It is computed only for the jobs at hand: each job of a cluster parses these files anew, and needs its own alone.
     """
-    return lambda wildcards: digest.code(BASE / "scripts" / script, BASE / "scripts")
+    return lambda wildcards: remembered.code(BASE / "scripts" / script, BASE / "scripts")
 
 
 def growing(amount):
@@ -116,7 +116,13 @@ def needed_files(baseline, trained=False):
 
 def module_code(*modules):
     """Digest of modules that a script finds by name, and of all that they use."""
-    return [digest.code(BASE / f"scripts/said/{module}.py", BASE / "scripts") for module in modules]
+    return [remembered.code(BASE / f"scripts/said/{module}.py", BASE / "scripts") for module in modules]
+
+
+def previews_code(variant):
+    """Digest of what draws and measures samples while a variant is trained, where that decides a result."""
+    decides = SETTINGS[variant]["selection"] == "sample_fd" or variant in LEARNING
+    return module_code("training/previews") if decides else []
 
 
 def one_of(names):
@@ -172,7 +178,7 @@ def stages():
 
 def run_digest():
     """Digest of everything that decides the results: configuration and code."""
-    codes = [digest.code(script, BASE / "scripts") for script in sorted((BASE / "scripts").glob("*.py"))]
+    codes = [remembered.code(script, BASE / "scripts") for script in sorted((BASE / "scripts").glob("*.py"))]
     return hashlib.sha256(json.dumps([config, codes], sort_keys=True).encode()).hexdigest()
 
 

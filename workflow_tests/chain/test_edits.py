@@ -62,7 +62,7 @@ EDITS = [
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", {"train_said"}),
-    ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', {"train_said"}),
+    ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', set()),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),
     ("files/gltf.py", "def ", "EXTRA = 1\n\n\ndef ", {"export_blendshapes", *FACES}),
     (

@@ -21,7 +21,7 @@ USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time
     "diffusers": {"animate_recording", "edit_said", "edit_video", "plot_attention", "sample_said", "train_said"},
     "torch": HEARING | LEARNED,  # 1.1 s
-    "sklearn": {"evaluate_method", "table2_truth", "train_said"},  # 1.1 s
+    "sklearn": {"evaluate_method", "table2_truth"},  # 1.1 s
     "snakemake": set(),
 }
 """Scripts that load a package, or a part of it, when they are imported."""

@@ -71,7 +71,7 @@ def modules(path: Path, root: Path) -> set[str]:
 def _closure(path: Path, root: Path, told: ErrorsInResults | None = None) -> set[Reference]:
     """What a script reaches; where it is known which errors results tell of, but for what words messages alone."""
     found: set[Reference] = set()
-    queue: list[Reference] = [(_name(path, root), EVERYTHING)]
+    queue: list[Reference] = [(dotted_name(path, root), EVERYTHING)]
     while queue:
         reference = module, name = queue.pop()
         if reference in found or _on_ground_floor(module):
@@ -186,7 +186,7 @@ class _Module:
     def neighbour(self, name: str) -> Iterator[Reference]:
         file = self.file.parent / name
         if file.is_file() and file != self.file:
-            yield _name(file, self.root), EVERYTHING
+            yield dotted_name(file, self.root), EVERYTHING
 
 
 @functools.cache
@@ -284,7 +284,8 @@ def _names(node: ast.AST, apart: frozenset[ast.AST]) -> tuple[set[str], set[str]
     return found
 
 
-def _name(file: Path, root: Path) -> str:
+def dotted_name(file: Path, root: Path) -> str:
+    """Dotted name of a file below `root`."""
     return file.relative_to(root).with_suffix("").as_posix().replace("/", ".")
 
 
