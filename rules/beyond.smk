@@ -94,6 +94,7 @@ use rule table2_beyond as table1_beyond with:
         metadata="results/table1_beyond.csv-metadata.json",
     log:
         f"results/{RUN}/logs/table1_beyond.log",
+    localrule: True
     params:
         measures=BEYOND,
         trainings={},

@@ -119,10 +119,10 @@ def module_code(*modules):
     return [remembered.code(BASE / f"scripts/said/{module}.py", BASE / "scripts") for module in modules]
 
 
-def previews_code(variant):
-    """Digest of what draws and measures samples while a variant is trained, where that decides a result."""
+def observation_code(variant):
+    """Digest of what is measured while a variant is trained, where that decides more than its history."""
     decides = SETTINGS[variant]["selection"] == "sample_fd" or variant in LEARNING
-    return module_code("training/previews") if decides else []
+    return module_code("training/observation") if decides else []
 
 
 def one_of(names):

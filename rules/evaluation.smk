@@ -231,6 +231,7 @@ if config["dataset"] == "synthetic":
             metadata="results/table1_truth.csv-metadata.json",
         log:
             f"results/{RUN}/logs/table1_truth.log",
+        localrule: True
         params:
             methods=[*TABLE1, "oracle"],
             provenance=PROVENANCE,

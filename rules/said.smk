@@ -62,7 +62,7 @@ rule train_said:
         events="results/{run}/said/{variant}/events.out.tfevents",
         # The same for every variant: an ablation differs from base only in its block.
         seed=lambda w: seeds.training_seed(config["seed"], (SEEDS | LEARNING)[w.variant]),
-        previews=lambda w: previews_code(w.variant),
+        observation=lambda w: observation_code(w.variant),
         code=code("train_said.py"),
     message:
         "Training SAiD, variant {wildcards.variant}"

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import contextlib
 import copy
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import checked_shapes  # noqa: F401  # before the modules whose shapes it checks
@@ -20,6 +22,7 @@ from said import model
 from said.model import ModelConfig, SAiD, load_official
 from said.speech import save_encoder
 from said.synthetic.head import build_head
+from said.workflow.remembered import FOLDER
 
 ROOT = Path(__file__).parent.parent
 PARTS = (
@@ -138,10 +141,21 @@ def copy_workflow(folder: Path) -> Workflow:
     return Workflow(folder)
 
 
+@pytest.fixture(scope="session")
+def remembered(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """What Snakemake remembers of the code as it is, after one dry run."""
+    with shared_folder(tmp_path_factory, worker_id, "dry") as folder:
+        if not folder.exists():
+            copy_workflow(folder)("all", "-n", *SMOKE)
+    return folder / FOLDER
+
+
 @pytest.fixture
-def workflow(tmp_path: Path) -> Workflow:
-    """A fresh copy of the workflow, nothing computed."""
-    return copy_workflow(tmp_path / "workflow")
+def workflow(tmp_path: Path, remembered: Path) -> Workflow:
+    """A copy of the workflow, nothing computed."""
+    made = copy_workflow(tmp_path / "workflow")
+    shutil.copytree(remembered, made.folder / FOLDER)
+    return made
 
 
 _TIMES = re.compile(
@@ -152,17 +166,24 @@ _TIMES = re.compile(
 SMOKE = ("--config", "dataset=synthetic", "scale=smoke")
 
 
+@contextlib.contextmanager
+def shared_folder(paths: pytest.TempPathFactory, worker_id: str, name: str) -> Iterator[Path]:
+    """A folder of the whole session, to be filled by the first worker of pytest-xdist that comes; others wait."""
+    base = paths.getbasetemp()
+    if worker_id != "master":  # workers' folders lie side by side
+        base = base.parent
+    with FileLock(base / f"{name}.lock"):
+        yield base / name
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Workflow:
     """A copy of the workflow in which the whole chain has run at smoke scale. Not to be changed: see `edited`."""
-    folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":  # one run for all workers of pytest-xdist, whose folders lie side by side
-        folder = folder.parent
-    with FileLock(folder / "smoke.lock"):
-        if not (folder / "smoke.done").exists():
-            copy_workflow(folder / "smoke")("all", *SMOKE)
-            (folder / "smoke.done").touch()
-    return Workflow(folder / "smoke")
+    with shared_folder(tmp_path_factory, worker_id, "smoke") as folder:
+        if not (done := folder.with_suffix(".done")).exists():
+            copy_workflow(folder)("all", *SMOKE)
+            done.touch()
+    return Workflow(folder)
 
 
 def differences(results: Path, reference: Path) -> list[str]:

@@ -32,7 +32,7 @@ TINY = {
 def recordings(workflow):
     """Two recordings and a file that is none, in the workflow's folder."""
     (workflow.folder / "speech").mkdir()
-    for name, seconds in (("Grüße an 'Zoë'.wav", 1.0), ("-rf.flac", 4.5)):
+    for name, seconds in (("Grüße an 'Zoë'.wav", 1.0), ("-rf.flac", 1.5)):
         soundfile.write(workflow.folder / "speech" / name, babble(seconds), 16000)
     (workflow.folder / "speech" / "bad.wav").write_text("no sound")
     return workflow

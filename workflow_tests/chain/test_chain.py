@@ -27,7 +27,7 @@ def test_tables_have_their_rows_and_columns(smoke):
     assert list(table["variant"]) == VARIANTS
     assert np.isfinite(table.iloc[:, 1:].to_numpy()).all() and (table["fd"] >= 0).all()
     table = pd.read_csv(smoke.folder / "results/table1.csv")
-    assert list(table["method"]) == ["ground_truth", "base"]
+    assert list(table["method"]) == ["ground_truth", "base", "voca"]
     assert table["fd"][0] == pytest.approx(0, abs=1e-6) and table["multimodality"][0] == 0
 
 

@@ -65,7 +65,8 @@ def test_an_installation_that_is_killed_is_begun_anew(folder):
     finish(make(folder))
     assert version(folder) == "9.0" and not (folder / ".venv.installing").exists()
     command = [folder / ".venv/bin/python", "-c", "import said; print(said.__file__)"]
-    done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    others = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd="/", env=others, capture_output=True, text=True)
     assert done.stdout.strip() == str(folder / "scripts/said/__init__.py"), done.stderr
 
     # What pip takes for whole: left by a later installation that was killed, and in an environment not of make's.

@@ -14,7 +14,6 @@ from torch import Tensor
 from transformers import Wav2Vec2Model
 
 from said.compute import Compute
-from said.denoising import Motion, Probe, worse
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
@@ -27,9 +26,6 @@ from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Wind
 
 SMALLEST_STD = 1e-3
 """Keeps the scale from blowing up a coefficient that hardly moves in the training set."""
-
-_REFERENCE_STRIDE = 30
-"""Frames between the training windows that the references of the denoising error are computed from."""
 
 
 def model_config(settings: SaidSettings | Mapping, encoder: Wav2Vec2Model) -> ModelConfig:
@@ -160,41 +156,34 @@ def train_said(
         terms = losses(batch, conditioned, step.generator)
         return total(terms), terms
 
-    size = settings.batch_size
-    parts = [range(first, min(first + size, len(validation))) for first in range(0, len(validation), size)]
-
     def validate() -> float:
         """The same windows, timesteps and noise each time, so that its values can be compared."""
         random = np.random.default_rng((seed, 3))
         generator = torch.Generator().manual_seed(seed)
         values = []
         for _ in range(settings.validation_repeats):
-            for part in parts:
-                batch = held_out.middle(part)
+            for first in range(0, len(validation), settings.batch_size):
+                batch = held_out.middle(range(first, min(first + settings.batch_size, len(validation))))
                 dropped = random.random(len(batch.coefficients)) < settings.condition_dropout
                 conditioned = torch.from_numpy(~(dropped & settings.validation_dropout))
                 values += [float(total(losses(batch, conditioned, generator)))] * len(batch.coefficients)
         return float(np.mean(values))
 
-    probe = _probe(model, windows, held_out, seed)
+    def hear(batch: Batch) -> Tensor:
+        return audio_features(batch, torch.ones(len(batch.coefficients), dtype=torch.bool))
 
-    def measure(epoch: int) -> dict[str, float]:
-        every = [held_out.middle(part) for part in parts]
-        heard = [torch.ones(len(batch.coefficients), dtype=torch.bool) for batch in every]
-        with compute.autocast():
-            measures = probe.measure(audio_features(*pair) for pair in zip(every, heard, strict=True))
-        if lost := worse(measures):
-            report(f"{name}: denoises worse than {lost}")
-        if not previews(settings, epoch):
-            return measures
-        return measures | _previews().preview(
-            model,
-            lambda clip: encode_clip(encoder.eval(), clip.waveform, len(clip.coefficients)),
-            validation[:: -(-len(validation) // settings.preview_clips)],  # of all speakers
-            scale.cpu().numpy(),
-            seed,
-            guidance=settings.preview_guidance,
-        )
+    observe = _observation().Observer(
+        model,
+        windows,
+        held_out,
+        settings,
+        seed,
+        hear=hear,
+        encode=lambda clip: encode_clip(encoder.eval(), clip.waveform, len(clip.coefficients)),
+        std=scale.cpu().numpy(),
+        compute=compute,
+        tell=lambda text: report(f"{name}: {text}"),
+    )
 
     identity = {
         "said": asdict(settings),
@@ -209,7 +198,7 @@ def train_said(
             model,
             objective,
             validate,
-            measure=measure,
+            measure=observe,
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
@@ -220,24 +209,5 @@ def train_said(
     return model.eval(), history
 
 
-def _previews() -> ModuleType:
-    """`said.training.previews`, by its name: it changes no weights, so that an edit of a measure trains nothing anew.
-
-    Where `selection` goes by it, the rule counts its code.
-    """
-    return importlib.import_module("said.training.previews")
-
-
-def previews(settings: SaidSettings, epoch: int) -> bool:
-    """Whether samples are drawn after the validation of an epoch, counted from 1."""
-    if not settings.preview_every:
-        return False
-    due = epoch % settings.validate_every == 0 and epoch // settings.validate_every % settings.preview_every == 0
-    return due or epoch == settings.epochs
-
-
-def _probe(model: SAiD, train: Windows, validation: Windows, seed: int) -> Probe:
-    """Measures the denoising error of a model on the validation windows, beside references from the training's."""
-    device = model.coefficient_scale.device
-    motion = Motion.of(model.to_diffusion(torch.from_numpy(train.every(_REFERENCE_STRIDE)).to(device)).cpu().numpy())
-    return Probe(model, validation.middle(range(len(validation.clips))).coefficients, motion, seed)
+def _observation() -> ModuleType:
+    return importlib.import_module("said.training.observation")
