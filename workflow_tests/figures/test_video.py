@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from said.figures.style import contact_sheet
+from said.figures.video import side_by_side
 from said.files import video
 
 
@@ -78,3 +79,15 @@ def test_contact_sheet_places_every_image():
         row, column = divmod(index, 3)
         patch = sheet[row * height : row * height + 30, column * 40 : column * 40 + 40]
         assert (patch == 20 * index).all()
+
+
+@pytest.mark.parametrize(
+    ("views", "columns", "across", "down"), [(3, 4, 3, 1), (7, 4, 4, 2), (4, 3, 2, 2), (3, None, 3, 1)]
+)
+def test_views_stand_in_even_rows_with_no_more_white_than_they_leave(views, columns, across, down):
+    triangle = np.array([[[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [0.0, 1.0, 0.0]]])
+    given = [triangle] * views, ["face"] * views, np.array([[0, 1, 2]]), None, 64, columns
+    (image,) = side_by_side(*given)
+    assert image.shape == (down * (64 + 20), across * 64, 3)
+    empty = image[20:84, -64:] if down == 1 else image[-64:, -64:]
+    assert (empty == 255).all() == (views < across * down)

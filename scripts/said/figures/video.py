@@ -26,17 +26,18 @@ def side_by_side(
         faces: (F, 3) vertex indices of all.
         colours: (V, 3) sRGB in [0, 1] of all; None: clay.
         size: pixels on a side of each view, even.
-        columns: views per row; by default all are in one row. Unused places in the last row are white.
+        columns: most views per row, in as even rows as may be; by default all are in one. Unused places are white.
 
     Yields:
         images (H, W, 3) of one size, with a strip for the caption above each view.
     """
-    columns = columns or len(sequences)
+    rows = -(-len(sequences) // (columns or len(sequences)))
+    columns = -(-len(sequences) // rows)
     seen = np.concatenate([np.asarray(sequence[::10]).reshape(-1, 3) for sequence in sequences])
     view = frame(seen, margin=1.08)
     renderers = [Renderer(faces, size, view, colours=colours) for _ in sequences]
     strip = max(20, size // 20 * 2)
-    sheet = Image.new("RGB", (size * columns, (size + strip) * -(-len(sequences) // columns)), "white")
+    sheet = Image.new("RGB", (size * columns, (size + strip) * rows), "white")
     corners = [(index // columns * (size + strip), index % columns * size) for index in range(len(sequences))]
     for (top, left), caption in zip(corners, captions, strict=True):
         draw_caption(sheet, caption, left + size // 2, top + strip // 2, strip * 0.6)
