@@ -1,4 +1,4 @@
-"""What the pose networks hear of a clip: the speech encoder's states for its meaning, a mel spectrogram for its rhythm."""
+"""What the pose networks hear of a clip: the speech encoder's states for meaning, a mel spectrogram for rhythm."""
 
 from pathlib import Path
 

@@ -130,8 +130,8 @@ LIVELINESS: dict[str, Callable[[Motion], float]] = {
     "range": lambda motion: float(motion.degrees.std(1).mean()),
     "jitter": lambda motion: float(np.sqrt(np.square(np.diff(motion.degrees, 2, axis=1)).mean())),
 }
-"""What is given as a share of the truth's: mean speed, mean standard deviation of the angles within a clip, and the root
-mean square of their second differences."""
+"""What is given as a share of the truth's: mean speed, mean standard deviation of the angles within a clip, root mean
+square of their second differences."""
 
 
 def _beside_chance(
