@@ -17,9 +17,8 @@ with atomic_folder(snakemake.output[0]) as folder:
     rows = []
     for recording in progress(recordings, "recordings"):
         for number, clip in enumerate(cut(*read_recording_of(params.path, recording))):
-            rows.append(
-                (f"{recording.replace('/', '+')}+{number:03d}", recording.split("/")[0], split[recording], recording)
-            )
-            write_clip(folder, rows[-1][0], clip)
+            name, speaker = f"{recording.replace('/', '+')}+{number:03d}", recording.split("/")[0]
+            rows.append((name, speaker, split[recording], recording))
+            write_clip(folder, name, clip)
     write_index(folder, pd.DataFrame(rows, columns=list(COLUMNS)))
 print(f"{len(rows)} clips of {len(recordings)} recordings; what remains of each after the last whole clip is left out")

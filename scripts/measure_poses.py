@@ -15,9 +15,8 @@ try:
     measures = measure(samples, clips)
 except ValueError as error:
     raise ValueError(f"{path}: {error}") from None
-distance = fid.measure_fid(
-    fid.load(snakemake.input.extractor), {name: clip.pose for name, clip in clips.items()}, samples
-)
+real = {name: clip.pose for name, clip in clips.items()}
+distance = fid.measure_fid(fid.load(snakemake.input.extractor), real, samples)
 measures |= distance | {"notes": measures["notes"] | distance["notes"]}
 write_json(snakemake.output[0], measures)
 print(measures)

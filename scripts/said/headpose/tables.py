@@ -93,20 +93,20 @@ def _remarks(measurements: Mapping[str, Mapping], embedded: bool) -> list[str]:
     clips = sorted({int(measured["clips"]) for measured in measurements.values()})
     remarks = [
         f"{' and '.join(map(str, clips))} test clips of 8 s; in brackets 95 % intervals over them, by the jackknife.",
-        "Any lively head has beats near those of any speech: each beat score stands above its mean with the speech of up "
-        "to 19 other clips, and z says by how many of their standard deviations it is higher. Beat response is how far "
+        "Any lively head has beats near those of any speech: each beat score stands above its mean with the speech of "
+        "up to 19 other clips, and z says by how many of their standard deviations it is higher. Beat response is how far "
         "the head dips, in degrees, at the loudest third of the speech's beats; of the two it is the better witness.",
         "FID sees how poses are distributed, neither what was said nor a little jitter: a head that moves well to the "
         "wrong speech has a low one. It is biased upwards by few clips.",
-        "Diversity: mean angle between samples of the same speech, and of different speech. Speed, range and jitter are "
-        "shares of the truth's.",
+        "Diversity: mean angle between samples of the same speech, and of different speech. Speed, range and jitter "
+        "are shares of the truth's.",
     ]
     if embedded:
         remarks.append(
-            "The speech is synthetic and the heads are generated, so that the truth is known: nods are the correlation of "
-            "the pitch with the mean of five true takes; shakes, the energy of yaw at “never” over that elsewhere; tilts, "
-            "how often a question is tilted further to the speaker's side than a statement, .5 by chance. All of it says "
-            "what the system learns of this generator, nothing of people."
+            "The speech is synthetic and the heads are generated, so that the truth is known: nods are the correlation "
+            "of the pitch with the mean of five true takes; shakes, the energy of yaw at “never” over that elsewhere; "
+            "tilts, how often a question is tilted further to the speaker's side than a statement, .5 by chance. All "
+            "of it says what the system learns of this generator, nothing of people."
         )
     return remarks
 

@@ -110,8 +110,8 @@ def _of_matrices(matrices: NDArray[np.float64], path: Path) -> NDArray[np.float6
     wrong = np.flatnonzero((apart > 1e-2) | (np.linalg.det(matrices) < 0))
     if len(wrong):
         raise ValueError(
-            f"{path}: rotation of frame {wrong[0]}, counted from 0, is no rotation: its rows are not perpendicular, not "
-            "of length 1, or left-handed; give the matrix from the head's axes to the camera's"
+            f"{path}: rotation of frame {wrong[0]}, counted from 0, is no rotation: its rows are not perpendicular, "
+            "not of length 1, or left-handed; give the matrix from the head's axes to the camera's"
         )
     return Rotation.from_matrix(matrices).as_rotvec()
 
