@@ -151,6 +151,9 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
         "evaluate_method": {},
         "fit_coefficients": config["coefficients"],
         "edit_said": {"settings": config["sampling"], "entry": {}},
+        "train_pose_vq": {"settings": config["headpose"]["pose_vq"]},
+        "train_pose_generator": {"settings": config["headpose"]["generator"]},
+        "sample_poses": {"sampling": config["headpose"]["sampling"]},
     }.items():
         assert seconds(Job(rule, rule, wildcards, params, gpu=gpu), config) > 0
 
