@@ -12,6 +12,8 @@ from said.files.tables import read_table
 from said.headpose.clips import names, read_clip, read_index
 from said.headpose.features import read_features
 from said.headpose.registry import KNOWN
+from said.headpose.sampling import PoseModels, poses_of
+from said.speech import load_encoder
 
 HEADS = "results/synthetic-smoke/headpose"
 MINE = (*SMOKE, "headpose={measures: {others: [mine]}}")
@@ -38,17 +40,33 @@ def test_heads_are_recorded_heard_and_measured(made):
         assert truth.takes.shape == (5, 200, 3) and 4 <= len(truth.stresses) <= 30
         assert len(truth.questions) + len(truth.statements) >= 2
     table = read_table(made.folder / "results/headpose.csv")
-    assert table["method"].tolist() == list(KNOWN)
-    assert table["samples"].tolist() == [1, 5, 1, 1] and set(table["clips"]) == {3}
+    assert table["method"].tolist() == [*KNOWN, "vq", "base"]
+    assert table["samples"].tolist() == [1, 5, 1, 1, 1, 2] and set(table["clips"]) == {3}
     page = (made.folder / "results/headpose.html").read_text()
     assert "reconstruction from the supplement" in page and "no published numbers" in page and "scale smoke" in page
-    for figure in ("headpose_tracks.png", "headpose_beats.pdf"):
+    for figure in ("headpose_tracks.png", "headpose_beats.pdf", "headpose_codes.png"):
         assert (made.folder / f"results/figures/{figure}").stat().st_size > 10_000
 
 
 def test_the_default_target_does_not_make_them(made):
     assert not made.jobs("all", *SMOKE)
     assert made.jobs("all", *SMOKE, "headpose={with_all: true, fid: {epochs: 3}}").keys() >= {"train_pose_fid"}
+
+
+def test_poses_are_sampled_for_a_recording_of_any_length(made):
+    models = made.folder / HEADS / "models"
+    loaded, speakers = PoseModels.load(models / "pose_vq.safetensors", models / "pose_base.safetensors")
+    assert speakers == sorted(set(read_index(made.folder / HEADS / "clips").speaker))
+    encoder = load_encoder(made.folder / "results/synthetic-smoke/speech_encoder")
+    waveform = read_clip(made.folder / HEADS / "clips", "voice00_00").waveform
+    poses = poses_of(np.tile(waveform, 2), 1, 0, models=loaded, encoder=encoder)
+    assert poses.shape == (1, 400, 3) and np.isfinite(poses).all()
+
+
+def test_a_variant_of_the_generator_is_a_row_and_reruns_nothing_else(made):
+    jobs = made.jobs("headpose", *SMOKE, "headpose={measures: {variants: [base, no_style]}}")
+    assert jobs["train_pose_generator"] == jobs["sample_poses"] == jobs["measure_poses"] == 1
+    assert not jobs.keys() & {"record_talks", "hear_talks", "train_pose_fid", "train_pose_vq", "rebuild_poses"}
 
 
 def test_another_models_poses_are_a_row_and_rerun_nothing_else(made):

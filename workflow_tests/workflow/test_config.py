@@ -123,6 +123,7 @@ def test_trainings_of_learning_stand_beside_the_variants():
         ({"variants": {"base": {"warmup_epochs": 9999999}}}, ["base.warmup_epochs"]),
         ({"headpose": {"variants": {"base": {"semantics": False}}}}, ["headpose.variants.base.semantics", "semantic"]),
         ({"headpose": {"variants": {"vq": {}}}}, ["headpose.variants.vq", "not a usable name"]),
+        ({"headpose": {"measures": {"variants": ["bas"]}}}, ["headpose.measures.variants", "did you mean 'base'"]),
         ({"headpose": {"pose_vq": {"block": 7}}}, ["headpose.pose_vq.block", "200 frames"]),
         ({"headpose": {"variants": {"base": {"heads": 5}}}}, ["headpose.variants.base.width", "into 5 heads"]),
         ({"scale": "paper", "headpose": {"generator": {"warmup_epochs": 9999}}}, ["headpose.generator.warmup_epochs"]),

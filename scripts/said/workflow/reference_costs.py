@@ -29,7 +29,7 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
-    "large clip": 2e-3,
+    "large pose clip": 2e-3,
     "large mel clip": 3e-3,
     "large waveform clip": 4.5e-3,
 }
@@ -72,7 +72,7 @@ CPU = {
     "measure_sync": {"job": 5.6, "film": 0.13, "large film": 5.1},
     "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # the speech is moved to twelve places besides
     # head poses; the published sizes are counted from operations
-    "train_pose_vq": {"job": 4, "clip": 0.0025, "large clip": 0.06},
+    "train_pose_vq": {"job": 4, "pose clip": 0.0025, "large pose clip": 0.06},
     "train_pose_generator": {"job": 6, "mel clip": 0.006, "waveform clip": 0.017}
     | {"large mel clip": 0.12, "large waveform clip": 0.25},
     "sample_poses": {"job": 4, "clip": 0.02},
