@@ -38,8 +38,8 @@ def test_heads_are_recorded_heard_and_measured(made):
         assert truth.takes.shape == (5, 200, 3) and 4 <= len(truth.stresses) <= 30
         assert len(truth.questions) + len(truth.statements) >= 2
     table = read_table(made.folder / "results/headpose.csv")
-    assert table["method"].tolist() == list(KNOWN)
-    assert table["samples"].tolist() == [1, 5, 1, 1] and set(table["clips"]) == {3}
+    assert table["method"].tolist()[: len(KNOWN)] == list(KNOWN)
+    assert table["samples"].tolist()[: len(KNOWN)] == [1, 5, 1, 1] and set(table["clips"]) == {3}
     page = (made.folder / "results/headpose.html").read_text()
     assert "reconstruction from the supplement" in page and "no published numbers" in page and "scale smoke" in page
     for figure in ("headpose_tracks.png", "headpose_beats.pdf"):
@@ -48,7 +48,8 @@ def test_heads_are_recorded_heard_and_measured(made):
 
 def test_the_default_target_does_not_make_them(made):
     assert not made.jobs("all", *SMOKE)
-    assert made.jobs("all", *SMOKE, "headpose={with_all: true, fid: {epochs: 3}}").keys() >= {"train_pose_fid"}
+    asked = made.jobs("all", *SMOKE, "scales={smoke: {headpose: {with_all: true, fid: {epochs: 3}}}}")
+    assert asked.keys() >= {"train_pose_fid", "headpose_table"} and "record_talks" not in asked
 
 
 def test_another_models_poses_are_a_row_and_rerun_nothing_else(made):
