@@ -50,7 +50,8 @@ def test_heads_are_recorded_heard_and_measured(made):
 
 def test_the_default_target_does_not_make_them(made):
     assert not made.jobs("all", *SMOKE)
-    assert made.jobs("all", *SMOKE, "headpose={with_all: true, fid: {epochs: 3}}").keys() >= {"train_pose_fid"}
+    asked = made.jobs("all", *SMOKE, "scales={smoke: {headpose: {with_all: true, fid: {epochs: 3}}}}")
+    assert asked.keys() >= {"train_pose_fid", "headpose_table"} and "record_talks" not in asked
 
 
 def test_poses_are_sampled_for_a_recording_of_any_length(made):
@@ -64,7 +65,7 @@ def test_poses_are_sampled_for_a_recording_of_any_length(made):
 
 
 def test_a_variant_of_the_generator_is_a_row_and_reruns_nothing_else(made):
-    jobs = made.jobs("headpose", *SMOKE, "headpose={measures: {variants: [base, no_style]}}")
+    jobs = made.jobs("headpose", *SMOKE, "scales={smoke: {headpose: {measures: {variants: [base, no_style]}}}}")
     assert jobs["train_pose_generator"] == jobs["sample_poses"] == jobs["measure_poses"] == 1
     assert not jobs.keys() & {"record_talks", "hear_talks", "train_pose_fid", "train_pose_vq", "rebuild_poses"}
 
