@@ -71,9 +71,7 @@ else:
 
 # Where a cluster has many cores, several jobs share the clips of a method.
 SYNC_PARTS = config["compute"]["sync_parts"]
-SYNC_PART = (
-    "results/{run}/lipsync/parts/{method}_{part}.json" if SYNC_PARTS > 1 else "results/{run}/lipsync/{method}.json"
-)
+SYNC_PART = "parts/{method}_{part}" if SYNC_PARTS > 1 else "{method}"
 
 
 rule measure_sync:
@@ -84,11 +82,11 @@ rule measure_sync:
         generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
         sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
     output:
-        SYNC_PART,
+        f"results/{{run}}/lipsync/{SYNC_PART}.json",
     log:
-        SYNC_PART.replace("/lipsync/", "/logs/measure_sync/").replace(".json", ".log"),
+        f"results/{{run}}/logs/measure_sync/{SYNC_PART}.log",
     benchmark:
-        SYNC_PART.replace("/lipsync/", "/benchmarks/measure_sync/").replace(".json", ".tsv")
+        f"results/{{run}}/benchmarks/measure_sync/{SYNC_PART}.tsv"
     wildcard_constraints:
         part="[0-9]+",
     conda:
@@ -101,7 +99,7 @@ rule measure_sync:
         samples=config["lipsync"]["samples"],
         part=lambda w: int(w.get("part", 0)),
         parts=SYNC_PARTS,
-        finished=SYNC_PART.replace(".json", ".unfinished"),
+        finished=f"results/{{run}}/lipsync/{SYNC_PART}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
     message:
