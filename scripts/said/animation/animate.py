@@ -210,7 +210,8 @@ class Animator:
         if self.head is None:
             return None
         seed = derive_seed(self.settings.seed, decoded.digest, take, "head")
-        return self.head.poses(np.asarray(decoded.waveform, np.float32), decoded.frames, seed)
+        waveform = decoded.waveform.read(0, decoded.waveform.samples)
+        return self.head.poses(waveform, decoded.frames, seed)
 
     def _write(
         self,

@@ -297,6 +297,7 @@ element("save").onclick = () => {
 window.said = {
   data, seek, choose, open, weights, landmarkText,
   state: () => ({ time, duration: duration(), playing, clip: clip && clip.name, take: clip && clip.take, face: shown, sound: audio && audio.duration, placed: placed.length }),
+  turned: () => ({ rotation: root.quaternion.toArray(), position: root.position.toArray() }),
   applied: () => morphs.map(({ mesh, known }) => Object.fromEntries(Object.entries(known).map(([name, place]) => [name, mesh.morphTargetInfluences[place]]))),
   compare: (index) => { other = data.clips[index]; list(); draw(); },
 };
