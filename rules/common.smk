@@ -17,6 +17,13 @@ def code(script):
     return lambda wildcards: remembered.code(BASE / "scripts" / script, BASE / "scripts")
 
 
+def pose_variants():
+    """Variants of the pose generator that are rows of the table of head poses."""
+    section = config["headpose"]
+    chosen = section["measures"]["variants"]
+    return list(section["variants"]) if chosen is None else chosen
+
+
 def growing(amount):
     """A resource that grows with each attempt, as the last one may have failed for lack of it."""
     return lambda wildcards, attempt: amount * attempt

@@ -6,7 +6,7 @@
 CLIPS = config["headpose"]["clips"]
 TALKS_GENERATED = CLIPS["path"] is None
 KNOWN_POSES = [method for method in KNOWN if TALKS_GENERATED or method != "oracle"]
-POSE_VARIANTS = list(config["headpose"]["variants"])
+POSE_VARIANTS = pose_variants()
 POSE_METHODS = [*KNOWN_POSES, "vq", *POSE_VARIANTS, *config["headpose"]["measures"]["others"]]
 
 if TALKS_GENERATED:

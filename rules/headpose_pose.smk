@@ -2,8 +2,8 @@
 #   headpose/models/pose_vq.safetensors          said.headpose.pose_vq
 #   headpose/models/pose_<variant>.safetensors   said.headpose.generator
 POSE_SETTINGS = {
-    name: settings.merge(config["headpose"]["generator"], block)
-    for name, block in config["headpose"]["variants"].items()
+    name: settings.merge(config["headpose"]["generator"], config["headpose"]["variants"][name])
+    for name in POSE_VARIANTS
 }
 
 

@@ -12,10 +12,13 @@ SCRIPTS = ROOT / "scripts"
 HEARING = {
     "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "plot_architecture", "plot_attention",
     "sample_said", "speech_encoder", "train_said", "train_baseline", "published_baseline", "sample_baseline",
+    "hear_talks",
 }  # fmt: skip
 LEARNED = {
-    "evaluate_method", "export_extractor", "measure_sync", "prove_sync", "published_syncnet", "table2_truth",
-    "train_extractor", "train_syncnet",
+    "evaluate_method", "export_extractor", "join_sync", "measure_sync", "prove_sync", "published_syncnet",
+    "table2_truth", "train_extractor", "train_syncnet",
+    "cut_talks", "measure_poses", "plot_headpose_codes", "rebuild_poses", "record_talks", "sample_poses",
+    "train_pose_fid", "train_pose_generator", "train_pose_vq",
 }  # fmt: skip
 USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time

@@ -146,11 +146,14 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
         "train_extractor": {"settings": config["extractor"]},
         "speech_encoder": {"settings": resolved("synthetic", "demo")["speech_encoder"]},
         "train_syncnet": {"settings": config["lipsync"]},
-        "measure_sync": {"samples": None},
+        "measure_sync": {"samples": None, "parts": 1},
         "prove_sync": {},
         "evaluate_method": {},
         "fit_coefficients": config["coefficients"],
         "edit_said": {"settings": config["sampling"], "entry": {}},
+        "train_pose_vq": {"settings": config["headpose"]["pose_vq"]},
+        "train_pose_generator": {"settings": config["headpose"]["generator"]},
+        "sample_poses": {"sampling": config["headpose"]["sampling"]},
     }.items():
         assert seconds(Job(rule, rule, wildcards, params, gpu=gpu), config) > 0
 

@@ -1,17 +1,19 @@
 """What the pose networks hear of a clip: the speech encoder's states for meaning, a mel spectrogram for rhythm."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import Wav2Vec2Model
 
 from said.files.arrays import read_arrays, write_arrays
 from said.headpose.clips import FRAME_RATE
 from said.running.atomic import PathLike
-from said.speech import encode, normalise
 from said.waveforms import SAMPLE_RATE, fit_length
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
 BANDS = 40
 _HOP = SAMPLE_RATE // FRAME_RATE
@@ -21,7 +23,7 @@ _FLOOR = 1e-4
 
 
 def features_of(
-    waveform: NDArray[np.float32], encoder: Wav2Vec2Model, frames: int
+    waveform: NDArray[np.float32], encoder: "Wav2Vec2Model", frames: int
 ) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
     """What is heard of speech, 25 times a second; frame n is centred at (n + 1/2) / 25 seconds.
 
@@ -33,6 +35,8 @@ def features_of(
     Returns:
         (N, H) the encoder's states, and (N, 40) logarithms of the energy in mel bands.
     """
+    from said.speech import encode, normalise  # seconds, for those who only read features
+
     fitted = fit_length(waveform, frames * _HOP)
     device = next(encoder.parameters()).device
     with torch.no_grad():

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import Wav2Vec2Model
 
 from said.headpose.clips import FRAME_RATE
 from said.headpose.features import features_of
@@ -25,6 +25,9 @@ from said.running.shapes import shaped
 from said.seeds import derive_seed
 from said.settings import Settings
 from said.waveforms import SAMPLE_RATE, fit_length, frame_count
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Model
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def rebuild_clips(vq: PoseVQ, clips: Sequence[str], directions: NDArray[np.float
 
 
 def hear(
-    waveform: NDArray[np.float32], encoder: Wav2Vec2Model, generator: PoseGenerator
+    waveform: NDArray[np.float32], encoder: "Wav2Vec2Model", generator: PoseGenerator
 ) -> tuple[list[tuple[Tensor, Tensor]], int]:
     """A recording as `sample_directions` takes it: its windows, each heard by itself, and its frames.
 
@@ -234,7 +237,7 @@ def poses_of(
     seed: int,
     *,
     models: PoseModels,
-    encoder: Wav2Vec2Model,
+    encoder: "Wav2Vec2Model",
     settings: PoseSampling | None = None,
 ) -> NDArray[np.float32]:
     """Head poses for a recording of any length.

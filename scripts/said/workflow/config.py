@@ -294,6 +294,10 @@ def _wrong_headpose(headpose: Mapping[str, Any]) -> Iterator[str]:
             yield f"headpose.{name}.warmup_epochs: {model['warmup_epochs']} is more than the {model['epochs']} epochs"
         if model["width"] % model["heads"]:
             yield f"headpose.{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+    for name in headpose["measures"]["variants"] or ():
+        if name not in headpose["variants"]:
+            near = nearest(name, headpose["variants"])
+            yield f"headpose.measures.variants: {name!r} is none of {', '.join(headpose['variants'])}{near}"
     if 200 % headpose["pose_vq"]["block"]:
         yield f"headpose.pose_vq.block: a clip has 200 frames, no multiple of {headpose['pose_vq']['block']}"
     yield from find_clashes(headpose["variants"], "headpose.variants.", taken=headpose["measures"]["others"])

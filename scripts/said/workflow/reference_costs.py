@@ -16,6 +16,7 @@ GPU = {
     "call": 2e-3,
     "large call": 2.3e-4,
     "large film": 1.4,
+    "large clip": 0.02,
     "large voca clip": 0.02,
     "large faceformer clip": 0.6,
     "large codetalker autoencoder clip": 0.1,
@@ -28,6 +29,9 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
+    "large pose clip": 2e-3,
+    "large mel clip": 3e-3,
+    "large waveform clip": 4.5e-3,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
@@ -67,12 +71,24 @@ CPU = {
     "train_syncnet": {"job": 5.8, "film": 0.13, "step": 0.22},
     "measure_sync": {"job": 5.6, "film": 0.13, "large film": 5.1},
     "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # the speech is moved to twelve places besides
+    # head poses; the published sizes are counted from operations
+    "train_pose_vq": {"job": 4, "pose clip": 0.0025, "large pose clip": 0.06},
+    "train_pose_generator": {"job": 6, "mel clip": 0.006, "waveform clip": 0.017}
+    | {"large mel clip": 0.12, "large waveform clip": 0.25},
+    "sample_poses": {"job": 4, "clip": 0.02},
     # evaluation
     "ground_truth": {"job": 0.85},
     "evaluate_method": {"job": 3.3, "sequence": 0.06},
     "sample_oracle": {"job": 1.8, "take": 0.18},
     "measure_motion": {"job": 1.45, "sequence": 0.033},
+    # heads
+    "record_talks": {"job": 3, "clip": 0.075},
+    "hear_talks": {"job": 5, "clip": 0.06, "large clip": 1.5},
+    "train_pose_fid": {"job": 4, "clip": 0.008},
+    "known_poses": {"job": 2},
+    "measure_poses": {"job": 4, "clip": 0.05},
     # figures
+    "plot_headpose": {"job": 4},
     "plot_speakers": {"job": 5},
     "plot_blendshapes": {"job": 6.3},
     "plot_training": {"job": 2.4},

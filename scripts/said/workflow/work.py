@@ -168,32 +168,42 @@ def _samples(job: Job, config: Mapping[str, Any]) -> int:
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     filmed = min(_samples(job, config), job.params["samples"] or config["sampling"]["samples"])
-    return _films(config, _sentences(config, "test") * filmed)
+    return _films(config, _sentences(config, "test") * filmed / job.params["parts"])
 
 
 def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
 
 
-def _talks(config: Mapping[str, Any], share: float) -> float:
-    """Clips of talking people in a part of them; of one's own recordings, as many as a study of VoxCeleb2 might take."""
+def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
+
+
+def _talks(config: Mapping[str, Any]) -> int:
+    """Clips of heads; of the user's own recordings, how many is known only when they are cut."""
     clips = config["headpose"]["clips"]
-    return share * (clips["voices"] * clips["clips_per_voice"] if clips["path"] is None else 20000)
+    return clips["voices"] * clips["clips_per_voice"]
+
+
+def _train_pose_fid(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Passes of a training clip, all of whose windows are in one step."""
+    return {"clip": job.params["settings"]["epochs"] * _talks(config) * 0.7}
 
 
 def _train_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Training clips, each as often as it is seen."""
     settings = job.params["settings"]
-    unit = f"{settings.get('rhythm_input', '')} clip".strip()
-    return {f"{_large(settings['width'])}{unit}": settings["epochs"] * _talks(config, 0.7)}
+    unit = f"{_large(settings['width'])}{settings.get('rhythm_input', 'pose')} clip"
+    return {unit: settings["epochs"] * _talks(config) * 0.7}
 
 
 def _sample_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    return {"clip": _talks(config, 0.15) * job.params["sampling"]["samples"]}
+    return {"clip": _talks(config) * 0.15 * job.params["sampling"]["samples"]}
 
 
-def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
+def _samples_of_a_head(method: str, config: Mapping[str, Any]) -> int:
+    headpose = config["headpose"]
+    return headpose["sampling"]["samples"] if method in headpose["variants"] else 5 if method == "oracle" else 1
 
 
 WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
@@ -219,6 +229,12 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     # For each take a sentence is animated, and coefficients are fitted to it.
     "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
+    "record_talks": lambda job, config: {"clip": _talks(config)},
+    "hear_talks": lambda job, config: {"large clip" if _large_speech(config) else "clip": _talks(config)},
+    "train_pose_fid": _train_pose_fid,
+    "measure_poses": lambda job, config: {
+        "clip": _talks(config) * 0.15 * _samples_of_a_head(job.wildcards["method"], config)
+    },
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
 }
