@@ -8,6 +8,7 @@ CORES ?= all
 WORKERS ?= 3
 BIN := $(VENV)/bin
 BUNDLE := results/synthetic-demo/export/shipped
+HEADS := results/synthetic-demo/export/head_base
 DOCS := $(patsubst %/,%,$(VENV))-docs
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
@@ -26,11 +27,11 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) all
 	@echo "Done: results/table2.csv, results/figures/, results/figures/demo.mp4"
 
-# Synthetic speakers who pause, and more of all training: 10 minutes of a core. It uses, and changes, the folder of the demonstration.
+# Synthetic speakers who pause, and more of all training: 15 minutes of a core. It uses, and changes, the folder of the demonstration.
 model: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) --config dataset=synthetic scale=demo preset=paper seed=0 'synthetic={pauses: 0.5}' \
-	    'speech_encoder={stand_in: {utterances: 400, steps: 1000}}' 'variants={shipped: {epochs: 40}}' -- $(BUNDLE)/model.safetensors
-	cp $(BUNDLE)/model.safetensors $(BUNDLE)/settings.json scripts/said/animation/demo/
+	    'speech_encoder={stand_in: {utterances: 400, steps: 1000}}' 'variants={shipped: {epochs: 40}}' -- $(BUNDLE)/model.safetensors $(HEADS)/pose_base.safetensors
+	cp $(BUNDLE)/model.safetensors $(BUNDLE)/settings.json $(HEADS)/*.safetensors $(HEADS)/head_settings.json scripts/said/animation/demo/
 
 test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

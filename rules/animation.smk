@@ -20,6 +20,7 @@ rule animate_recording:
         landmarks=ANIMATE["landmarks"] or [],
         names=[ANIMATE["names"]] if Path(ANIMATE["names"]).is_file() else [],
         kept=lambda w: animated.kept_files(ANIMATE["keep"].get(w.recording, {})),
+        head=lambda w: head_files(),
     output:
         directory("results/animations/{recording}"),
     log:
@@ -40,6 +41,9 @@ rule animate_recording:
         keep=lambda w: ANIMATE["keep"].get(w.recording),
         unit=ANIMATE["unit"],
         model=lambda w: animation_model().name,
+        head=ANIMATE["head_pose"],
+        head_style=ANIMATE["head_style"],
+        run=f"results/{RUN}",
         # Of one that could not be read, this may change where the file does not.
         readable=lambda w: os.access(RECORDINGS[w.recording], os.R_OK),
         published=published("SAiD.pth"),

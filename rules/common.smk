@@ -170,6 +170,15 @@ def model_files(wildcards):
     return {"weights": str(found.weights)} | ({"encoder": str(found.encoder)} if found.encoder else {})
 
 
+def head_files():
+    """Files of the models that move the head; those of this run are made by it."""
+    try:
+        found = animated.find_head(ANIMATE["head_pose"], animated.run_head(f"results/{RUN}"))
+    except ValueError as error:
+        raise WorkflowError(f"animate.head_pose: {error}") from None
+    return [str(path) for path in found.all] if found else []
+
+
 def animations(wildcards):
     """Folders of all recordings' animations."""
     if not RECORDINGS:

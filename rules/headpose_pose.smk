@@ -149,3 +149,34 @@ rule plot_headpose_codes:
         "Drawing the use of the codes of head motion"
     script:
         "../scripts/plot_headpose_codes.py"
+
+
+# On demand: what moves heads in `animate --head-pose demo`; `make model` ships it.
+rule bundle_head_pose:
+    input:
+        vq="results/{run}/headpose/models/pose_vq.safetensors",
+        generator="results/{run}/headpose/models/pose_{pose_variant}.safetensors",
+    output:
+        vq="results/{run}/export/head_{pose_variant}/pose_vq.safetensors",
+        generator="results/{run}/export/head_{pose_variant}/pose_base.safetensors",
+        settings="results/{run}/export/head_{pose_variant}/head_settings.json",
+    log:
+        "results/{run}/logs/bundle_head_pose/{pose_variant}.log",
+    benchmark:
+        "results/{run}/benchmarks/bundle_head_pose/{pose_variant}.tsv"
+    wildcard_constraints:
+        pose_variant=one_of(POSE_SETTINGS),
+    conda:
+        "../envs/said.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(5),
+    params:
+        settings=lambda w: PROVENANCE
+        | {key: config["headpose"][key] for key in ("clips", "pose_vq")}
+        | {"generator": POSE_SETTINGS[w.pose_variant]},
+        code=code("bundle_head_pose.py"),
+    message:
+        "Writing the models of head poses in half precision"
+    script:
+        "../scripts/bundle_head_pose.py"

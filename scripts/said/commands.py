@@ -92,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help="coefficients, livelink, curves, vrm, unity, glb, sound, picture, preview, with commas between",
     )
+    head = animate.add_argument_group("head")
+    head.add_argument(
+        "--head-pose",
+        nargs="?",
+        const="demo",
+        metavar="MODELS",
+        help="move the head as well: demo (the package's own, small), or a folder with pose_vq.safetensors, "
+        "pose_base.safetensors and speech_encoder; default: the head is still",
+    )
+    head.add_argument("--head-style", metavar="SPEAKER", help="one whom its models know; default: the mean of all")
     keep = animate.add_argument_group("keep part of an earlier take (one recording)")
     keep.add_argument("--keep", metavar="CSV", help="coefficients.csv of the earlier take, at 60 frames per second")
     keep.add_argument(
@@ -246,7 +256,9 @@ def _animate(chosen: argparse.Namespace) -> int:
     if recordings:
         face = _face(chosen, out)
         model, encoder, name, device = _load(chosen)
-        animator = Animator(model, encoder, settings, face, device=device, threads=chosen.threads, model_name=name)
+        head = _head(chosen, device)
+        options = {"device": device, "threads": chosen.threads, "model_name": name, "head": head}
+        animator = Animator(model, encoder, settings, face, **options)
     made = []
     for number, recording in enumerate(recordings, start=1):
         print(f"{number}/{len(recordings)} {recording.path}", flush=True)
@@ -279,6 +291,22 @@ def _face(chosen: argparse.Namespace, out: Path):
     face = export_face(folder, chosen.face, chosen.landmarks, chosen.unit)
     print(f"face: {folder}", *face.notes, sep="; ", flush=True)
     return face
+
+
+def _head(chosen: argparse.Namespace, device: str):
+    """What moves the head, if it is asked for."""
+    from said.animation.inputs import find_head
+
+    files = find_head(chosen.head_pose)
+    if files is None:
+        if chosen.head_style is not None:
+            raise ValueError("--head-style needs models that move the head: name them by --head-pose")
+        return None
+    from said.animation.head_motion import load_head_motion
+
+    head = load_head_motion(files, device, chosen.head_style)
+    print(f"head: {files.name} ({files.generator.parent})", flush=True)
+    return head
 
 
 def _live(chosen: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+import pandas as pd
 import soundfile
 from numpy.typing import NDArray
 
@@ -18,7 +19,8 @@ from said.animation import livelink
 from said.animation.curves import NAME_MAPS, SCALES, read_names, renamed, resample, shape_curves
 from said.animation.encoding import SpeechFeatures
 from said.animation.faces import Face
-from said.animation.inputs import COMPRESSED_SOUND, REPORT, SPEECH_SOUND, Recording
+from said.animation.head_motion import HeadMotion, columns, euler
+from said.animation.inputs import COMPRESSED_SOUND, HEAD, REPORT, SPEECH_SOUND, Recording
 from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
 from said.animation.preview import write_preview
@@ -29,7 +31,7 @@ from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
 from said.files.finished import Finished
 from said.files.images import write_figure
-from said.files.tables import read_columns, write_coefficients
+from said.files.tables import read_columns, write_coefficients, write_table
 from said.files.text import write_json
 from said.model import SAiD
 from said.running.atomic import PathLike, atomic, atomic_folder
@@ -91,6 +93,7 @@ class Animator:
         device: cpu or cuda.
         threads: windows that are at work at a time on a CPU; they change no byte.
         model_name: for the reports.
+        head: what moves the head; None: it is still.
     """
 
     def __init__(
@@ -103,8 +106,10 @@ class Animator:
         device: str = "cpu",
         threads: int = 1,
         model_name: str = "",
+        head: HeadMotion | None = None,
     ):
         self.settings, self.face, self.threads, self.model_name = settings, face, threads, model_name
+        self.head = head
         self.names = read_names(settings.names)
         shape_curves(
             np.zeros((1, len(SPEECH_BLENDSHAPES))), settings.gain, settings.smooth
@@ -156,7 +161,8 @@ class Animator:
                 inside = made if number == 1 else made / f"take{number}"
                 shaped = shape_curves(values, self.settings.gain, self.settings.smooth)
                 title = recording.name if number == 1 else f"{recording.name}, take {number}"
-                self._write(inside, shaped, title, made / SPEECH_SOUND)
+                poses = self._poses(decoded, number - 1)
+                self._write(inside, shaped, title, made / SPEECH_SOUND, poses)
                 facts["takes"].append({"folder": "." if number == 1 else inside.name, "seams": dict(seams(values))})
             if "sound" in self.settings.formats:
                 _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
@@ -199,15 +205,33 @@ class Animator:
         finished.write("takes", values)
         return values
 
-    def _write(self, folder: Path, coefficients: NDArray[np.float32], title: str, sound: Path) -> None:
+    def _poses(self, decoded: Decoded, take: int) -> NDArray[np.float64] | None:
+        """(N, 3) rotation vectors of the head, 60 per second, that go with a take."""
+        if self.head is None:
+            return None
+        seed = derive_seed(self.settings.seed, decoded.digest, take, "head")
+        waveform = decoded.waveform.read(0, decoded.waveform.samples)
+        return self.head.poses(waveform, decoded.frames, seed)
+
+    def _write(
+        self,
+        folder: Path,
+        coefficients: NDArray[np.float32],
+        title: str,
+        sound: Path,
+        poses: NDArray[np.float64] | None,
+    ) -> None:
         """Write the files of one take."""
         settings, face = self.settings, self.face
         folder.mkdir(exist_ok=True)
         curves = resample(coefficients, settings.fps)
+        turns = None if poses is None else resample(poses, settings.fps)
+        if turns is not None:
+            write_table(folder / HEAD, pd.DataFrame(columns(turns)), "%.7f")
         if "coefficients" in settings.formats:
             write_coefficients(folder / "coefficients.csv", curves)
         if "livelink" in settings.formats:
-            livelink.write_csv(folder / "livelink.csv", coefficients)
+            livelink.write_csv(folder / "livelink.csv", coefficients, None if poses is None else euler(poses))
         if "curves" in settings.formats:
             write_curves(folder / "curves.json", curves, settings.fps, self.names)
         for name in ("vrm", "unity"):
@@ -216,13 +240,15 @@ class Animator:
         if "picture" in settings.formats:
             write_figure(folder / "curves.png", draw_curves(coefficients, title))
         if "glb" in settings.formats and face is not None:
-            write_animation(folder / "animation.glb", face, curves, settings.fps, sound=COMPRESSED_SOUND)
+            write_animation(folder / "animation.glb", face, curves, settings.fps, sound=COMPRESSED_SOUND, head=turns)
         if "preview" in settings.formats and face is not None:
             # Of 60 frames per second every second one is filmed: pictures take most of the time.
             step = 2 if settings.fps >= 48 and settings.fps % 2 == 0 else 1
             heard, rate = soundfile.read(sound, dtype="float32")
             film = folder / "preview.mp4"
-            write_preview(film, face, curves[::step], settings.fps // step, (np.asarray(heard, np.float32), rate))
+            shown = None if turns is None else turns[::step]
+            heard = (np.asarray(heard, np.float32), rate)
+            write_preview(film, face, curves[::step], settings.fps // step, heard, head=shown)
 
     def _facts(self, recording: Recording, decoded: Decoded) -> dict[str, Any]:
         settings = asdict(self.settings) | {"guidance": self.sampler.settings.guidance}
@@ -237,9 +263,10 @@ class Animator:
             "weights": self._identity["model"]["weights"],
             "face": None if self.face is None else self.face.name,
             "face_lacks": [] if self.face is None else list(self.face.missing),
+            "head": None if self.head is None else self.head.name,
             "settings": json.loads(json.dumps(settings)),
-            "predicted": list(SPEECH_BLENDSHAPES),
-            "zero": [*OTHER_BLENDSHAPES, *livelink.ANGLES],
+            "predicted": [*SPEECH_BLENDSHAPES, *(() if self.head is None else livelink.HEAD_ANGLES)],
+            "zero": [*OTHER_BLENDSHAPES, *(livelink.ANGLES if self.head is None else livelink.EYE_ANGLES)],
         }
 
 

@@ -44,8 +44,11 @@ def shape_curves(
 
 
 @shaped
-def resample(coefficients: Float[np.ndarray, "N 32"], fps: int) -> Float[np.ndarray, "M 32"]:
-    """Coefficients at 60 frames per second, linearly interpolated to `fps`; frame m is at m / fps seconds."""
+def resample(coefficients: Float[np.ndarray, "N K"], fps: int) -> Float[np.ndarray, "M K"]:
+    """Coefficients, or rotation vectors of a head, at 60 frames per second, linearly interpolated to `fps`.
+
+    Frame m is at m / fps seconds.
+    """
     if fps == FRAME_RATE:
         return coefficients
     count = (len(coefficients) - 1) * fps // FRAME_RATE + 1

@@ -27,7 +27,7 @@ SPEECH_SOUND, COMPRESSED_SOUND, REPORT = "sound.wav", "sound.m4a", "report.json"
 """Files of an animation that others read."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|{}\u2028\u2029\ud800-\udfff]')
 _LONGEST_NAME = 120
-PUBLISHED, DEMO = "published", "demo"
+PUBLISHED, DEMO, RUN = "published", "demo", "run"
 PUBLISHED_FILE = "SAiD.pth"
 """The authors' weights, with their speech encoder."""
 WEIGHTS = "model.safetensors"
@@ -35,6 +35,10 @@ ENCODER = "speech_encoder"
 """Names of weights and of the encoder's folder, in a folder with a model."""
 SHIPPED = Path(__file__).parent / DEMO / WEIGHTS
 """The package's own small model, with its speech encoder; `make model` makes it."""
+POSE_VQ, POSE_GENERATOR = "pose_vq.safetensors", "pose_base.safetensors"
+"""Files of the models that move the head; they hear through the speech encoder that they were trained with."""
+HEAD = "head.csv"
+"""How the head of an animation moves."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,58 @@ def find_model(wanted: str | None, published: PathLike, variants: Mapping[str, M
             f"{PUBLISHED_FILE}{nearest(wanted, known)}"
         )
     return found
+
+
+@dataclass(frozen=True)
+class HeadFiles:
+    """Where the models lie that move the head.
+
+    Attributes:
+        name: for people.
+        vq, generator: of head poses, see `said.headpose`.
+        encoder: the folder of their speech encoder, or the SAiD model that has it.
+    """
+
+    name: str
+    vq: Path
+    generator: Path
+    encoder: Path
+
+    @property
+    def all(self) -> tuple[Path, Path, Path]:
+        """Every file or folder."""
+        return self.vq, self.generator, self.encoder
+
+
+def find_head(wanted: str | None, run: HeadFiles | None = None) -> HeadFiles | None:
+    """The files of the models of head poses that a user asks for; those of the run need not be there yet.
+
+    Args:
+        wanted: None: the head is still. `demo`: the package's own; `run`: those of this run; or a folder.
+        run: of this run.
+
+    Raises:
+        ValueError: a folder lacks one; says which.
+    """
+    if wanted is None:
+        return None
+    if wanted == DEMO:
+        return HeadFiles(DEMO, SHIPPED.parent / POSE_VQ, SHIPPED.parent / POSE_GENERATOR, SHIPPED)
+    if wanted == RUN and run is not None:
+        return run
+    folder = Path(wanted)
+    beside = [folder / ENCODER, folder.parent.parent / ENCODER, folder / WEIGHTS]
+    encoder = next((path for path in beside if path.exists()), beside[0])
+    files = HeadFiles(folder.name, folder / POSE_VQ, folder / POSE_GENERATOR, encoder)
+    for path in files.all:
+        if not path.exists():
+            known = [DEMO, *([RUN] if run else [])]
+            raise ValueError(
+                f"head pose: {path} is not there; name {' or '.join(known)}, or a folder with {POSE_VQ}, "
+                f"{POSE_GENERATOR} and {ENCODER}, such as results/<dataset>-<scale>/headpose/models"
+                f"{nearest(wanted, known)}"
+            )
+    return files
 
 
 def introduced(files: ModelFiles, wanted: str | None) -> str:
@@ -178,6 +234,12 @@ def _usable(name: str) -> str:
 def face_name(path: PathLike) -> str:
     """What the folder of a face is called."""
     return _usable(Path(path).stem)
+
+
+def run_head(run: PathLike) -> HeadFiles:
+    """The models of head poses of a run, by its folder."""
+    models = Path(run) / "headpose" / "models"
+    return HeadFiles(RUN, models / POSE_VQ, models / POSE_GENERATOR, Path(run) / ENCODER)
 
 
 def kept_files(entry: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """Live Link Face, Epic's app for faces: the CSV that it records, and the packets that it sends.
 
 The same 52 shapes and 9 angles come in two orders: the CSV has right before left for the jaw and the mouth, the packets
-follow the enumeration of Unreal's plugin. Angles of head and eyes are 0 here: speech says nothing of them.
+follow the enumeration of Unreal's plugin. Angles of the eyes are 0 here, and those of the head too unless its motion is
+asked for.
 """
 
 import struct
@@ -34,7 +35,9 @@ def _shapes(sides: tuple[str, str]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-ANGLES = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
+HEAD_ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll")
+EYE_ANGLES = tuple(f"{part}{axis}" for part in ("LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
+ANGLES = (*HEAD_ANGLES, *EYE_ANGLES)
 CSV_VALUES = (*_shapes(("Right", "Left")), *ANGLES)
 """The 61 values of a row of the CSV, in order."""
 PACKET_VALUES = (*_shapes(("Left", "Right")), *ANGLES)
@@ -43,9 +46,17 @@ _VERSION = 6
 _NAMESPACE = uuid.UUID("9c0a3b44-6f2e-5b0c-8f0e-2f5d3c6d6a11")
 
 
-def arranged(coefficients: NDArray, values: tuple[str, ...]) -> NDArray[np.float32]:
-    """(N, 61) values in one of the orders, from coefficients (N, 32) in the paper's."""
+def arranged(
+    coefficients: NDArray, values: tuple[str, ...], head: NDArray[np.floating] | None = None
+) -> NDArray[np.float32]:
+    """(N, 61) values in one of the orders, from coefficients (N, 32) in the paper's.
+
+    Args:
+        head: (N, 3) pitch, yaw and roll in radians, see `said.animation.head_motion.euler`; None: it is still.
+    """
     result = np.zeros((len(coefficients), len(values)), np.float32)
+    if head is not None:
+        result[:, [values.index(name) for name in ("HeadPitch", "HeadYaw", "HeadRoll")]] = head
     for column, name in enumerate(SPEECH_BLENDSHAPES):
         result[:, values.index(name[0].upper() + name[1:])] = coefficients[:, column]
     return result
@@ -57,14 +68,19 @@ def timecode(frame: int) -> str:
     return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{part:02d}.000"
 
 
-def write_csv(path: PathLike, coefficients: NDArray) -> None:
-    """Coefficients (N, 32), 60 per second, as the CSV that Live Link Face records: 63 columns, ASCII, line feeds."""
-    head = ",".join(("Timecode", "BlendShapeCount", *CSV_VALUES))
+def write_csv(path: PathLike, coefficients: NDArray, head: NDArray[np.floating] | None = None) -> None:
+    """Coefficients (N, 32), 60 per second, as the CSV that Live Link Face records: 63 columns, ASCII, line feeds.
+
+    Args:
+        head: see `arranged`.
+    """
+    header = ",".join(("Timecode", "BlendShapeCount", *CSV_VALUES))
     with atomic(path) as temporary, temporary.open("w", encoding="ascii", newline="\n") as file:
-        file.write(f"{head}\n")
+        file.write(f"{header}\n")
         form = ",".join(["%s", str(len(CSV_VALUES)), *["%.10f"] * len(CSV_VALUES)]) + "\n"
         for begin in range(0, len(coefficients), 4096):
-            rows = arranged(coefficients[begin : begin + 4096], CSV_VALUES).tolist()
+            part = slice(begin, begin + 4096)
+            rows = arranged(coefficients[part], CSV_VALUES, None if head is None else head[part]).tolist()
             file.writelines(form % (timecode(begin + index), *row) for index, row in enumerate(rows))
 
 

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from said.animation.faces import Face
-from said.animation.inputs import COMPRESSED_SOUND, REPORT
+from said.animation.head_motion import ANGLES
+from said.animation.inputs import COMPRESSED_SOUND, HEAD, REPORT
 from said.animation.viewer import Animation, write_page
-from said.files.tables import read_coefficients
+from said.files.tables import read_coefficients, read_columns
 from said.files.text import read_json
 from said.running.atomic import PathLike
 
@@ -26,7 +29,9 @@ def write_player(folder: PathLike, animations: Sequence[PathLike], face: Face) -
             path = made / entry["folder"] / "coefficients.csv"
             if path.is_file():
                 values = read_coefficients(path)
-                fps = facts["settings"]["fps"]
-                clips.append(Animation(facts["name"], values, fps, face, sound if sound.is_file() else None, take))
+                turns = made / entry["folder"] / HEAD
+                head = np.stack(list(read_columns(turns, ANGLES).values()), axis=1) if turns.is_file() else None
+                heard, fps = sound if sound.is_file() else None, facts["settings"]["fps"]
+                clips.append(Animation(facts["name"], values, fps, face, heard, take, head))
     if clips:
         write_page(folder, clips)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.animation.faces import Face
+from said.animation.head_motion import turn
 from said.files import video
 from said.render import Renderer, frame
 from said.running.atomic import PathLike
@@ -16,6 +17,7 @@ def write_preview(
     fps: int,
     sound: tuple[NDArray[np.floating], int] | None = None,
     size: int = 384,
+    head: NDArray[np.floating] | None = None,
 ) -> None:
     """Write a film of a face.
 
@@ -24,12 +26,19 @@ def write_preview(
         fps: frames per second.
         sound: waveform (T,) in [-1, 1] and its rate in Hz; None for silence.
         size: pixels a side, even.
+        head: (N, 3) rotation vectors in radians, by which the head turns; None: it is still.
 
     Raises:
         ValueError: there is no frame, or the size is odd.
     """
     coefficients = np.asarray(coefficients, np.float64)
     draw = Renderer(face.faces, size, frame(face.neutral), colours=face.colours, hollow=True)
-    images = (draw(face.move(row[None])[0]) for row in coefficients)
+    turns = None if head is None else np.asarray(head, np.float64)
+
+    def shape(number: int) -> NDArray[np.float64]:
+        vertices = face.move(coefficients[number : number + 1])
+        return (vertices if turns is None else turn(face, vertices, turns[number : number + 1]))[0]
+
+    images = (draw(shape(number)) for number in range(len(coefficients)))
     waveform, rate = sound or (np.zeros(round(len(coefficients) / fps * 16000), np.float32), 16000)
     video.write(path, images, fps, waveform, rate)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.animation.faces import Face
+from said.animation.head_motion import turn_document
 from said.arkit import SPEECH_BLENDSHAPES
 from said.files.gltf_morphs import animate_weights
 from said.running.atomic import PathLike
@@ -12,7 +13,15 @@ ANIMATION = "speech"
 """Name of the animation in the file."""
 
 
-def write_animation(path: PathLike, face: Face, coefficients: NDArray, fps: float, *, sound: str | None = None) -> None:
+def write_animation(
+    path: PathLike,
+    face: Face,
+    coefficients: NDArray,
+    fps: float,
+    *,
+    sound: str | None = None,
+    head: NDArray[np.floating] | None = None,
+) -> str | None:
     """Write a face with its speech as animation.glb: its own file, and one animation after those that it has.
 
     Every mesh that has targets with ARKit's names gets one channel of weights, with linear interpolation; targets with
@@ -23,6 +32,10 @@ def write_animation(path: PathLike, face: Face, coefficients: NDArray, fps: floa
         coefficients: (N, 32), in the order of `said.arkit.SPEECH_BLENDSHAPES`.
         fps: frames per second; frame n is at n / fps seconds.
         sound: name of the file with the sound, which the animation's extras tell; glTF itself has no sound.
+        head: (N, 3) rotation vectors in radians of the head, for one more channel, see `animate_head`; None: none.
+
+    Returns:
+        the name of the file's own node that is the head and turns, if it has one.
 
     Raises:
         ValueError: there is no frame, the coefficients have another shape or are not finite, or fps is not positive.
@@ -42,4 +55,6 @@ def write_animation(path: PathLike, face: Face, coefficients: NDArray, fps: floa
     document = face.document.copy()
     extras = {} if sound is None else {"sound": sound}
     animate_weights(document, {mesh: curves for mesh, curves in weights.items() if curves}, fps, ANIMATION, extras)
+    node = None if head is None else turn_document(document, face, np.asarray(head, np.float64), fps, ANIMATION)
     document.write(path)
+    return node

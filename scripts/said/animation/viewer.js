@@ -2,7 +2,10 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-for (const clip of data.clips) clip.values = new Float32Array(bytes(clip.values).buffer);
+for (const clip of data.clips) {
+  clip.values = new Float32Array(bytes(clip.values).buffer);
+  if (clip.head) clip.head = new Float32Array(bytes(clip.head).buffer);
+}
 
 // ---------------------------------------------------------------- names: as said.animation.names has them
 const spellings = new Map(data.arkit.map((name) => [name.toLowerCase(), name]));
@@ -35,7 +38,7 @@ for (const [x, y, z, strength] of [[0.5, 0.8, 1.2, 2.0], [-1.2, 0.2, 0.8, 0.8], 
   scene.add(light);
 }
 const controls = new THREE.OrbitControls(camera, renderer.domElement);
-let root = null, morphs = [], shown = "", size = 1;
+let root = null, morphs = [], shown = "", size = 1, middle = new THREE.Vector3();
 
 function show(object, name) {
   if (root) scene.remove(root);
@@ -57,6 +60,7 @@ function show(object, name) {
   const box = new THREE.Box3().setFromObject(root), centre = box.getCenter(new THREE.Vector3());
   size = Math.max(box.max.y - box.min.y, box.max.x - box.min.x);
   controls.target.copy(centre);
+  middle.copy(centre);
   camera.position.copy(centre).add(new THREE.Vector3(0, 0, 2.6 * size));
   camera.near = size / 100; camera.far = size * 100;
   controls.update();
@@ -89,7 +93,7 @@ function addOwnClips(gltf, name) {
       if (place !== undefined) for (let row = 0; row < frames; row++) values[row * data.names.length + column] = track.values[row * targets + place];
     });
     const fps = frames > 1 ? (frames - 1) / (track.times[frames - 1] - track.times[0]) : 60;
-    data.clips.push({ name: name + ": " + animation.name, take: 0, fps, frames, values, sound: null, face: null });
+    data.clips.push({ name: name + ": " + animation.name, take: 0, fps, frames, values, sound: null, face: null, head: null });
   }
   list();
 }
@@ -122,7 +126,19 @@ function weights(of, when) {
   });
   return result;
 }
+// The head turns about the pivot of the clip's own face; another face that was dropped turns about its own middle.
+function turn(of) {
+  if (!root) return;
+  root.quaternion.set(0, 0, 0, 1);
+  root.position.set(0, 0, 0);
+  if (!of || !of.head || placing) return;
+  const row = 4 * Math.min(Math.max(Math.round(time * of.fps), 0), of.frames - 1);
+  root.quaternion.fromArray(of.head, row);
+  const centre = dropped ? middle.clone() : new THREE.Vector3(...of.pivot);
+  root.position.copy(centre).sub(centre.clone().applyQuaternion(root.quaternion));
+}
 function pose(of) {
+  turn(of);
   const now = of ? weights(of, time) : {};
   for (const { mesh, known } of morphs)
     for (const name of data.names) if (name in known) mesh.morphTargetInfluences[known[name]] = placing ? 0 : now[name] || 0;
@@ -281,6 +297,7 @@ element("save").onclick = () => {
 window.said = {
   data, seek, choose, open, weights, landmarkText,
   state: () => ({ time, duration: duration(), playing, clip: clip && clip.name, take: clip && clip.take, face: shown, sound: audio && audio.duration, placed: placed.length }),
+  turned: () => ({ rotation: root.quaternion.toArray(), position: root.position.toArray() }),
   applied: () => morphs.map(({ mesh, known }) => Object.fromEntries(Object.entries(known).map(([name, place]) => [name, mesh.morphTargetInfluences[place]]))),
   compare: (index) => { other = data.clips[index]; list(); draw(); },
 };

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.animation.faces import Face
+from said.animation.head_motion import pivot, quaternions
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.files.text import write_text
 from said.running.atomic import PathLike
@@ -33,6 +34,7 @@ class Animation:
         face: who speaks.
         sound: a file that browsers play, such as m4a or wav, or None.
         take: its number, from 0.
+        head: (N, 3) pitch, yaw and roll in radians, see `said.animation.head_motion.euler`, or None.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Animation:
     face: Face
     sound: PathLike | None = None
     take: int = 0
+    head: NDArray | None = None
 
 
 def write_page(folder: PathLike, animations: Sequence[Animation]) -> Path:
@@ -77,10 +80,15 @@ def write_page(folder: PathLike, animations: Sequence[Animation]) -> Path:
             if sound == len(stored_sounds):
                 kind = _KINDS.get(Path(animation.sound).suffix.lower(), "application/octet-stream")
                 stored_sounds.append(f"data:{kind};base64,{_text(Path(animation.sound).read_bytes())}")
+        turns = None if animation.head is None else quaternions(animation.head)
+        if turns is not None and len(turns) != len(values):
+            raise ValueError(f"{animation.name}: {len(turns)} frames of the head for {len(values)} of the face")
         clips.append(
             {
                 "name": animation.name, "take": animation.take, "fps": animation.fps, "frames": len(values),
                 "values": _text(values.tobytes()), "sound": sound, "face": known[id(animation.face)],
+                "head": None if turns is None else _text(np.ascontiguousarray(turns, "<f4").tobytes()),
+                "pivot": None if turns is None else pivot(animation.face).tolist(),
             }
         )  # fmt: skip
     data = {
