@@ -1,0 +1,35 @@
+"""Films of this run's methods for the study: one head, nothing written on it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from said.corpus import FRAME_RATE
+from said.render import Renderer, frame
+from said.rig import Rig
+
+FPS = 30
+"""Frames per second of the films."""
+_STILL, _MOVING = 1.08, 1.3  # heights of the face in view; a head that turns needs room
+
+
+def in_turn(number: int, speakers: Sequence[str]) -> tuple[str, int]:
+    """Speaker and number of the sentence of an audio: speakers take turns, so that few audios are of many."""
+    return speakers[number % len(speakers)], number // len(speakers)
+
+
+def face_film(rig: Rig, coefficients: NDArray[np.floating], size: int) -> Iterator[NDArray[np.uint8]]:
+    """The frames, at `FPS`, of a face that does not turn.
+
+    Args:
+        rig: of the speaker.
+        coefficients: (N, 32) at 60 frames per second.
+        size: pixels on a side, even.
+
+    Yields:
+        images (size, size, 3).
+    """
+    renderer = Renderer(rig.faces, size, frame(rig.template, _STILL), colours=rig.colours)
+    for vertices in rig.move(coefficients[:: FRAME_RATE // FPS]):
+        yield renderer(vertices)
