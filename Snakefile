@@ -77,6 +77,8 @@ include: "rules/lipsync.smk"
 include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
 include: "rules/figures.smk"
+include: "rules/headpose_film.smk"
+include: "rules/study.smk"
 include: "rules/record.smk"
 include: "rules/estimate.smk"
 
@@ -91,6 +93,7 @@ localrules:
     edits,
     animate,
     learning,
+    study,
     tables,
     figures,
 

@@ -1,4 +1,4 @@
-"""Show poses of the head side by side, of several methods or of one method's samples, on a face that speaks the clip."""
+"""Show poses of the head side by side, of several methods or of one method's samples, on a face that speaks."""
 
 from pathlib import Path
 

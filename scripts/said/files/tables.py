@@ -66,7 +66,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
 
 def read_text_table(path: PathLike) -> pd.DataFrame:
     """The table of a CSV with every cell as the text that it is; errors as `read_table`, but for names of columns."""
-    table = _cells(path)
+    table = read_cells(path)
     return pd.DataFrame([list(row) for row in table.rows], columns=list(table.header), dtype=str)
 
 

@@ -87,9 +87,7 @@ def tabulate(found: Mapping[str, Scores]) -> pd.DataFrame:
         add("kendall_w", participants=test.count, value=test.concordance)
         for pair in measures.pairs(whole) if len(whole) else ():
             names = {"method": given.methods[pair.first], "other": given.methods[pair.second]}
-            add(
-                "difference", **names, participants=pair.count, value=pair.difference, p=pair.p, p_holm=pair.corrected
-            )
+            add("difference", **names, participants=pair.count, value=pair.difference, p=pair.p, p_holm=pair.corrected)
         add("krippendorff_alpha", participants=len(given.ratings), value=measures.agreement(given.ratings))
         effect = measures.order_effect(given.ratings, given.positions)
         add("order_effect", participants=effect.count, value=effect.mean, low=effect.low, high=effect.high)

@@ -113,7 +113,9 @@ def read_answers(path: Path, key: Key, simulated: bool = False) -> Answers:
     if head.get("format") != _FORMAT:
         raise ValueError(f"{path}: is no file of answers; remove it, or replace it with what the page saved")
     if head["version"] != _VERSION:
-        raise ValueError(f"{path}: is of version {head['version']}, not {_VERSION}; analyse it with the version it is of")
+        raise ValueError(
+            f"{path}: is of version {head['version']}, not {_VERSION}; analyse it with the version it is of"
+        )
     if head["study"] != key.study:
         raise ValueError(
             f"{path}: answers the study {head['study']}, and the key is of {key.study}; move the file away, or analyse "

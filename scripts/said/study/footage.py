@@ -1,6 +1,6 @@
 """Films of this run's methods for the study: one head, nothing written on it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,25 @@ def in_turn(number: int, speakers: Sequence[str]) -> tuple[str, int]:
 
 
 def face_film(rig: Rig, coefficients: NDArray[np.floating], size: int) -> Iterator[NDArray[np.uint8]]:
-    """The frames, at `FPS`, of a face that does not turn.
+    """A `film`, at `FPS`, of a face that does not turn, from coefficients (N, 32) at 60 frames per second."""
+    return film(rig, rig.move(coefficients[:: FRAME_RATE // FPS]), size)
+
+
+def film(
+    rig: Rig, frames: Iterable[NDArray[np.floating]], size: int, turns: bool = False
+) -> Iterator[NDArray[np.uint8]]:
+    """Pictures of a head, framed alike whatever it does.
 
     Args:
         rig: of the speaker.
-        coefficients: (N, 32) at 60 frames per second.
+        frames: (V, 3) vertices each.
         size: pixels on a side, even.
+        turns: the head turns, and needs room.
 
     Yields:
         images (size, size, 3).
     """
-    renderer = Renderer(rig.faces, size, frame(rig.template, _STILL), colours=rig.colours)
-    for vertices in rig.move(coefficients[:: FRAME_RATE // FPS]):
+    view = frame(rig.template, _MOVING if turns else _STILL)
+    renderer = Renderer(rig.faces, size, view, colours=rig.colours)
+    for vertices in frames:
         yield renderer(vertices)

@@ -27,7 +27,7 @@ class Opinion(NamedTuple):
 
 
 class Friedman(NamedTuple):
-    """Friedman's test: statistic, p, and Kendall's W, which is 0 for no agreement on the methods' order and 1 for all."""
+    """Friedman's test: statistic, p, and Kendall's W, from 0, no agreement on the methods' order, to 1."""
 
     count: int
     statistic: float
@@ -69,8 +69,8 @@ def complete(means: NDArray[np.floating]) -> NDArray[np.floating]:
 def friedman(means: NDArray[np.floating]) -> Friedman:
     """Whether methods differ at all, of the means (P, M) of complete participants.
 
-    Kendall's W is the statistic over its largest value, P (M - 1). NaN for fewer than three methods or two participants,
-    and where every participant rates all methods alike.
+    Kendall's W is the statistic over its largest value, P (M - 1). NaN for fewer than three methods or two
+    participants, and where every participant rates all methods alike.
     """
     participants, methods = means.shape
     if methods < 3 or participants < 2 or (np.ptp(means, axis=1) == 0).all():
@@ -80,7 +80,7 @@ def friedman(means: NDArray[np.floating]) -> Friedman:
 
 
 def pairs(means: NDArray[np.floating]) -> list[Pair]:
-    """Which methods differ, of the means (P, M) of complete participants: Wilcoxon's signed ranks, zeros as Pratt has it.
+    """Which methods differ, of the means (P, M) of complete participants: Wilcoxon's signed ranks, zeros as Pratt's.
 
     p is exact without ties up to 50 participants and with ties up to 13, and normal beyond.
     """

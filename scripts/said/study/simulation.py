@@ -1,8 +1,8 @@
 """SIMULATED participants, whose mean opinions are known: the proof that the analysis finds what is there.
 
-A participant's opinion of a film is normal: the method's effect, the audio's, the participant's leniency and liking of the
-method, and a moment's noise. Where it lies between four thresholds is the rating. So the mean of all ratings that could
-be given is known in closed form, and with it the truth that an interval should cover.
+A participant's opinion of a film is normal: the method's effect, the audio's, the participant's leniency and liking of
+the method, and a moment's noise. Where it lies between four thresholds is the rating. So the mean of all ratings that
+could be given is known in closed form, and with it the truth that an interval should cover.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
