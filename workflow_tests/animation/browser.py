@@ -26,8 +26,8 @@ class Browser:
         assert not (isinstance(answer, dict) and "error" in answer), answer
         return answer
 
-    def open(self, page: Path) -> None:
-        self._post("url", {"url": page.resolve().as_uri()})
+    def open(self, page: Path, query: str = "") -> None:
+        self._post("url", {"url": page.resolve().as_uri() + query})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value that a script returns, or that its promise keeps."""

@@ -95,9 +95,13 @@ def tabulate(found: Mapping[str, Scores]) -> pd.DataFrame:
 
 
 def report(
-    table: pd.DataFrame, answers: Sequence[Answers], key: Key, provenance: Mapping[str, object], simulated: bool = False,
+    table: pd.DataFrame,
+    answers: Sequence[Answers],
+    key: Key,
+    provenance: Mapping[str, object],
+    simulated: bool = False,
     proof: Mapping[str, float] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The table as an HTML page, with who answered, and who did not answer everything.
 
     Args:
@@ -113,8 +117,8 @@ def report(
             for given, count in incomplete.items()
         )
         parts.append(
-            "<p>Not complete, so in mean opinions and agreement alone, as far as they go, and in no test of a question "
-            f"of which they lack a method:</p><ul>{lines}</ul>"
+            "<p>Not complete: in mean opinions and agreement as far as they go, and in no test of a question of "
+            f"which they lack a method:</p><ul>{lines}</ul>"
         )
     parts += [_question(name, table[table["question"] == name]) for name in dict.fromkeys(table["question"])]
     if proof is not None:
