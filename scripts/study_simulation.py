@@ -11,7 +11,7 @@ from said.study.key import read_key
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
-key = read_key(snakemake.input.key)
+key = simulation.without_names(read_key(snakemake.input.key))
 with atomic_folder(output.answers) as folder:
     for given in simulation.simulate(key, params.participants, params.seed):
         write_answers(folder / f"SIMULATED-{given.participant}.json", given, key.study, simulated=True)

@@ -122,11 +122,22 @@ def report(
         )
     parts += [_question(name, table[table["question"] == name]) for name in dict.fromkeys(table["question"])]
     if proof is not None:
-        lines = "".join(f"<tr><td>{name}</td><td></td><td>{value:.4g}</td></tr>" for name, value in proof.items())
+        lines = "".join(
+            f"<tr><td>{PROOF[name]}</td><td></td><td>{value:.4g}</td></tr>" for name, value in proof.items()
+        )
         parts.append(f"<h2>What the analysis finds of what is known</h2><table>{lines}</table>")
     return page("\n".join([*parts, banner]), provenance)
 
 
+PROOF = {
+    "coverage": "95 % intervals that hold the true mean opinion: .95",
+    "order_tau": "Kendall's tau between the order found and the true one",
+    "best_found": "studies in which the best method comes first",
+    "false_alarms": "studies of equal methods in which Friedman's p is below .05: .05",
+    "family_errors": "studies of equal methods in which a pair differs: .05 at most",
+    "draws": "studies",
+}
+"""What `said.study.simulation.prove` finds, and what it should be."""
 _SIMULATED = (
     "Drawn from a model with known mean opinions, to show that the analysis finds them. It says nothing of any method."
 )
@@ -152,14 +163,14 @@ def _question(name: str, rows: pd.DataFrame) -> str:
     alpha, effect = one["krippendorff_alpha"], one["order_effect"]
     lines.append(
         f"<p>Friedman over {friedman.participants} complete participants: χ² = {_number(friedman.value)}, "
-        f"p = {_number(friedman.p, 4)}; Kendall's W = {_number(concordance.value)}. "
+        f"p {_probability(friedman.p, '= ')}; Kendall's W = {_number(concordance.value)}. "
         f"Krippendorff's α (ordinal) = {_number(alpha.value)}. "
         f"Order effect: {_number(effect.value, 3)} {_interval(effect, 3)} a position.</p>"
     )
     if len(differences):
         cells = "".join(
             f"<tr><td>{html.escape(row.method)}</td><td>{html.escape(row.other)}</td>"
-            f"<td>{_number(row.value)}</td><td>{_number(row.p, 4)}</td><td>{_number(row.p_holm, 4)}</td></tr>"
+            f"<td>{_number(row.value)}</td><td>{_probability(row.p)}</td><td>{_probability(row.p_holm)}</td></tr>"
             for row in differences.itertuples()
         )
         head = "<th>method</th><th>less</th><th>difference</th><th>p</th><th>p, Holm</th>"
@@ -169,6 +180,10 @@ def _question(name: str, rows: pd.DataFrame) -> str:
 
 def _number(value: float, digits: int = 2) -> str:
     return "–" if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _probability(value: float, equals: str = "") -> str:
+    return "< 0.0001" if value < 0.0001 else f"{equals}{_number(value, 4)}"
 
 
 def _interval(row: object, digits: int = 2) -> str:

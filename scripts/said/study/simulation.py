@@ -6,7 +6,7 @@ could be given is known in closed form, and with it the truth that an interval s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,15 @@ class Opinions:
         value = value + self.liking * rng.normal(size=(participants, methods, 1))
         value = value + self.noise * rng.normal(size=(participants, methods, audios))
         return 1 + (value[..., None] > _THRESHOLDS).sum(-1)
+
+
+def without_names(key: Key) -> Key:
+    """A key whose methods are numbers, so that nobody takes simulated scores for those of a method."""
+    numbers = {
+        part: {name: f"simulated {number}" for number, name in enumerate(key.methods(part), start=1)} for part in (1, 2)
+    }
+    items = {name: replace(item, method=numbers[item.part][item.method]) for name, item in key.items.items()}
+    return replace(key, items=items)
 
 
 def simulate(key: Key, participants: int, seed: int, judging: Opinions | None = None) -> list[Answers]:
