@@ -12,7 +12,7 @@ import jsonschema.validators
 
 from said.running.console import nearest
 from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
-from said.workflow.values import find_braces, find_unusable, follow, join, with_types
+from said.workflow.values import as_described, find_braces, find_unusable, follow, join
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
@@ -56,20 +56,21 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
         * `refused_edits`: for each entry of `edits` that cannot be used, a line for each of its faults; `edits` holds
             the others. A wrong entry stops nothing but itself.
 
-        Every number has the type that the schema gives it, however it is written.
+        Numbers have the types, and keys the order, that the schema gives them, however they are written.
 
     Raises:
         ConfigError: naming every wrong key at once.
     """
     config, refused = _without_wrong_edits(config, schema)
     validate(config, schema)
-    config = with_types(config, schema, schema)
+    config = as_described(config, schema, schema)
     sections = {name: config[name] for name in SECTIONS}
     for kind in ("preset", "scale"):
         sets, chosen = config[f"{kind}s"], config[kind]
         if chosen not in sets:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
+    sections = as_described(sections, schema, schema)
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
     resolved = _expand(resolved)
     _complete(resolved, schema)
@@ -121,7 +122,7 @@ def _faults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
     faults += [line for error in errors for line in _explain(error, schema)]
     # 3.0e+200 is a whole number, but too large to be a count.
-    faults = faults or list(find_unusable(with_types(config, schema, schema)))
+    faults = faults or list(find_unusable(as_described(config, schema, schema)))
     return list(dict.fromkeys(faults))
 
 
