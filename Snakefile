@@ -15,6 +15,7 @@ from said import edits as entries
 from said import seeds
 from said.baselines.registry import TITLES
 from said.files import provenance
+from said.headpose.registry import KNOWN
 from said.running.console import nearest
 from said.workflow import benchmarks, estimate, remembered
 from said.workflow import config as settings
@@ -76,6 +77,7 @@ include: "rules/animation.smk"
 include: "rules/lipsync.smk"
 include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
+include: "rules/headpose.smk"
 include: "rules/figures.smk"
 include: "rules/headpose_film.smk"
 include: "rules/study.smk"
@@ -93,6 +95,7 @@ localrules:
     edits,
     animate,
     learning,
+    headpose,
     study,
     tables,
     figures,
@@ -104,6 +107,7 @@ rule all:
         rules.tables.input,
         rules.edits.input,
         rules.figures.input,
+        HEADPOSE if config["headpose"]["with_all"] else [],
         rules.record_run.output,
 
 

@@ -125,6 +125,18 @@ def observation_code(variant):
     return module_code("training/observation") if decides else []
 
 
+def recordings_of_heads(folder):
+    """Poses and sounds of the user's own recordings of heads."""
+    kinds = ("*.npz", "*.wav", "*.m4a")
+    found = sorted(path for kind in kinds for path in Path(folder).glob(f"*/*/{kind}"))
+    if not found:
+        raise WorkflowError(
+            f"headpose.clips.path: {folder} holds no recording (paths begin where snakemake is run); it needs "
+            "<speaker>/<video>/<utterance>.npz, with the sound of each beside it"
+        )
+    return found
+
+
 def one_of(names):
     """A wildcard's constraint: one of these names."""
     return "|".join(names) or "none"
@@ -175,7 +187,7 @@ def study_folders(part):
 
 def study_films(wildcards):
     """All films of the user study: folders of this run, and the user's own files."""
-    known = {"part1": ["ground_truth", *SEEDS, *BASELINES, *FLOORS, *FACES_OF_HEADS], "part2": HEADS}
+    known = {"part1": ["ground_truth", *SEEDS, *BASELINES, *FLOORS, *FACES_OF_HEADS], "part2": POSE_METHODS}
     files = []
     for part, folders in STUDY_FOLDERS.items():
         for name, folder in folders.items():

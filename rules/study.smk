@@ -1,9 +1,8 @@
 # The user study (Section 3.1 of the second source), on demand: films, the page, the analysis of what comes back.
 STUDY = config["study"]
 STUDY_NUMBERS = {"part1": STUDY["part1"]["sentences"], "part2": STUDY["part2"]["clips"]}
-# Methods that the second source's rules make: poses of the head, and faces.
-HEADS = ["ground_truth", "oracle", "still", "shuffled", "vq", *config.get("headpose", {}).get("variants", {})]
-FACES_OF_HEADS = [f"headpose_{name}" for name in config.get("headpose", {}).get("face_variants", {})]
+# Faces that the second source's rules make.
+FACES_OF_HEADS = [f"headpose_{name}" for name in config["headpose"].get("face_variants", {})]
 STUDY_FOLDERS = {part: study_folders(part) for part in STUDY_NUMBERS}
 STUDY_ANSWERS = sorted(
     str(path) for path in Path(STUDY["answers"]).glob("*") if path.suffix in (".json", ".csv") and path.is_file()
