@@ -6,7 +6,8 @@
 CLIPS = config["headpose"]["clips"]
 TALKS_GENERATED = CLIPS["path"] is None
 KNOWN_POSES = [method for method in KNOWN if TALKS_GENERATED or method != "oracle"]
-POSE_METHODS = [*KNOWN_POSES, *config["headpose"]["measures"]["others"]]
+POSE_VARIANTS = list(config["headpose"]["variants"])
+POSE_METHODS = [*KNOWN_POSES, "vq", *POSE_VARIANTS, *config["headpose"]["measures"]["others"]]
 
 if TALKS_GENERATED:
 
@@ -217,7 +218,7 @@ rule plot_headpose:
         runtime=growing(10),
     params:
         # The floor beside what is trained.
-        tracks=[*(["oracle"] if TALKS_GENERATED else ["ground_truth"]), *POSE_METHODS[len(KNOWN_POSES) :]][:4],
+        tracks=[*(["oracle"] if TALKS_GENERATED else ["ground_truth"]), *POSE_VARIANTS][:4],
         provenance=PROVENANCE,
         code=code("plot_headpose.py"),
     message:
@@ -228,7 +229,7 @@ rule plot_headpose:
 
 HEADPOSE = [
     *expand("results/headpose.{kind}", kind=["csv", "md", "html"]),
-    *expand("results/figures/headpose_{figure}.{suffix}", figure=["tracks", "beats"], suffix=["png", "pdf"]),
+    *expand("results/figures/headpose_{figure}.{suffix}", figure=["tracks", "beats", "codes"], suffix=["png", "pdf"]),
     *expand("results/{run}/headpose/features", run=RUN),
 ]
 

@@ -94,8 +94,8 @@ def _remarks(measurements: Mapping[str, Mapping], embedded: bool) -> list[str]:
     remarks = [
         f"{' and '.join(map(str, clips))} test clips of 8 s; in brackets 95 % intervals over them, by the jackknife.",
         "Any lively head has beats near those of any speech: each beat score stands above its mean with the speech of "
-        "up to 19 other clips, and z says by how many of their standard deviations it is higher. Beat response is how far "
-        "the head dips, in degrees, at the loudest third of the speech's beats; of the two it is the better witness.",
+        "up to 19 other clips, and z says by how many of their standard deviations it is higher. Beat response is how "
+        "far the head dips, in degrees, at the loudest third of the speech's beats; it is the best of these witnesses.",
         "FID sees how poses are distributed, neither what was said nor a little jitter: a head that moves well to the "
         "wrong speech has a low one. It is biased upwards by few clips.",
         "Diversity: mean angle between samples of the same speech, and of different speech. Speed, range and jitter "

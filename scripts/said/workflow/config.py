@@ -260,6 +260,7 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
     for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
         if fit["warmup_epochs"] > fit["epochs"]:
             faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
+    faults += _wrong_headpose(resolved["headpose"])
     for name, said in {"said": resolved["said"], **variants}.items():
         if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
@@ -283,6 +284,19 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
                 if number >= count:
                     faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
     _raise(faults)
+
+
+def _wrong_headpose(headpose: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fault of the models of head poses."""
+    variants = {f"variants.{name}": merge(headpose["generator"], block) for name, block in headpose["variants"].items()}
+    for name, model in {"pose_vq": headpose["pose_vq"], "generator": headpose["generator"], **variants}.items():
+        if model["warmup_epochs"] > model["epochs"]:
+            yield f"headpose.{name}.warmup_epochs: {model['warmup_epochs']} is more than the {model['epochs']} epochs"
+        if model["width"] % model["heads"]:
+            yield f"headpose.{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+    if 200 % headpose["pose_vq"]["block"]:
+        yield f"headpose.pose_vq.block: a clip has 200 frames, no multiple of {headpose['pose_vq']['block']}"
+    yield from find_clashes(headpose["variants"], "headpose.variants.", taken=headpose["measures"]["others"])
 
 
 def _blocks(baselines: Mapping[str, Any]) -> dict[str, Any]:
