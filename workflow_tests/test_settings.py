@@ -11,7 +11,6 @@ from conftest import ROOT
 from said.evaluation import EvaluationSettings
 from said.lipsync.training import SyncNetSettings
 from said.sampling import SamplingSettings
-from said.study.form import StudySettings
 from said.training.codetalker import AutoencoderSettings, CodeTalkerSettings
 from said.training.end2end import End2EndSettings
 from said.training.extractor import ExtractorSettings
@@ -38,7 +37,6 @@ SECTIONS = {
     "said": SaidSettings,
     "sampling": SamplingSettings,
     "speech_encoder.stand_in": StandInSettings,
-    "study": StudySettings,
 }
 ELSEWHERE = {
     "baselines.codetalker": {"weights", "published"},
@@ -48,7 +46,6 @@ ELSEWHERE = {
     "evaluation": {"floors"},
     "lipsync": {"weights", "published", "samples"},
     "said": {"seeds"},
-    "study": {"answers", "size", "part1", "part2", "simulation"},
 }
 """Keys that the rules read."""
 TYPES = {"integer": int, "number": float, "boolean": bool, "string": str, "null": types.NoneType}

@@ -102,7 +102,7 @@ def bare(path: PathLike) -> Bare:
         videos, sounds = film.streams.video, film.streams.audio
         found = [stream.codec_context.name for stream in (*videos, *sounds)]
         if found == ["h264", "aac"] and videos[0].codec_context.pix_fmt == "yuv420p":
-            with av.open(target, "w", format="mp4", options={"fflags": "bitexact"}) as container:
+            with av.open(target, mode="w", format="mp4", options={"fflags": "bitexact"}) as container:
                 copies = {stream.index: container.add_stream_from_template(stream) for stream in (videos[0], sounds[0])}
                 for copy in copies.values():
                     copy.metadata.clear()
