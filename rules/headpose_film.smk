@@ -1,5 +1,4 @@
 # Films of heads that move (the second source): poses of several methods on a face that speaks.
-FILMED_HEADS = ["ground_truth", "base", "rhythm_only", "no_speech"]
 HEAD_TITLES = {"ground_truth": "ground truth", "rhythm_only": "rhythm only", "no_speech": "no speech"}
 
 
@@ -22,7 +21,7 @@ rule headpose_faces:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        clips=sorted({config["figures"]["headpose_clip"], *config["study"]["part2"]["clips"]}),
+        clips=sorted({*config["study"]["part2"]["clips"], *FILMED_CLIPS}),
         settings=config["sampling"],
         device=config["compute"]["device"],
         seed=seed("headpose_faces"),
@@ -55,7 +54,7 @@ rule headpose_film:
         clip=config["figures"]["headpose_clip"],
         samples=None,
         titles=HEAD_TITLES,
-        columns=len(FILMED_HEADS),
+        columns=max(1, len(FILMED_HEADS)),
         size=config["figures"]["video_size"],
         provenance=PROVENANCE,
         code=code("headpose_film.py"),

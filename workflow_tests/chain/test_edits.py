@@ -65,7 +65,7 @@ EDITS = [
     ("training/pose_vq.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_vq"}),
     ("training/pose_generator.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_generator"}),
     ("headpose/sampling.py", "sums <= uniform", "sums < uniform", {"sample_poses"}),
-    ("figures/headpose_codes.py", "linewidth\": 2}", "linewidth\": 3}", {"plot_headpose_codes"}),
+    ("figures/headpose_codes.py", 'linewidth": 2}', 'linewidth": 3}', {"plot_headpose_codes"}),
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", set()),
     ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', set()),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),

@@ -196,6 +196,11 @@ def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
+def _pictures(job: Job) -> float:
+    """Size of a film's pictures, as a share of 320 x 320 pixels."""
+    return (job.params["size"] / 320) ** 2
+
+
 WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
     "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and animated
@@ -221,5 +226,10 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "measure_motion": _sequences,  # each is turned into meshes
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
+    "headpose_film": lambda job, config: {"head": job.params["columns"] * _pictures(job)},
+    "headpose_diversity_film": lambda job, config: {"head": job.params["columns"] * _pictures(job)},
+    "study_faces": lambda job, config: {"film": len(job.params["sentences"]) * _pictures(job)},
+    "study_heads": lambda job, config: {"film": len(job.params["clips"]) * _pictures(job)},
+    "study_simulation": lambda job, config: {"draw": job.params["draws"]},
 }
 """By rule: counts the units of a job."""
