@@ -3,6 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,15 +148,20 @@ _NOTE = (
 )
 
 
-def _question(name: str, rows: pd.DataFrame) -> str:
-    one = {row.statistic: row for row in rows.itertuples()}
+def _rows(table: Any) -> list[Any]:
+    """The rows, whose cells are attributes by the names of the columns."""
+    return list(table.itertuples())
+
+
+def _question(name: str, rows: Any) -> str:
+    one = {row.statistic: row for row in _rows(rows)}
     opinions = rows[rows["statistic"] == "mean_opinion"].sort_values("value", ascending=False, kind="stable")
     differences = rows[rows["statistic"] == "difference"]
     lines = [f"<h2>{html.escape(QUESTIONS[name].title)}</h2>", f"<p>{_NOTE}</p>"]
     cells = "".join(
         f"<tr><td>{html.escape(row.method)}</td><td></td><td>{_number(row.value)}</td>"
         f"<td>{_interval(row)}</td><td>{row.participants}</td></tr>"
-        for row in opinions.itertuples()
+        for row in _rows(opinions)
     )
     head = "<th>method</th><th></th><th>mean opinion</th><th>95 %</th><th>participants</th>"
     lines.append(f"<table><thead><tr>{head}</tr></thead>{cells}</table>")
@@ -171,7 +177,7 @@ def _question(name: str, rows: pd.DataFrame) -> str:
         cells = "".join(
             f"<tr><td>{html.escape(row.method)}</td><td>{html.escape(row.other)}</td>"
             f"<td>{_number(row.value)}</td><td>{_probability(row.p)}</td><td>{_probability(row.p_holm)}</td></tr>"
-            for row in differences.itertuples()
+            for row in _rows(differences)
         )
         head = "<th>method</th><th>less</th><th>difference</th><th>p</th><th>p, Holm</th>"
         lines.append(f"<table><thead><tr>{head}</tr></thead>{cells}</table>")

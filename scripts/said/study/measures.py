@@ -6,7 +6,7 @@ participants' means, never over single ratings.
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import krippendorff
 import numpy as np
@@ -51,7 +51,7 @@ def opinion(values: NDArray[np.floating], lowest: float = -np.inf, highest: floa
     known = values[np.isfinite(values)]
     if not len(known):
         return Opinion(0, np.nan, np.nan, np.nan)
-    interval = jackknife_interval(np.mean, known, lowest=lowest, highest=highest)
+    interval = jackknife_interval(np.mean, list(known), lowest=lowest, highest=highest)
     low, high = interval or (np.nan, np.nan)
     return Opinion(len(known), float(known.mean()), low, high)
 
@@ -90,7 +90,8 @@ def pairs(means: NDArray[np.floating]) -> list[Pair]:
         differences = np.round(means[:, first] - means[:, second], 9)
         p = 1.0
         if differences.any():
-            p = float(stats.wilcoxon(differences, zero_method="pratt", method="auto").pvalue)
+            result: Any = stats.wilcoxon(differences, zero_method="pratt", method="auto")
+            p = float(result.pvalue)
         mean = float(differences.mean()) if len(differences) else np.nan
         found.append(Pair(first, second, len(differences), mean, p, np.nan))
     corrected = holm([pair.p for pair in found])

@@ -7,6 +7,7 @@ could be given is known in closed form, and with it the truth that an interval s
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,8 @@ def prove(
         found = measures.opinions(means)
         covered += [one.low <= value <= one.high for one, value in zip(found, truth, strict=True)]
         order = [-one.mean for one in found]
-        taus.append(kendalltau(order, range(methods)).statistic)
+        tau: Any = kendalltau(order, range(methods))
+        taus.append(tau.statistic)
         best.append(int(np.argmin(order)) == 0)
         means = null.draw(participants, methods, audios, rng).mean(-1)
         alarms.append(measures.friedman(means).p < 0.05)
