@@ -11,7 +11,7 @@ from said.rig import Rig
 
 FPS = 30
 """Frames per second of the films."""
-_STILL, _MOVING = 1.08, 1.3  # heights of the face in view; a head that turns needs room
+_STILL, _MOVING = 1.2, 1.3  # heights of the face in view; a head that turns needs room
 
 
 def in_turn(number: int, speakers: Sequence[str]) -> tuple[str, int]:
