@@ -181,7 +181,9 @@ def study_folders(part):
         name = Path(source).name
         if name in folders:
             raise WorkflowError(f"study.{part}.methods: two are called {name}; rename a folder")
-        folders[name] = source if "/" in source or Path(source).is_dir() else f"results/{RUN}/study/{part}/{source}"
+        folders[name] = (
+            source if len(Path(source).parts) > 1 or Path(source).is_dir() else f"results/{RUN}/study/{part}/{source}"
+        )
     return folders
 
 
