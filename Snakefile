@@ -80,6 +80,8 @@ include: "rules/beyond.smk"
 include: "rules/headpose.smk"
 include: "rules/headpose_pose.smk"
 include: "rules/figures.smk"
+include: "rules/headpose_film.smk"
+include: "rules/study.smk"
 include: "rules/record.smk"
 include: "rules/estimate.smk"
 
@@ -95,6 +97,7 @@ localrules:
     animate,
     learning,
     headpose,
+    study,
     tables,
     figures,
 

@@ -190,6 +190,46 @@ def animations(wildcards):
     return expand("results/animations/{recording}", recording=RECORDINGS)
 
 
+def study_folders(part):
+    """By method of a part of the user study, the folder of its films: this run's, or the user's own."""
+    folders = {}
+    for source in config["study"][part]["methods"]:
+        name = Path(source).name
+        if name in folders:
+            raise WorkflowError(f"study.{part}.methods: two are called {name}; rename a folder")
+        folders[name] = (
+            source if len(Path(source).parts) > 1 or Path(source).is_dir() else f"results/{RUN}/study/{part}/{source}"
+        )
+    return folders
+
+
+def study_films(wildcards):
+    """All films of the user study: folders of this run, and the user's own files."""
+    known = {"part1": ["ground_truth", *SEEDS, *BASELINES, *FLOORS, *FACES_OF_HEADS], "part2": POSE_METHODS}
+    files = []
+    for part, folders in STUDY_FOLDERS.items():
+        for name, folder in folders.items():
+            if folder.startswith(f"results/{RUN}/study/"):
+                if name not in known[part]:
+                    raise WorkflowError(
+                        f"study.{part}.methods: {name} is no method of this run{nearest(name, known[part])}, and no folder"
+                    )
+                files.append(folder)
+                continue
+            own = [f"{folder}/{number}.mp4" for number in STUDY_NUMBERS[part]]
+            if missing := [path for path in own if not Path(path).is_file()]:
+                raise WorkflowError(
+                    f"study.{part}.methods: {', '.join(missing)}: not there; {folder} needs a film for each audio"
+                )
+            files += own
+    return files
+
+
+def digest_of(*files):
+    """Digest of files of the library that are no Python, such as parts of a page."""
+    return lambda wildcards: [hashlib.sha256((BASE / "scripts/said" / file).read_bytes()).hexdigest() for file in files]
+
+
 def figure_labels(wildcards):
     """A figure's labels in the report: its name and its format. The report shows labels in alphabetical order."""
     name, suffix = wildcards.figure.rsplit(".", 1)

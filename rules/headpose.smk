@@ -227,9 +227,14 @@ rule plot_headpose:
         "../scripts/plot_headpose.py"
 
 
+# Beside each other in a film, see headpose_film.smk.
+FILMED_HEADS = [method for method in ("ground_truth", "base", "rhythm_only", "no_speech") if method in POSE_METHODS]
+FILMED_CLIPS = [clip for clip in (config["figures"]["headpose_clip"],) if clip is not None]
+HEAD_FILMS = ["headpose"] + ["headpose_diversity"] * ("base" in POSE_VARIANTS) if FILMED_CLIPS else []
 HEADPOSE = [
     *expand("results/headpose.{kind}", kind=["csv", "md", "html"]),
     *expand("results/figures/headpose_{figure}.{suffix}", figure=["tracks", "beats", "codes"], suffix=["png", "pdf"]),
+    *expand("results/figures/{film}.mp4", film=HEAD_FILMS),
     *expand("results/{run}/headpose/features", run=RUN),
 ]
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -25,12 +26,24 @@ class Browser:
         assert not (isinstance(answer, dict) and "error" in answer), answer
         return answer
 
-    def open(self, page: Path) -> None:
-        self._post("url", {"url": page.resolve().as_uri()})
+    def open(self, page: Path, query: str = "") -> None:
+        self._post("url", {"url": page.resolve().as_uri() + query})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value that a script returns, or that its promise keeps."""
         return self._post("execute/sync", {"script": script, "args": list(arguments)})
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        """What a command of Chrome's DevTools Protocol answers."""
+        return self._post("goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def requests(self) -> list[str]:
+        """Addresses outside the browser that pages asked for since the last call."""
+        entries = self._post("se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+        addresses = [message["params"]["request"]["url"] for message in sent]
+        return [address for address in addresses if not address.startswith(("chrome:", "data:", "blob:"))]
 
     def screenshot(self) -> bytes:
         return base64.b64decode(requests.get(f"{self.session}/screenshot", timeout=120).json()["value"])
@@ -54,8 +67,10 @@ def chromium(profile: Path) -> Iterator[Browser]:
                 break
             time.sleep(0.1)
         switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--mute-audio",
-                    "--window-size=1200,800", "--disable-dev-shm-usage", f"--user-data-dir={profile}"]  # fmt: skip
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"binary": program, "args": switches}}
+                    "--window-size=1200,800", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+                    "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
+        wanted = {"browserName": "chrome", "goog:chromeOptions": {"binary": program, "args": switches},
+                  "goog:loggingPrefs": {"performance": "ALL"}}  # fmt: skip
         body = {"capabilities": {"alwaysMatch": wanted}}
         answer = requests.post(f"{address}/session", json=body, timeout=120).json()["value"]
         assert "sessionId" in answer, answer

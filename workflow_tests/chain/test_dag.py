@@ -71,7 +71,8 @@ def test_all_that_is_published_can_be_fetched_beforehand(workflow):
 
 
 @pytest.mark.parametrize(
-    "target", ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "learning", "results/table2.csv"]
+    "target",
+    ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "learning", "study", "results/table2.csv"],
 )
 def test_targets_exist(workflow, target):
     assert workflow.jobs(target)
@@ -88,6 +89,32 @@ def test_learning_trains_its_rows_beside_the_variants(workflow):
     jobs = workflow.jobs("learning")
     assert jobs["train_said"] == len(rows) and jobs["learning_table"] == 1 and "sample_said" not in jobs
     assert "learning_table" not in workflow.jobs("all")
+
+
+def test_a_study_films_its_methods_and_takes_the_users_own(workflow):
+    own = workflow.folder / "films/theirs"
+    own.mkdir(parents=True)
+    (own / "0.mp4").touch()
+    (own / "1.mp4").touch()
+    parts = "study={part1: {sentences: [0, 1], methods: [base, films/theirs]}, part2: {methods: []}}"
+    jobs = workflow.jobs("study", "--config", parts)
+    assert (jobs["study_faces"], jobs["study_form"], jobs["study_simulation"]) == (1, 1, 1)
+    assert not {"study_heads", "study_analysis"} & jobs.keys() and "study_form" not in workflow.jobs("all")
+    (own / "1.mp4").unlink()
+    wrong = {
+        parts: "study.part1.methods: films/theirs/1.mp4: not there; films/theirs needs a film for each audio",
+        parts.replace("films/theirs", "codetalkr"): "codetalkr is no method of this run; did you mean 'codetalker'?",
+        parts.replace("base", "my/theirs"): "study.part1.methods: two are called theirs; rename a folder",
+    }
+    for settings, message in wrong.items():
+        done = workflow("-n", "study", "--config", settings, check=False)
+        assert done.returncode and message in done.stdout + done.stderr
+
+
+def test_answers_are_analysed_where_there_are_some(workflow):
+    (workflow.folder / "study/answers").mkdir(parents=True)
+    (workflow.folder / "study/answers/answers-abcdefgh.json").touch()
+    assert workflow.jobs("study")["study_analysis"] == 1
 
 
 def test_no_variants_of_another_dataset_mix(workflow):

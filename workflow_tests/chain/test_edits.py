@@ -94,6 +94,11 @@ EDITS = [
         "return model.train().eval(), history",
         {"train_pose_fid"},
     ),
+    ("study/orders.py", "0x6D2B79F5", "0x6D2B79F6", {"study_analysis", "study_simulation"}),
+    ("study/measures.py", "np.maximum.accumulate(scaled)", "scaled", {"study_analysis", "study_simulation"}),
+    ("study/films.py", "_TOLERANCE = 0.25", "_TOLERANCE = 0.2", {"study_form"}),
+    ("study/footage.py", "1.2, 1.3", "1.1, 1.3", {"study_faces", "study_heads"}),
+    ("headpose/film.py", "0.25, 0.1", "0.2, 0.1", {"headpose_film", "study_heads"}),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
 MODULES = {"train": "training", "sample": "baselines/methods"}

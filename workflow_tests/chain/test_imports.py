@@ -10,9 +10,9 @@ from conftest import ROOT
 
 SCRIPTS = ROOT / "scripts"
 HEARING = {
-    "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "plot_architecture", "plot_attention",
-    "sample_said", "speech_encoder", "train_said", "train_baseline", "published_baseline", "sample_baseline",
-    "hear_talks",
+    "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "headpose_faces",
+    "plot_architecture", "plot_attention", "sample_said", "speech_encoder", "train_said",
+    "train_baseline", "published_baseline", "sample_baseline", "hear_talks",
 }  # fmt: skip
 LEARNED = {
     "evaluate_method", "export_extractor", "join_sync", "measure_sync", "prove_sync", "published_syncnet",
@@ -22,7 +22,15 @@ LEARNED = {
 }  # fmt: skip
 USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time
-    "diffusers": {"animate_recording", "edit_said", "edit_video", "plot_attention", "sample_said", "train_said"},
+    "diffusers": {
+        "animate_recording",
+        "edit_said",
+        "edit_video",
+        "headpose_faces",
+        "plot_attention",
+        "sample_said",
+        "train_said",
+    },
     "torch": HEARING | LEARNED,  # 1.1 s
     "sklearn": {"evaluate_method", "table2_truth"},  # 1.1 s
     "snakemake": set(),

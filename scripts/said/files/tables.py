@@ -57,7 +57,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
         ValueError: a row has more or fewer values than the header, or two columns have the same name.
         UnreadableError: it is empty, or its last line is cut off.
     """
-    table, text = _cells(path), io.StringIO()
+    table, text = read_cells(path), io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([table.header, *table.rows])
     text.seek(0)
     # Text such as NA is text.
@@ -66,7 +66,7 @@ def read_table(path: PathLike) -> pd.DataFrame:
 
 def read_text_table(path: PathLike) -> pd.DataFrame:
     """The table of a CSV with every cell as the text that it is; errors as `read_table`, but for names of columns."""
-    table = _cells(path)
+    table = read_cells(path)
     return pd.DataFrame([list(row) for row in table.rows], columns=list(table.header), dtype=str)
 
 
@@ -78,7 +78,7 @@ def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.f
             number.
         UnreadableError: the file is empty, or its last line is cut off.
     """
-    table = _cells(path)
+    table = read_cells(path)
     for name in table.header:
         if name not in names:
             raise ValueError(f"{path}: line 1: unknown column {name!r}{nearest(name, names)}")
@@ -87,7 +87,7 @@ def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.f
 
 def _coefficient_cells(path: PathLike) -> cells.Cells:
     """The cells of a CSV of coefficients, with the 32 columns in the paper's order."""
-    table = _cells(path)
+    table = read_cells(path)
     missing = [name for name in SPEECH_BLENDSHAPES if name not in table.header]
     unknown = [name for name in table.header if name not in SPEECH_BLENDSHAPES]
     if missing or unknown:
@@ -104,7 +104,13 @@ def _numbers(table: cells.Cells, path: PathLike) -> NDArray[np.float64]:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _cells(path: PathLike) -> cells.Cells:
+def read_cells(path: PathLike) -> cells.Cells:
+    """The cells of a CSV as they are written.
+
+    Raises:
+        ValueError: a row has more or fewer values than the header, or two columns have the same name; names the line.
+        UnreadableError: the file is empty, or its last line is cut off.
+    """
     with reading(path):
         content = Path(path).read_bytes()
         if not content.strip():

@@ -1,6 +1,8 @@
 """Videos for the browser: H.264 and AAC in MP4, written by PyAV."""
 
+import io
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from said.files.provenance import sentence
 from said.running.atomic import PathLike, atomic
+from said.running.integrity import reading
 
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player supports it."""
@@ -69,3 +72,47 @@ def write(
             block.time_base = Fraction(1, AUDIO_RATE)
             container.mux(audio.encode(block))
         container.mux(audio.encode(None))
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A film without words about itself.
+
+    Attributes:
+        content: of an MP4 that all browsers play.
+        seconds: its length.
+        width, height: in pixels.
+    """
+
+    content: bytes
+    seconds: float
+    width: int
+    height: int
+
+
+def bare(path: PathLike) -> Bare:
+    """An MP4 with pictures and sound as they are, and nothing that says whose they are: no title, no comment, no date.
+
+    Raises:
+        ValueError: its pictures are not H.264 in yuv420p, or its sound is not AAC, which not all browsers play.
+        UnreadableError: the file is damaged, or no film.
+    """
+    target = io.BytesIO()
+    with reading(path), av.open(str(path)) as film:
+        videos, sounds = film.streams.video, film.streams.audio
+        found = [stream.codec_context.name for stream in (*videos, *sounds)]
+        if found == ["h264", "aac"] and videos[0].codec_context.pix_fmt == "yuv420p":
+            with av.open(target, mode="w", format="mp4", options={"fflags": "bitexact"}) as container:
+                copies = {stream.index: container.add_stream_from_template(stream) for stream in (videos[0], sounds[0])}
+                for copy in copies.values():
+                    copy.metadata.clear()
+                for packet in film.demux(videos[0], sounds[0]):
+                    if packet.dts is not None:
+                        packet.stream = copies[packet.stream.index]
+                        container.mux(packet)
+            context = videos[0].codec_context
+            return Bare(target.getvalue(), float((film.duration or 0) / av.time_base), context.width, context.height)
+    raise ValueError(
+        f"{path}: has the streams {' and '.join(found) or 'none'}; browsers play one of H.264 and one of AAC: "
+        f"`ffmpeg -i {path} -c:v libx264 -pix_fmt yuv420p -c:a aac other.mp4`"
+    )

@@ -16,7 +16,7 @@ from said.workflow.values import as_described, find_braces, find_unusable, follo
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
-    "extractor", "said", "sampling", "baselines", "animate", "evaluation", "lipsync", "headpose", "figures",
+    "extractor", "said", "sampling", "baselines", "animate", "evaluation", "lipsync", "headpose", "study", "figures",
     "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")

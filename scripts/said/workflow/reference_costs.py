@@ -100,5 +100,13 @@ CPU = {
     "plot_attention": {"job": 9},
     "demo_video": {"job": 3.7, "face": 2.7},
     "comparison_video": {"job": 5.9, "face": 2.7},
+    # the user study and films of heads; of a film, by 320 x 320 pixels
+    "headpose_faces": {"job": 5},
+    "headpose_film": {"job": 3, "head": 4},
+    "headpose_diversity_film": {"job": 3, "head": 4},
+    "study_faces": {"job": 2.2, "film": 1.6},
+    "study_heads": {"job": 2.7, "film": 3.2},
+    "study_form": {"job": 1.5},
+    "study_simulation": {"job": 2, "draw": 0.013},
 }
 """By rule."""

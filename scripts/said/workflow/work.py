@@ -206,6 +206,11 @@ def _samples_of_a_head(method: str, config: Mapping[str, Any]) -> int:
     return headpose["sampling"]["samples"] if method in headpose["variants"] else 5 if method == "oracle" else 1
 
 
+def _pictures(job: Job) -> float:
+    """Size of a film's pictures, as a share of 320 x 320 pixels."""
+    return (job.params["size"] / 320) ** 2
+
+
 WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
     "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and animated
@@ -237,5 +242,10 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     },
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
+    "headpose_film": lambda job, config: {"head": job.params["columns"] * _pictures(job)},
+    "headpose_diversity_film": lambda job, config: {"head": job.params["columns"] * _pictures(job)},
+    "study_faces": lambda job, config: {"film": len(job.params["sentences"]) * _pictures(job)},
+    "study_heads": lambda job, config: {"film": len(job.params["clips"]) * _pictures(job)},
+    "study_simulation": lambda job, config: {"draw": job.params["draws"]},
 }
 """By rule: counts the units of a job."""
