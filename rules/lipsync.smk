@@ -69,6 +69,11 @@ else:
             "../scripts/train_syncnet.py"
 
 
+# Where a cluster has many cores, several jobs share the clips of a method.
+SYNC_PARTS = config["compute"]["sync_parts"]
+SYNC_PART = "parts/{method}_{part}" if SYNC_PARTS > 1 else "{method}"
+
+
 rule measure_sync:
     input:
         weights="results/{run}/lipsync/syncnet.safetensors",
@@ -77,11 +82,13 @@ rule measure_sync:
         generated=expand("results/{{run}}/methods/{{method}}/{speaker}.npz", speaker=SPLIT["test"]),
         sequences=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
     output:
-        "results/{run}/lipsync/{method}.json",
+        f"results/{{run}}/lipsync/{SYNC_PART}.json",
     log:
-        "results/{run}/logs/measure_sync/{method}.log",
+        f"results/{{run}}/logs/measure_sync/{SYNC_PART}.log",
     benchmark:
-        "results/{run}/benchmarks/measure_sync/{method}.tsv"
+        f"results/{{run}}/benchmarks/measure_sync/{SYNC_PART}.tsv"
+    wildcard_constraints:
+        part="[0-9]+",
     conda:
         "../envs/said.yaml"
     threads: config["compute"]["threads"]
@@ -90,13 +97,37 @@ rule measure_sync:
         runtime=1440,
     params:
         samples=config["lipsync"]["samples"],
-        finished="results/{run}/lipsync/{method}.unfinished",
+        part=lambda w: int(w.get("part", 0)),
+        parts=SYNC_PARTS,
+        finished=f"results/{{run}}/lipsync/{SYNC_PART}.unfinished",
         device=config["compute"]["device"],
         code=code("measure_sync.py"),
     message:
         "Measuring the lip-sync of {wildcards.method}"
     script:
         "../scripts/measure_sync.py"
+
+
+if SYNC_PARTS > 1:
+
+    rule join_sync:
+        input:
+            expand("results/{{run}}/lipsync/parts/{{method}}_{part}.json", part=range(SYNC_PARTS)),
+        output:
+            "results/{run}/lipsync/{method}.json",
+        log:
+            "results/{run}/logs/join_sync/{method}.log",
+        benchmark:
+            "results/{run}/benchmarks/join_sync/{method}.tsv"
+        localrule: True
+        conda:
+            "../envs/said.yaml"
+        params:
+            code=code("join_sync.py"),
+        message:
+            "Putting together the lip-sync of {wildcards.method}"
+        script:
+            "../scripts/join_sync.py"
 
 
 rule prove_sync:

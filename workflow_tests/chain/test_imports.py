@@ -14,8 +14,8 @@ HEARING = {
     "sample_said", "speech_encoder", "train_said", "train_baseline", "published_baseline", "sample_baseline",
 }  # fmt: skip
 LEARNED = {
-    "evaluate_method", "export_extractor", "measure_sync", "prove_sync", "published_syncnet", "table2_truth",
-    "train_extractor", "train_syncnet",
+    "evaluate_method", "export_extractor", "join_sync", "measure_sync", "prove_sync", "published_syncnet",
+    "table2_truth", "train_extractor", "train_syncnet",
 }  # fmt: skip
 USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time

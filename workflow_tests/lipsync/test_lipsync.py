@@ -1,5 +1,6 @@
 """Films of animated faces, what SyncNet makes of them, and a small one trained to show that it measures lip-sync."""
 
+import json
 import subprocess
 import sys
 import time
@@ -100,7 +101,13 @@ def test_training_says_what_it_was_trained_on_and_learns(trained):
 
 
 def measured(model, faces, generated, heard, samples=None):
-    return measure.measure_method(model, faces, generated, heard, samples)
+    whole = measure.summarise([measure.measure_clips(model, faces, generated, heard, samples)])
+    # As three jobs do it, one of which may have nothing to do.
+    shares = [{name: generated[name] for name in measure.part_of(generated, part, 3)} for part in range(3)]
+    assert sorted(name for share in shares for name in share) == sorted(generated)
+    parts = [measure.measure_clips(model, faces, share, heard, samples) for share in shares]
+    assert measure.summarise(parts) == whole == measure.summarise(json.loads(json.dumps(parts)))
+    return whole
 
 
 def test_a_method_is_measured_sample_by_sample(faces, spoken, trained):
@@ -170,8 +177,8 @@ faces = {{"face2": Rig(**{{part: given[part] for part in ("template", "blendshap
 generated = {{f"face2/{{n}}": samples for n, samples in enumerate(given["samples"])}}
 speech = dict.fromkeys(generated, (given["waveform"], 16000))
 with Waiting("job.unfinished", measure.identity(model, faces)) as finished:
-    measured = measure.measure_method(model, faces, generated, speech, finished=finished)
-    write_json("measured.json", measured)
+    measured = measure.measure_clips(model, faces, generated, speech, finished=finished)
+    write_json("measured.json", measure.summarise([measured]))
 """
 
 

@@ -1,6 +1,6 @@
 """AV offset and confidence of animations (Section 10): a film of the face, and SyncNet's view of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ def synchrony(lips: Real[np.ndarray, "W1 D"], speech: Real[np.ndarray, "W2 D"]) 
     return syncnet.offset_and_confidence(syncnet.shift_distances(lips[:common], speech[:common]))
 
 
-def measure_method(
+def measure_clips(
     model: SyncNet,
     rigs: Mapping[str, Rig],
     generated: Mapping[str, NDArray],
@@ -61,7 +61,7 @@ def measure_method(
     *,
     finished: Finished | None = None,
 ) -> dict:
-    """AV offset and confidence of a method (Section 10).
+    """AV offset and confidence of a method's clips (Section 10).
 
     Args:
         model: in evaluation mode.
@@ -72,10 +72,8 @@ def measure_method(
         finished: keeps measured clips until the job is done, so that it resumes after an interruption.
 
     Returns:
-        av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
-        av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
-        model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
-        are left out, and the reason for the first of them.
+        weights: where the model's came from; clips: by name, the offsets and confidences of each clip's samples;
+        left_out: by name, why a clip has none.
     """
     cameras = {speaker: camera_for(model, rig) for speaker, rig in rigs.items()}
     finished = finished or Finished(None, None)
@@ -84,25 +82,51 @@ def measure_method(
     done = {name: kept for name, key in keys.items() if (kept := finished.read(key)) is not None}
     if done:
         print(f"{len(done)} of {len(given)} clips were finished before the interruption")
-    clips, left_out = {}, []
+    clips, left_out = {}, {}
     for name in progress(given, "clips"):
         if name not in done:
             try:
                 done[name] = _measure_clip(model, cameras[name.split("/")[0]], *given[name])
             except NoValueError as error:
-                left_out.append(f"{name}: {error}")
+                left_out[name] = str(error)
                 continue
             finished.write(keys[name], done[name])
         offsets, confidences = done[name].T
         clips[name] = {"offsets": offsets.astype(int).tolist(), "confidences": confidences.tolist()}
+    return {"weights": model.origin, "clips": clips, "left_out": left_out}
+
+
+def part_of(names: Iterable[str], part: int, parts: int) -> list[str]:
+    """The clips of one of several jobs that share a method's: every `parts`-th, so that all have as much to do."""
+    return sorted(names)[part::parts]
+
+
+def summarise(measured: Sequence[Mapping]) -> dict:
+    """AV offset and confidence of a method, from what `measure_clips` gave for its clips, in one or several parts.
+
+    Returns:
+        av_offset, av_confidence: means over clips of their samples' means, or None where no clip could be measured;
+        av_offset_interval, av_confidence_interval: 95 % intervals over clips, or None; weights: where the
+        model's came from; clips: the offsets and confidences of each clip's samples; notes: under av, how many clips
+        are left out, and the reason for the first of them.
+
+    Raises:
+        ValueError: the parts were measured with different weights.
+    """
+    if len(origins := {part["weights"] for part in measured}) > 1:
+        raise ValueError(f"parts were measured with different weights: {', '.join(sorted(origins))}")
+    clips = {name: clip for part in measured for name, clip in part["clips"].items()}
+    clips = {name: clips[name] for name in sorted(clips)}
+    left_out = sorted(item for part in measured for item in part["left_out"].items())
     offsets, confidences = ([np.mean(clip[key]) for clip in clips.values()] for key in ("offsets", "confidences"))
-    notes = {"av": f"no value for {len(left_out)} of {len(generated)} clips; {left_out[0]}"} if left_out else {}
+    first = ": ".join(left_out[0]) if left_out else ""
+    notes = {"av": f"no value for {len(left_out)} of {len(clips) + len(left_out)} clips; {first}"} if left_out else {}
     return {
         "av_offset": float(np.mean(offsets)) if clips else None,
         "av_confidence": float(np.mean(confidences)) if clips else None,
         "av_offset_interval": jackknife_interval(np.mean, offsets),
         "av_confidence_interval": jackknife_interval(np.mean, confidences, lowest=0),
-        "weights": model.origin,
+        "weights": measured[0]["weights"],
         "clips": clips,
         "notes": notes,
     }

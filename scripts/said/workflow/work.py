@@ -168,7 +168,7 @@ def _samples(job: Job, config: Mapping[str, Any]) -> int:
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     filmed = min(_samples(job, config), job.params["samples"] or config["sampling"]["samples"])
-    return _films(config, _sentences(config, "test") * filmed)
+    return _films(config, _sentences(config, "test") * filmed / job.params["parts"])
 
 
 def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
