@@ -21,7 +21,8 @@ METHODS = ("end2end", "voca", "meshtalk", "faceformer", "codetalker")
 # Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
 # decide by it whether to try again.
 TELLING = {
-    "evaluate_method", "measure_sync", "inspect_vocaset", "download_published", "download_vocaset", "animate_recording",
+    "evaluate_method", "measure_poses", "measure_sync", "inspect_vocaset", "download_published", "download_vocaset",
+    "animate_recording",
 }  # fmt: skip
 # Scripts that draw figures by matplotlib.
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
@@ -30,7 +31,7 @@ FACES = {"animate_recording", "animation_face", "animation_player"}
 READING_SPEECH = {
     path.stem
     for path in ROOT.glob("scripts/*.py")
-    if re.search("read_speech|read_clip|read_mesh_clips", path.read_text())
+    if re.search(r"read_speech|editing\.read_clip|read_clips|read_mesh_clips", path.read_text())
 } | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences", "cut_talks"}
 
 EDITS = [
