@@ -9,18 +9,23 @@ from helpers import Samples
 
 from said.animation.encoding import SpeechFeatures
 from said.animation.faces import _ASSET, load_face
-from said.animation.inputs import SHIPPED, find_model
+from said.animation.head_motion import load_head_motion
+from said.animation.inputs import SHIPPED, find_head, find_model
 from said.animation.models import default_guidance, load_model
 from said.animation.windows import WINDOW, sample_windows, seams
 from said.arkit import SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
 from said.files.arrays import read_arrays
+from said.headpose.beats import dips, loudest, speech_beats
+from said.headpose.rotations import angles
+from said.headpose.sampling import poses_of
 from said.sampling import Sampler, SamplingSettings
 from said.synthetic import speech, trajectories
 from said.synthetic.actor import cast
 from said.synthetic.pauses import with_pauses
 from said.synthetic.phonetics import BILABIALS, SILENCE
 from said.synthetic.sentences import sentences
+from said.synthetic.talks import cast_talkers, record_talk, write_texts
 from said.waveforms import frame_count, prepare_waveform
 
 SEED = 20260
@@ -81,8 +86,9 @@ def test_it_is_what_its_settings_say(sampler):
     assert encoder.hidden_size == config.audio_width == stand_in["width"]
     assert (encoder.num_hidden_layers, encoder.num_attention_heads) == (stand_in["layers"], stand_in["heads"])
     assert encoder.conv_dim[0] == stand_in["channels"] and settings["synthetic"]["pauses"] > 0
-    assert {path.name for path in SHIPPED.parent.iterdir()} == {"model.safetensors", "settings.json"}
-    assert SHIPPED.stat().st_size < 5e6
+    heads = {"pose_vq.safetensors", "pose_base.safetensors", "head_settings.json"}
+    assert {path.name for path in SHIPPED.parent.iterdir()} == {"model.safetensors", "settings.json", *heads}
+    assert sum(path.stat().st_size for path in SHIPPED.parent.iterdir()) < 5e6
 
 
 def test_the_command_that_made_it_is_the_one_that_the_makefile_has():
@@ -153,6 +159,26 @@ def test_windows_leave_no_seam_and_change_nothing(sampler, paused):
     assert found["largest_percentile"] <= 0.995
     whole = animated(sampler, waveform, speech.SAMPLE_RATE, window=len(made))
     assert abs(made[:, JAW_OPEN].std() / whole[:, JAW_OPEN].std() - 1) < 0.05
+
+
+def test_its_head_moves_with_people_it_never_heard():
+    """More than half a degree down at the loudest beats; with the speech of others, as good as not at all."""
+    head = load_head_motion(find_head("demo"))
+    settings = json.loads((SHIPPED.parent / "head_settings.json").read_text())
+    assert head.models.vq.config.width == settings["pose_vq"]["width"]
+    assert head.models.generator.config.width == settings["generator"]["width"]
+    texts = write_texts(12, 0.0, SEED)
+    talks = [record_talk(talker, texts[n], n) for n, talker in enumerate(cast_talkers(12, SEED))]
+    pitch = [
+        angles(poses_of(talk.waveform, None, n, models=head.models, encoder=head.encoder)[0].astype(float))[:, 0]
+        for n, talk in enumerate(talks)
+    ]
+    beats = [loudest(*speech_beats(talk.waveform)) for talk in talks]
+
+    def response(shift: int) -> float:
+        return float(np.mean(np.concatenate([dips(pitch[n], beats[(n + shift) % 12]) for n in range(12)])))
+
+    assert response(0) > 0.5 and abs(np.mean([response(shift) for shift in range(1, 12)])) < 0.25
 
 
 def test_it_is_found_beside_the_library():
