@@ -16,7 +16,7 @@ from said.workflow.values import find_braces, find_unusable, follow, join, with_
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
-    "extractor", "said", "sampling", "baselines", "animate", "evaluation", "lipsync", "figures", "compute",
+    "extractor", "said", "sampling", "baselines", "headpose", "animate", "evaluation", "lipsync", "figures", "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")
 

@@ -1,0 +1,146 @@
+"""Training of the space of facial motion: blocks drawn from motion in eight emotions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from said.compute import Compute
+from said.files.fingerprint import digest
+from said.headpose.blocks import cut_blocks, draw
+from said.headpose.facial_vq import FacialVQ, facial_vq_loss
+from said.settings import Settings
+from said.training.checkpoint import Checkpoint
+from said.training.course import FitSettings, Step
+from said.training.journal import Journal
+from said.training.loop import fit, preserved_generators
+
+_VALIDATION_BLOCKS = 512
+
+
+@dataclass(frozen=True)
+class FacialVQSettings(Settings):
+    """The key `facial_vq` of the section `headpose`; what the supplement states, then CodeTalker's values.
+
+    Attributes:
+        blocks: of 8 frames, drawn for training from all that there are.
+        width, heads, feed_forward, layers, codes, code_width, components, dropout: see `FacialVQ`.
+        quantiser, velocity: weights in the loss, see `facial_vq_loss`.
+        learning_rate, weight_decay: of AdamW.
+    """
+
+    blocks: int = 7609
+    width: int = 1024
+    heads: int = 8
+    feed_forward: int = 1536
+    layers: int = 6
+    codes: int = 256
+    code_width: int = 64
+    components: int = 16
+    dropout: float = 0.0
+    quantiser: float = 1.0
+    velocity: float = 0.5
+    epochs: int = 250
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    schedule: Literal["constant", "cosine"] = "constant"
+    gradient_clip: float | None = None
+    validate_every: int = 10
+    selection: Literal["best", "last"] = "last"
+
+
+def train_facial_vq(
+    train: Mapping[str, NDArray],
+    validation: Mapping[str, NDArray],
+    settings: FacialVQSettings | Mapping,
+    seed: int,
+    *,
+    name: str = "facial_vq",
+    compute: Compute = Compute(),  # noqa: B008, it is immutable
+    checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
+    report: Callable[[str], None] = print,
+) -> tuple[FacialVQ, list[dict]]:
+    """Train the VQ-VAE of facial motion.
+
+    Args:
+        train: sequences (N, 32) of coefficients at 30 frames per second, by name.
+        validation: others, of whose blocks some are measured.
+        settings: of the training, or a mapping of them.
+        seed: decides the weights, the order of the blocks and which of them revive codes; not which are drawn.
+        name: for progress lines.
+        compute: device and arithmetic; bf16 has no effect.
+        checkpoint: keeps the state while training; a run that finds one goes on from there.
+        events: TensorBoard file of the history.
+        report: gets progress, a line at a time.
+
+    Returns:
+        the model in evaluation mode; and the history, whose errors are in units of the coefficients' deviations.
+
+    Raises:
+        ValueError: there is no whole block.
+        FloatingPointError: the loss is not finite.
+        Stopped: a signal or the checkpoint's deadline asked for it, and the state is saved.
+    """
+    settings = FacialVQSettings.of(settings)
+    blocks, held_out = _drawn(train, settings.blocks), _drawn(validation, _VALIDATION_BLOCKS)
+    with preserved_generators(seed):
+        vq = build(blocks.reshape(-1, blocks.shape[-1]).std(0), settings).to(compute.device)
+    data, held = (compute.move(torch.from_numpy(part)) for part in (blocks, held_out))
+    weights = {"quantiser": settings.quantiser, "velocity": settings.velocity}
+
+    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = data[torch.from_numpy(step.items).to(data.device)]
+        with torch.no_grad():
+            vq.codebook.revive(vq.encode(batch), step.generator)
+        terms = facial_vq_loss(vq, batch, **weights)
+        return terms.pop("loss"), terms
+
+    def validate() -> float:
+        return float(facial_vq_loss(vq, held, **weights)["loss"])
+
+    identity = {
+        "facial_vq": asdict(settings),
+        "precision": compute.precision,
+        "blocks": digest({"blocks": blocks}),
+        "start": digest(vq.state_dict()),
+    }
+    with compute.arithmetic():
+        history = fit(
+            vq,
+            objective,
+            validate,
+            items=[str(number) for number in range(len(blocks))],
+            settings=FitSettings.of(asdict(settings)),
+            seed=seed,
+            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+        )
+    return vq.eval(), history
+
+
+def build(std: NDArray, settings: FacialVQSettings) -> FacialVQ:
+    """A fresh model for coefficients of the deviations (32,)."""
+    return FacialVQ(
+        std,
+        width=settings.width,
+        heads=settings.heads,
+        feed_forward=settings.feed_forward,
+        layers=settings.layers,
+        codes=settings.codes,
+        code_width=settings.code_width,
+        components=settings.components,
+        dropout=settings.dropout,
+    )
+
+
+def _drawn(sequences: Mapping[str, NDArray], count: int) -> NDArray[np.float32]:
+    blocks = cut_blocks(sequences) if sequences else np.zeros((0, 8, 32), np.float32)
+    if not len(blocks):
+        raise ValueError(f"{len(sequences)} sequences hold no whole block of 8 frames at 30 per second")
+    return blocks[draw(count, len(blocks))]
