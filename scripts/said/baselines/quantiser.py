@@ -1,5 +1,7 @@
 """Vector quantisation (VQ-VAE): continuous features replaced by the nearest of a few learned vectors."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Integer
@@ -59,3 +61,92 @@ class VectorQuantiser(nn.Module):
         """How many codes are in use: the exponential of the entropy of (...) codes, from 1 to the codebook's size."""
         share = torch.bincount(codes.flatten(), minlength=self.embedding.num_embeddings) / codes.numel()
         return (-(share * (share + 1e-10).log()).sum()).exp()
+
+
+class ProductQuantiser(nn.Module):
+    """Several codebooks side by side: each quantises a part of its own of every vector.
+
+    Args:
+        components: codebooks, and parts of a vector.
+        codes: vectors in each codebook.
+        width: of each part.
+        commitment: see `VectorQuantiser`.
+    """
+
+    def __init__(self, components: int, codes: int, width: int, commitment: float = 0.25):
+        super().__init__()
+        self.books = nn.ModuleList(VectorQuantiser(codes, width, commitment) for _ in range(components))
+
+    @property
+    def codebooks(self) -> list[VectorQuantiser]:
+        return cast(list[VectorQuantiser], list(self.books))
+
+    @shaped
+    def nearest(self, vectors: Float[Tensor, "*B width"]) -> Integer[Tensor, "*B components"]:
+        """(..., components * width) -> (..., components) int64."""
+        parts = vectors.chunk(len(self.books), dim=-1)
+        return torch.stack([book.nearest(part) for book, part in zip(self.codebooks, parts, strict=True)], dim=-1)
+
+    @shaped
+    def lookup(self, codes: Integer[Tensor, "*B components"]) -> Float[Tensor, "*B width"]:
+        """(..., components) int64 -> (..., components * width)."""
+        return torch.cat([book.lookup(codes[..., index]) for index, book in enumerate(self.codebooks)], dim=-1)
+
+    @shaped
+    def forward(
+        self, vectors: Float[Tensor, "*B width"]
+    ) -> tuple[Float[Tensor, "*B width"], Integer[Tensor, "*B components"], Float[Tensor, ""]]:
+        """As `VectorQuantiser`, part by part; the loss is the mean of the codebooks'."""
+        parts = vectors.chunk(len(self.books), dim=-1)
+        made = [book(part) for book, part in zip(self.codebooks, parts, strict=True)]
+        quantised, codes, losses = zip(*made, strict=True)
+        return torch.cat(quantised, dim=-1), torch.stack(codes, dim=-1), torch.stack(losses).mean()
+
+    @shaped
+    def perplexity(self, codes: Integer[Tensor, "*B components"]) -> Float[Tensor, " components"]:
+        """(components,) of each codebook, see `VectorQuantiser.perplexity`."""
+        return torch.stack([book.perplexity(codes[..., index]) for index, book in enumerate(self.codebooks)])
+
+
+class CodeRenewal:
+    """Moves codes that no vector chooses to where vectors are, so that small data does not leave codebooks idle.
+
+    A code is idle when its share of the choices, a running mean over steps, falls below a part of the uniform share.
+
+    Args:
+        quantiser: its codebooks are changed in place.
+        least: that part.
+        decay: of the running mean, per step.
+
+    Attributes:
+        use: (components, codes) the running means, over the uniform share; a part of the state of a training.
+    """
+
+    def __init__(self, quantiser: ProductQuantiser, least: float = 0.02, decay: float = 0.98):
+        self.quantiser, self.least, self.decay = quantiser, least, decay
+        weight = quantiser.codebooks[0].embedding.weight
+        self.use = torch.ones(len(quantiser.books), len(weight), device=weight.device)
+
+    @torch.no_grad()
+    def __call__(self, vectors: Tensor, generator: torch.Generator) -> None:
+        """Count the choices of vectors (..., components * width), and replace idle codes by some of these vectors.
+
+        Args:
+            generator: draws them, on the CPU.
+        """
+        vectors = vectors.flatten(0, -2)
+        chosen = self.quantiser.nearest(vectors)
+        for index, part in enumerate(vectors.chunk(len(self.use), dim=-1)):
+            weight = self.quantiser.codebooks[index].embedding.weight
+            share = torch.bincount(chosen[:, index], minlength=len(weight)) * (len(weight) / len(vectors))
+            self.use[index].lerp_(share.to(self.use), 1 - self.decay)
+            idle = self.use[index] < self.least
+            drawn = torch.randint(len(part), (len(weight),), generator=generator).to(part.device)
+            weight.copy_(torch.where(idle[:, None], part[drawn].to(weight), weight))
+            self.use[index].masked_fill_(idle, 1.0)
+
+    @torch.no_grad()
+    def begin(self, vectors: Tensor, generator: torch.Generator) -> None:
+        """Set every code to one of the vectors (..., components * width)."""
+        self.use.zero_()
+        self(vectors, generator)
