@@ -107,7 +107,7 @@ _INTERPRETERS = {"lstm": LstmInterpreter, "linear": LinearInterpreter}
 class DualPath(nn.Module):
     """Both paths and the codebook, whose weights do not change.
 
-    A path that is switched off gives zeros, and the other is told zeros of it: parameters stay as many.
+    A path that is switched off gives the mean face, and the other is told zeros of it: parameters stay as many.
 
     Args:
         vq: trained; a part of this model from now on.
@@ -169,7 +169,7 @@ class DualPath(nn.Module):
     @shaped
     def forward(
         self, speech: Float[Tensor, "B N H"], styles: Integer[Tensor, " B"] | None = None
-    ) -> tuple[Float[Tensor, "B N 32"], Float[Tensor, "B N components code_width"]]:
+    ) -> tuple[Float[Tensor, "B N 32"], Float[Tensor, "B N features"]]:
         """Motion for speech.
 
         Args:
@@ -190,32 +190,29 @@ class DualPath(nn.Module):
             hidden, motion = self.upper(speech, style)
         else:
             hidden, motion = speech.new_zeros(batch, frames, style.shape[-1]), speech.new_zeros(batch, frames, CHANNELS)
-        sizes = self.vq.sizes["components"], self.vq.sizes["code_width"]
-        features = self.interpreter(torch.cat([speech, hidden], dim=-1)).unflatten(-1, sizes)
-        moved = motion * self.vq.std
-        if self.local_path:
-            moved = moved + self._local(features)
-        return moved, features
+        features = self.interpreter(torch.cat([speech, hidden], dim=-1))
+        local = self._local(features) if self.local_path else self.vq.mean
+        return motion * self.vq.std + local, features
 
     def targets(self, motion: Float[Tensor, "B N 32"]) -> Tensor:
-        """What the interpreter should say for a true motion, N a multiple of 8: the codes that the VQ-VAE has for it."""
+        """What the interpreter should say for a true motion, N a multiple of 8: the VQ-VAE's words for it."""
         with torch.no_grad():
             features = self.vq.encode(motion.unflatten(1, (-1, BLOCK)).flatten(0, 1))
             if self.quantised:
-                features = self.vq.codebook(features)[0]
+                features = self.vq.quantiser(features)[0]
             return features.unflatten(0, (len(motion), -1)).flatten(1, 2)
 
     @torch.no_grad()
     def animate(self, speech: Float[Tensor, "N H"]) -> Tensor:
-        """Coefficients (N, 32) in [0, 1] at 30 frames per second for features (N, H), N >= 1, of nobody in particular."""
+        """Coefficients (N, 32) in [0, 1] at 30 frames per second for features (N, H) of anybody, N >= 1."""
         padded = F.pad(speech.T, (0, -len(speech) % BLOCK), mode="replicate").T
         return self(padded[None])[0][0, : len(speech)].clamp(0, 1)
 
     def _local(self, features: Tensor) -> Tensor:
-        """Local motion (B, N, 32) of features (B, N, components, code width)."""
+        """Local motion (B, N, 32) of features (B, N, components * code width)."""
         blocks = features.unflatten(1, (-1, BLOCK)).flatten(0, 1)
         if self.quantised:
-            blocks = self.vq.codebook(blocks)[0]
+            blocks = self.vq.quantiser(blocks)[0]
         return self.vq.decode(blocks).unflatten(0, (len(features), -1)).flatten(1, 2)
 
 
@@ -266,5 +263,5 @@ def load(path: PathLike) -> DualPath:
 
 
 def _build(facts: dict) -> DualPath:
-    vq = FacialVQ(torch.ones(CHANNELS), **facts["vq"])
+    vq = FacialVQ(torch.zeros(CHANNELS), torch.ones(CHANNELS), **facts["vq"])
     return DualPath(vq, facts["speech"], facts["styles"], **facts["settings"])

@@ -1,8 +1,8 @@
 """The space of facial motion: a VQ-VAE of blocks of 8 frames (supplement, Section 1.1).
 
 Stated: the linear embedding; the convolution of kernel 5, stride 1, padding 2; the Transformer of 6 layers and 8 heads;
-a decoder that mirrors the encoder. As CodeTalker has it: several codes a frame, of one codebook, and its weights. Ours:
-no normalisation over time, which would erase the level of so short a block, and a position that is learnt.
+a decoder that mirrors the encoder. As CodeTalker has it: several codes a frame, and its loss. Ours: a codebook for each
+of them; no normalisation over time, which would erase the level of so short a block; a position that is learnt.
 """
 
 import torch
@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from said.arkit import SPEECH_BLENDSHAPES
+from said.baselines.quantiser import ProductQuantiser
 from said.files.models import load_model, save_model
 from said.headpose.blocks import BLOCK
-from said.headpose.codebook import LivingCodebook
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 
@@ -24,18 +24,27 @@ _FORM = "said-facial-vq-1"
 
 
 def transformer(width: int, heads: int, feed_forward: int, layers: int, dropout: float) -> nn.TransformerEncoder:
-    """A pre-norm Transformer (B, N, width) -> (B, N, width), every frame of which sees all."""
+    """A pre-norm Transformer (B, N, width) -> (B, N, width), every frame of which sees all.
+
+    Its layers start as if they were not there: a small set of data is soon learnt through few layers, not through many.
+    """
     layer = nn.TransformerEncoderLayer(
         width, heads, feed_forward, dropout, activation="gelu", batch_first=True, norm_first=True
     )
+    for last in (layer.self_attn.out_proj, layer.linear2):
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
     return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
 
 class _Convolution(nn.Sequential):
-    """Over time, (B, N, width) -> (B, N, width); at the ends the outermost frame is repeated."""
+    """Over time, (B, N, width) -> (B, N, width); at the ends the outermost frame is repeated. It starts as identity."""
 
     def __init__(self, width: int):
-        super().__init__(nn.Conv1d(width, width, 5, padding=2, padding_mode="replicate"), nn.LeakyReLU(_SLOPE))
+        convolution = nn.Conv1d(width, width, 5, padding=2, padding_mode="replicate")
+        nn.init.dirac_(convolution.weight)
+        nn.init.zeros_(convolution.bias)
+        super().__init__(convolution, nn.LeakyReLU(_SLOPE))
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
@@ -53,22 +62,25 @@ class _Placed(nn.Module):
 
 
 class FacialVQ(nn.Module):
-    """The VQ-VAE. Coefficients are divided by their deviation before it and multiplied by it after it.
+    """The VQ-VAE. Coefficients are standardised before it, and brought back after it.
 
     Args:
-        std: (32,) of the coefficients; below 0.01 it counts as that.
+        mean: (32,) of the coefficients.
+        std: (32,) their deviations; below 0.01 they count as that.
         width: of encoder and decoder; heads, feed_forward, layers: of each.
-        codes: in the codebook; code_width: of each; components: codes of a frame.
+        codes: in each codebook; code_width: of each; components: codes of a frame, and codebooks.
         dropout: of the Transformers, in training.
 
     Raises:
         ValueError: the width is not a multiple of the heads.
     """
 
+    mean: Tensor
     std: Tensor
 
     def __init__(
         self,
+        mean: ArrayLike | Tensor,
         std: ArrayLike | Tensor,
         *,
         width: int = 1024,
@@ -85,6 +97,7 @@ class FacialVQ(nn.Module):
             raise ValueError(f"the VQ-VAE's width of {width} cannot be divided into {heads} heads")
         self.sizes = {"width": width, "heads": heads, "feed_forward": feed_forward, "layers": layers}
         self.sizes |= {"codes": codes, "code_width": code_width, "components": components}
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float32))
         self.register_buffer("std", torch.as_tensor(std, dtype=torch.float32).clamp(min=0.01))
         self.encoder = nn.Sequential(
             nn.Linear(CHANNELS, width),
@@ -94,7 +107,7 @@ class FacialVQ(nn.Module):
             transformer(width, heads, feed_forward, layers, dropout),
             nn.Linear(width, components * code_width),
         )
-        self.codebook = LivingCodebook(codes, code_width)
+        self.quantiser = ProductQuantiser(components, codes, code_width)
         self.decoder = nn.Sequential(
             nn.Linear(components * code_width, width),
             _Placed(width),
@@ -104,14 +117,14 @@ class FacialVQ(nn.Module):
         )
 
     @shaped
-    def encode(self, blocks: Float[Tensor, "B 8 32"]) -> Float[Tensor, "B 8 components code_width"]:
-        """Features of blocks (B, 8, 32) of coefficients, before they are quantised: (B, 8, components, code width)."""
-        return self.encoder(blocks / self.std).unflatten(-1, (self.sizes["components"], self.sizes["code_width"]))
+    def encode(self, blocks: Float[Tensor, "B 8 32"]) -> Float[Tensor, "B 8 features"]:
+        """Features of blocks (B, 8, 32) of coefficients, before they are quantised: (B, 8, components * code width)."""
+        return self.encoder((blocks - self.mean) / self.std)
 
     @shaped
-    def decode(self, features: Float[Tensor, "B 8 components code_width"]) -> Float[Tensor, "B 8 32"]:
+    def decode(self, features: Float[Tensor, "B 8 features"]) -> Float[Tensor, "B 8 32"]:
         """Coefficients, not clipped, of features."""
-        return self.decoder(features.flatten(2)) * self.std
+        return self.decoder(features) * self.std + self.mean
 
     @shaped
     def forward(
@@ -122,7 +135,7 @@ class FacialVQ(nn.Module):
         Returns:
             (B, 8, 32) coefficients, not clipped; (B, 8, components) int64 the codes; a scalar, the quantiser's loss.
         """
-        quantised, codes, loss = self.codebook(self.encode(blocks))
+        quantised, codes, loss = self.quantiser(self.encode(blocks))
         return self.decode(quantised), codes, loss
 
     def reconstruct(self, motion: Float[Tensor, "N 32"]) -> Tensor:
@@ -139,13 +152,14 @@ def facial_vq_loss(
 
     Returns:
         loss, the sum with these weights; motion, the mean absolute error; velocity, that of the steps from frame to
-        frame; quantiser, the quantiser's loss; perplexity, of the codes in these blocks.
+        frame; quantiser, the quantiser's loss; perplexity, of the codes in these blocks, in the codebook
+        least in use.
     """
     made, codes, lost = vq(blocks)
     error = (made - blocks) / vq.std
     motion, steps = error.abs().mean(), error.diff(dim=1).abs().mean()
     loss = motion + velocity * steps + quantiser * lost
-    perplexity = vq.codebook.perplexity(codes)
+    perplexity = vq.quantiser.perplexity(codes).min()
     return {"loss": loss, "motion": motion, "velocity": steps, "quantiser": lost, "perplexity": perplexity}
 
 
@@ -165,4 +179,6 @@ def load(path: PathLike) -> FacialVQ:
 
 
 def _build(facts: dict) -> FacialVQ:
-    return FacialVQ(torch.ones(CHANNELS), **{key: value for key, value in facts.items() if key != "format"})
+    return FacialVQ(
+        torch.zeros(CHANNELS), torch.ones(CHANNELS), **{key: value for key, value in facts.items() if key != "format"}
+    )

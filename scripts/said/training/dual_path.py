@@ -123,7 +123,9 @@ def train_dual_path(
     identity = {
         "dual_path": asdict(settings),
         "precision": compute.precision,
-        "clips": digest({f"{clip.name} {part}": getattr(clip, part) for clip in train for part in ("motion", "speech")}),
+        "clips": digest(
+            {f"{clip.name} {part}": getattr(clip, part) for clip in train for part in ("motion", "speech")}
+        ),
         "start": digest(model.state_dict()),
     }
     with compute.arithmetic():
@@ -146,7 +148,9 @@ def _cut(clips: Sequence[SpokenFace], window: int | None, random: np.random.Gene
     starts = [int(random.integers(len(clip.motion) - frames + 1)) for clip in clips]
 
     def stack(parts: Sequence[NDArray]) -> Tensor:
-        return torch.from_numpy(np.stack([part[start : start + frames] for part, start in zip(parts, starts, strict=True)]))
+        return torch.from_numpy(
+            np.stack([part[start : start + frames] for part, start in zip(parts, starts, strict=True)])
+        )
 
     return stack([clip.speech for clip in clips]), stack([clip.motion for clip in clips])
 
@@ -160,5 +164,7 @@ def _require_clips(train: Sequence[SpokenFace], validation: Sequence[SpokenFace]
         raise ValueError("every training clip needs the number of its speaker, its style")
     for clip in (*train, *validation):
         if len(clip.motion) < BLOCK:
-            raise ValueError(f"{clip.name}: {len(clip.motion)} frames at 30 per second are less than a block of {BLOCK}")
+            raise ValueError(
+                f"{clip.name}: {len(clip.motion)} frames at 30 per second are less than a block of {BLOCK}"
+            )
     return 1 + max(styles)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from said.baselines.quantiser import CodeRenewal
 from said.compute import Compute
 from said.files.fingerprint import digest
 from said.headpose.blocks import cut_blocks, draw
@@ -21,6 +22,8 @@ from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
 
 _VALIDATION_BLOCKS = 512
+_BEGIN_BLOCKS = 256
+"""Of which codes are made before the first step."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,18 @@ def train_facial_vq(
     settings = FacialVQSettings.of(settings)
     blocks, held_out = _drawn(train, settings.blocks), _drawn(validation, _VALIDATION_BLOCKS)
     with preserved_generators(seed):
-        vq = build(blocks.reshape(-1, blocks.shape[-1]).std(0), settings).to(compute.device)
+        vq = build(blocks, settings).to(compute.device)
     data, held = (compute.move(torch.from_numpy(part)) for part in (blocks, held_out))
     weights = {"quantiser": settings.quantiser, "velocity": settings.velocity}
+
+    renewal = CodeRenewal(vq.quantiser)
+    with compute.arithmetic(), torch.no_grad():
+        renewal.begin(vq.eval().encode(data[:_BEGIN_BLOCKS]), torch.Generator().manual_seed(seed))
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         batch = data[torch.from_numpy(step.items).to(data.device)]
         with torch.no_grad():
-            vq.codebook.revive(vq.encode(batch), step.generator)
+            renewal(vq.encode(batch), step.generator)
         terms = facial_vq_loss(vq, batch, **weights)
         return terms.pop("loss"), terms
 
@@ -120,14 +127,16 @@ def train_facial_vq(
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
             journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            extra_state={"use": renewal.use},
         )
     return vq.eval(), history
 
 
-def build(std: NDArray, settings: FacialVQSettings) -> FacialVQ:
-    """A fresh model for coefficients of the deviations (32,)."""
+def build(blocks: NDArray, settings: FacialVQSettings) -> FacialVQ:
+    """A fresh model for such blocks (B, 8, 32)."""
     return FacialVQ(
-        std,
+        blocks.mean((0, 1)),
+        blocks.std((0, 1)),
         width=settings.width,
         heads=settings.heads,
         feed_forward=settings.feed_forward,
