@@ -31,6 +31,35 @@ if EMOTIONS["path"] is None:
         script:
             "../scripts/synthetic_emotions.py"
 
+else:
+
+    rule read_mead:
+        input:
+            flame=own_among({"headpose.emotions.flame": EMOTIONS["flame"]}),
+            source="results/{run}/source",
+            topology="results/{run}/corpus/topology.npz",
+            regions="results/{run}/blendshapes/regions.npz",
+        output:
+            "results/{run}/headpose/emotions.npz",
+        log:
+            "results/{run}/logs/read_mead.log",
+        benchmark:
+            "results/{run}/benchmarks/read_mead.tsv"
+        conda:
+            "../envs/said.yaml"
+        resources:
+            mem_mb=growing(4000),
+            runtime=1440,
+        params:
+            path=EMOTIONS["path"],
+            solver=config["coefficients"]["solver"],
+            finished="results/{run}/headpose/emotions.unfinished",
+            code=code("read_mead.py"),
+        message:
+            "Fitting coefficients to the FLAME parameters in {params.path}"
+        script:
+            "../scripts/read_mead.py"
+
 
 rule train_facial_vq:
     input:
