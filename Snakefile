@@ -15,6 +15,7 @@ from said import edits as entries
 from said import seeds
 from said.baselines.registry import TITLES
 from said.files import provenance
+from said.headpose.registry import KNOWN
 from said.running.console import nearest
 from said.workflow import benchmarks, estimate, remembered
 from said.workflow import config as settings
@@ -76,6 +77,8 @@ include: "rules/animation.smk"
 include: "rules/lipsync.smk"
 include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
+include: "rules/headpose.smk"
+include: "rules/headpose_pose.smk"
 include: "rules/headpose_face.smk"
 include: "rules/figures.smk"
 include: "rules/record.smk"
@@ -92,6 +95,7 @@ localrules:
     edits,
     animate,
     learning,
+    headpose,
     tables,
     figures,
 
@@ -102,6 +106,7 @@ rule all:
         rules.tables.input,
         rules.edits.input,
         rules.figures.input,
+        HEADPOSE if config["headpose"]["with_all"] else [],
         rules.record_run.output,
 
 

@@ -125,6 +125,18 @@ def observation_code(variant):
     return module_code("training/observation") if decides else []
 
 
+def recordings_of_heads(folder):
+    """Poses and sounds of the user's own recordings of heads."""
+    kinds = ("*.npz", "*.wav", "*.m4a")
+    found = sorted(path for kind in kinds for path in Path(folder).glob(f"*/*/{kind}"))
+    if not found:
+        raise WorkflowError(
+            f"headpose.clips.path: {folder} holds no recording (paths begin where snakemake is run); it needs "
+            "<speaker>/<video>/<utterance>.npz, with the sound of each beside it"
+        )
+    return found
+
+
 def one_of(names):
     """A wildcard's constraint: one of these names."""
     return "|".join(names) or "none"

@@ -13,6 +13,7 @@ from said.running.interruption import job_deadline
 from said.speech import load_encoder
 from said.training.baselines import find_training
 from said.training.checkpoint import Checkpoint
+from said.training.run import Run
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params, name = snakemake.input, snakemake.params, snakemake.wildcards.baseline
@@ -26,9 +27,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         params.settings,
         params.seed,
         shared=Shared(load_encoder(files.encoder), topology, std),
-        compute=Compute(find_device(params.device), params.precision),
-        checkpoint=checkpoint,
-        events=Path(params.events),
+        run=Run(name, Compute(find_device(params.device), params.precision), checkpoint, Path(params.events)),
     )
     method.save(snakemake.output.weights, model)
     write_jsonl(snakemake.output.history, history)

@@ -12,6 +12,7 @@ from said.running.interruption import job_deadline
 from said.speech import load_encoder
 from said.training.checkpoint import Checkpoint
 from said.training.dual_path import DualPathSettings, train_dual_path
+from said.training.run import Run
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
@@ -34,10 +35,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         facial_vq.load(files.vq),
         settings,
         params.seed,
-        name=f"dual_path {snakemake.wildcards.face}",
-        compute=Compute(device, params.precision),
-        checkpoint=checkpoint,
-        events=Path(params.events),
+        run=Run(f"dual path {snakemake.wildcards.face}", Compute(device, params.precision), checkpoint, params.events),
     )
     dual_path.save(snakemake.output.weights, model, settings.network())
     write_jsonl(snakemake.output.history, history)

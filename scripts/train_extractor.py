@@ -8,6 +8,7 @@ from said.running.console import start
 from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
 from said.training.extractor import ExtractorSettings, train_extractor
+from said.training.run import Run
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
@@ -22,9 +23,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         ExtractorSettings.of(params.settings),
         params.seed,
         names=list(train),
-        compute=Compute(find_device(params.device), params.precision),
-        checkpoint=checkpoint,
-        events=params.events,
+        run=Run("extractor", Compute(find_device(params.device), params.precision), checkpoint, params.events),
     )
     extractor.save(snakemake.output.weights, vae)
     write_jsonl(snakemake.output.history, history)

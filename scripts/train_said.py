@@ -9,6 +9,7 @@ from said.running.console import start
 from said.running.interruption import job_deadline
 from said.speech import load_encoder
 from said.training.checkpoint import Checkpoint
+from said.training.run import Run
 from said.training.said import train_said
 from said.training.windows import Clip, SaidSettings
 from said.waveforms import prepare_waveform
@@ -33,10 +34,12 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         SaidSettings.of(params.settings),
         params.seed,
         std=read_coefficients(files.std)[0],
-        name=snakemake.wildcards.variant,
-        compute=Compute(find_device(params.device), params.precision, params.compile),
-        checkpoint=checkpoint,
-        events=params.events,
+        run=Run(
+            snakemake.wildcards.variant,
+            Compute(find_device(params.device), params.precision, params.compile),
+            checkpoint,
+            params.events,
+        ),
         cache_bytes=snakemake.resources.window_cache_mb * 10**6,
     )
     model.save(snakemake.output.weights, said)

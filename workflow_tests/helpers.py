@@ -11,6 +11,7 @@ from transformers import Wav2Vec2Model
 from said.diffusion import alphas_cumprod
 from said.model import ModelConfig, SAiD
 from said.sampling import SamplingSettings, Speech
+from said.training.run import Run
 from said.training.said import train_said
 from said.training.stand_in import StandInSettings, build_stand_in
 from said.training.windows import Clip, SaidSettings
@@ -96,10 +97,10 @@ HELD_OUT = [clip(n) for n in (100, 101)]
 STD = np.concatenate([one.coefficients for one in CLIPS]).std(0)
 
 
-def train(speech_encoder, seed=0, report=lambda _: None, run=None, **changes):
-    """Train with some settings changed; `run` holds keywords of `train_said` that are no settings."""
-    settings = replace(TRAINING, **changes)
-    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, report=report, **(run or {}))
+def train(speech_encoder, seed=0, report=lambda _: None, run=None, cache_bytes=0, **changes):
+    """Train with some settings changed; `run` holds fields of `Run`."""
+    settings, run = replace(TRAINING, **changes), Run("said", report=report, **(run or {}))
+    return train_said(CLIPS, HELD_OUT, speech_encoder, settings, seed, std=STD, run=run, cache_bytes=cache_bytes)
 
 
 # A sampling

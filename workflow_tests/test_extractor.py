@@ -10,6 +10,7 @@ import torch
 from said import extractor
 from said.extractor import BlendshapeVAE
 from said.training.extractor import ExtractorSettings, cyclical_beta, extractor_losses, train_extractor
+from said.training.run import Run
 
 SETTINGS = ExtractorSettings(
     epochs=12, warmup_epochs=1, learning_rate=0.002, schedule="cosine", ema_decay=0.9, beta_cycles=2, validate_every=4
@@ -100,7 +101,9 @@ def test_beta_rises_and_holds_in_each_cycle():
 @pytest.fixture(scope="module")
 def trained():
     train = clips(24)
-    return train_extractor(train, clips(4, seed=1), np.concatenate(train).std(0), SETTINGS, 0, report=lambda _: None)
+    return train_extractor(
+        train, clips(4, seed=1), np.concatenate(train).std(0), SETTINGS, 0, run=Run("extractor", report=lambda _: None)
+    )
 
 
 def test_training_learns(trained):
@@ -121,7 +124,7 @@ def test_a_still_decoder_does_not_stay_at_zero(trained):
 def test_the_same_seed_gives_the_same_weights(trained):
     train = clips(24)
     again, _ = train_extractor(
-        train, clips(4, seed=1), np.concatenate(train).std(0), SETTINGS, 0, report=lambda _: None
+        train, clips(4, seed=1), np.concatenate(train).std(0), SETTINGS, 0, run=Run("extractor", report=lambda _: None)
     )
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trained[0].state_dict().items())
 
@@ -129,5 +132,5 @@ def test_the_same_seed_gives_the_same_weights(trained):
 def test_clips_shorter_than_a_window_are_usable():
     short = clips(3, frames=40)
     settings = replace(SETTINGS, epochs=1)
-    vae, _ = train_extractor(short, short, np.full(32, 0.1), settings, 0, report=lambda _: None)
+    vae, _ = train_extractor(short, short, np.full(32, 0.1), settings, 0, run=Run("extractor", report=lambda _: None))
     assert all(torch.isfinite(value).all() for value in vae.state_dict().values())

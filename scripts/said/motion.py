@@ -95,8 +95,8 @@ def beat_consistency(lips: ArrayLike, waveform: ArrayLike, rate: int, frame_rate
         ValueError: the lips or the speech have no beat.
     """
     speed = np.linalg.norm(np.diff(lips, axis=0), axis=2).mean(1)
-    motion = _peaks(-gaussian_filter1d(speed, _SMOOTHING)) + 0.5  # between two frames
-    speech = _peaks(gaussian_filter1d(_loudness(np.asarray(waveform), rate, frame_rate), _SMOOTHING))
+    motion = peaks(-gaussian_filter1d(speed, _SMOOTHING)) + 0.5  # between two frames
+    speech = peaks(gaussian_filter1d(loudness(np.asarray(waveform), rate, frame_rate), _SMOOTHING))
     if not len(motion):
         raise ValueError("the lips have no beat: they hardly move")
     if not len(speech):
@@ -155,12 +155,13 @@ def measure_clip(
     return dict(zip(MEASURES, map(float, means), strict=True))
 
 
-def _loudness(waveform: NDArray, rate: int, frame_rate: int) -> NDArray[np.float64]:
-    """Logarithm of the energy in each frame; no frame counts as more than 60 dB below the loudest."""
+def loudness(waveform: NDArray, rate: int, frame_rate: int) -> NDArray[np.float64]:
+    """Logarithm to base 10 of the energy in each frame; none counts as more than 60 dB below the loudest."""
     bounds = np.arange(0, len(waveform) * frame_rate // rate + 1) * rate // frame_rate
     energy = np.diff(np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])[bounds])
     return np.log10(np.maximum(energy, 1e-6 * max(energy.max(initial=0), 1e-12)))
 
 
-def _peaks(curve: NDArray) -> NDArray[np.int64]:
+def peaks(curve: NDArray) -> NDArray[np.int64]:
+    """Where a curve (N,) has maxima that stand out by a quarter of its standard deviation."""
     return find_peaks(curve, prominence=max(_PROMINENCE * curve.std(), 1e-12))[0]

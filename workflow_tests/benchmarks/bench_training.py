@@ -37,6 +37,7 @@ from said.diffusion import training_losses
 from said.model import SAiD
 from said.speech import encode, normalise
 from said.training.extractor import ExtractorSettings, train_extractor
+from said.training.run import Run
 from said.training.said import model_config, train_said
 from said.training.windows import Clip, SaidSettings, WindowEncoder, Windows
 
@@ -128,7 +129,9 @@ def our_steps(row: str, steps: int, compute: Compute, report) -> None:
     if row == "extractor":
         sequences = [clip.coefficients for clip in clips(200)]
         settings = ExtractorSettings(**common)
-        train_extractor(sequences, sequences[:1], np.ones(32), settings, 0, compute=compute, report=report)
+        train_extractor(
+            sequences, sequences[:1], np.ones(32), settings, 0, run=Run("extractor", compute, report=report)
+        )
         return
     settings = SaidSettings(
         conditioning="sentence" if row == "sentence" else "window",
@@ -138,9 +141,8 @@ def our_steps(row: str, steps: int, compute: Compute, report) -> None:
     train = clips(FRAMES if row == "kept" else 200)  # of a clip of 120 frames there is one unshifted window
     cache = 10**9 if row == "kept" else 0
     encoder = speech_encoder()
-    train_said(
-        train, train[:1], encoder, settings, 0, std=np.ones(32), compute=compute, cache_bytes=cache, report=report
-    )
+    run = Run("said", compute, report=report)
+    train_said(train, train[:1], encoder, settings, 0, std=np.ones(32), run=run, cache_bytes=cache)
 
 
 def measure(row: str, steps: int, compute: Compute) -> str:

@@ -15,6 +15,7 @@ from conftest import ROOT, SMOKE
 from said.workflow import digest
 
 TRAININGS = {"train_extractor", "train_said", "train_syncnet", "speech_encoder"}
+HEADPOSE = {"train_pose_fid", "train_pose_vq", "train_pose_generator"}
 METHODS = ("end2end", "voca", "meshtalk", "faceformer", "codetalker")
 """Their modules are found by name: rules carry a digest of each beside the script's."""
 # Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
@@ -53,7 +54,7 @@ EDITS = [
         set(),
     ),  # a docstring
     # A model, its training, a format, a figure.
-    ("training/loop.py", "(1 + step) / (10 + step)) if", "(1 + step) / (11 + step)) if", TRAININGS),
+    ("training/loop.py", "(1 + step) / (10 + step)) if", "(1 + step) / (11 + step)) if", TRAININGS | HEADPOSE),
     ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),
     ("training/extractor.py", "return vae.eval(), history", "return vae.train().eval(), history", {"train_extractor"}),
     ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method"}),
@@ -61,6 +62,10 @@ EDITS = [
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
+    ("training/pose_vq.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_vq"}),
+    ("training/pose_generator.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_generator"}),
+    ("headpose/sampling.py", "sums <= uniform", "sums < uniform", {"sample_poses"}),
+    ("figures/headpose_codes.py", "linewidth\": 2}", "linewidth\": 3}", {"plot_headpose_codes"}),
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", set()),
     ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', set()),
     ("files/images.py", "dpi=160", "dpi=170", DRAWING),

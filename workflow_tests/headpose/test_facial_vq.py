@@ -6,9 +6,8 @@ import torch
 from torch import nn
 from toy_faces import toy_vq
 
-from said.headpose.blocks import at_30, at_60, cut_blocks, draw, to_blocks
+from said.headpose.blocks import at_30, at_60, cut_blocks, to_blocks
 from said.headpose.facial_vq import FacialVQ, facial_vq_loss
-from said.headpose.split import split
 
 
 def test_the_layers_of_the_source():
@@ -24,21 +23,6 @@ def test_the_layers_of_the_source():
         [kinds.index(type(m)) for m in p.modules() if isinstance(m, kinds)] for p in (model.encoder, model.decoder)
     ]
     assert order == [[0, 1], [1, 0]], "the decoder mirrors the encoder"
-
-
-def test_the_split_of_the_source():
-    names = [f"{number:04d}" for number in range(1000)]
-    parts = split(reversed(names))
-    assert [len(part) for part in parts] == [700, 150, 150]
-    assert parts[0][:5] == ["0542", "0618", "0816", "0068", "0094"]
-    assert sorted(sum(parts, [])) == names
-
-
-def test_blocks_are_drawn_without_repeats_and_always_alike():
-    drawn = draw(7609, 226621)
-    assert len(set(drawn.tolist())) == 7609 and drawn.max() < 226621
-    np.testing.assert_array_equal(drawn, draw(7609, 226621))
-    assert sorted(draw(9, 4)) == [0, 1, 2, 3]
 
 
 def test_blocks_hold_every_frame_once():

@@ -27,6 +27,7 @@ from said.synthetic.head import build_head
 from said.synthetic.identities import make_face, sample_identities
 from said.synthetic.sentences import sentences
 from said.tables import compare, join
+from said.training.run import Run
 
 SPEAKERS = 6
 
@@ -63,7 +64,7 @@ def trained(faces, spoken):
     settings = {"width": 0.06, "size": 64, "segment": 12, "speed": 0.15}
     settings |= {"epochs": 20, "batch_size": 8, "learning_rate": 4e-3}
     train, held_out = spoken
-    return train_syncnet(faces, train, held_out[:1], settings, seed=0, report=lambda line: None)
+    return train_syncnet(faces, train, held_out[:1], settings, seed=0, run=Run("SyncNet", report=lambda line: None))
 
 
 @pytest.fixture(scope="module")

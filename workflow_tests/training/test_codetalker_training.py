@@ -28,6 +28,7 @@ from said.training.codetalker import (
     fit_predictor,
     train_codetalker,
 )
+from said.training.run import Run
 
 FIRST = {
     "width": 16,
@@ -60,7 +61,14 @@ TINY = {
 def train(folder, checkpoint=None, first=None, seed=0, **settings):
     clips, held_out = toy_corpus(folder)
     settings = {**TINY, **settings, "autoencoder": {**FIRST, **(first or {})}}
-    return train_codetalker(clips, held_out, settings, seed, shared=toy_shared(), checkpoint=checkpoint, report=silent)
+    return train_codetalker(
+        clips,
+        held_out,
+        settings,
+        seed,
+        shared=toy_shared(),
+        run=Run("codetalker", checkpoint=checkpoint, report=silent),
+    )
 
 
 def test_the_published_settings_are_the_defaults():
@@ -112,7 +120,7 @@ def test_the_steps_of_the_first_stage_are_the_authors(official, tmp_path):
     autoencoder = without_dropout(MotionAutoencoder.from_state_dict(state, heads=4))
     clip = authors_clip(tmp_path, golden, golden["vq_x1"])
     settings = AutoencoderSettings(epochs=4, validate_every=1)
-    _, history = fit_autoencoder(autoencoder, [clip], [clip], settings, 0, report=silent)
+    _, history = fit_autoencoder(autoencoder, [clip], [clip], settings, 0, run=Run("codetalker", report=silent))
     losses = [record["loss"] for record in history]
     torch.testing.assert_close(losses, golden["vq_adamw_losses"].tolist(), atol=2e-5, rtol=0)
 
@@ -130,7 +138,7 @@ def test_the_steps_of_the_second_stage_are_the_authors_and_leave_the_first_alone
     before = {key: value.clone() for key, value in model.autoencoder.state_dict().items()}
     clip = authors_clip(tmp_path, golden, golden["vq_x1"])
     settings = CodeTalkerSettings(epochs=4, validate_every=1)
-    _, history = fit_predictor(model, [clip], [clip], settings, 0, report=silent)
+    _, history = fit_predictor(model, [clip], [clip], settings, 0, run=Run("codetalker", report=silent))
     losses = [record["loss"] for record in history]
     torch.testing.assert_close(losses, golden["adam_losses"].tolist(), atol=1e-4, rtol=0)
     assert all(torch.equal(model.autoencoder.state_dict()[key], value) for key, value in before.items())

@@ -16,6 +16,7 @@ from said.training.end2end import (
     fit_settings,
     train_end2end,
 )
+from said.training.run import Run
 
 TINY = {
     "width": 2,
@@ -33,7 +34,12 @@ TINY = {
 def train(folder, checkpoint=None, **settings):
     clips, held_out = toy_corpus(folder)
     return train_end2end(
-        clips, held_out, {**TINY, **settings}, 0, shared=toy_shared(), checkpoint=checkpoint, report=silent
+        clips,
+        held_out,
+        {**TINY, **settings},
+        0,
+        shared=toy_shared(),
+        run=Run("end2end", checkpoint=checkpoint, report=silent),
     )
 
 

@@ -12,15 +12,20 @@ from said.headpose.facial_vq import FacialVQ
 from said.training.checkpoint import Checkpoint
 from said.training.dual_path import DualPathSettings, train_dual_path
 from said.training.facial_vq import FacialVQSettings, train_facial_vq
+from said.training.run import Run
 
 TINY_VQ = {**VQ, "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "validate_every": 2}
 TINY_PATHS = {**PATHS, "epochs": 3, "batch_size": 2, "learning_rate": 1e-2, "validate_every": 2}
 
 
+def quiet(checkpoint=None) -> Run:
+    return Run("test", checkpoint=checkpoint, report=silent)
+
+
 def train_vq(settings, checkpoint=None, seed=0):
     sequences = toy_sequences()
     held_out = {"a_0": sequences.pop("a_0")}
-    return train_facial_vq(sequences, held_out, {**TINY_VQ, **settings}, seed, checkpoint=checkpoint, report=silent)
+    return train_facial_vq(sequences, held_out, {**TINY_VQ, **settings}, seed, run=quiet(checkpoint))
 
 
 def test_the_published_settings_of_the_space_are_the_defaults():
@@ -54,14 +59,14 @@ def test_a_training_of_the_space_that_was_cut_off_ends_in_the_same_bytes(tmp_pat
 
 def test_what_holds_no_block_is_refused():
     with pytest.raises(ValueError, match="1 sequences hold no whole block of 8 frames"):
-        train_facial_vq({"short": np.zeros((7, 32))}, toy_sequences(1), TINY_VQ, 0, report=silent)
+        train_facial_vq({"short": np.zeros((7, 32))}, toy_sequences(1), TINY_VQ, 0, run=quiet())
     with pytest.raises(ValueError, match="width of 10 cannot be divided into 8 heads"):
         FacialVQ(np.zeros(32), np.ones(32), width=10)
 
 
 def train_paths(settings, checkpoint=None, seed=0):
     faces = toy_faces()
-    return train_dual_path(*faces, toy_vq(), {**TINY_PATHS, **settings}, seed, checkpoint=checkpoint, report=silent)
+    return train_dual_path(*faces, toy_vq(), {**TINY_PATHS, **settings}, seed, run=quiet(checkpoint))
 
 
 def test_the_published_settings_are_the_defaults():
@@ -96,7 +101,7 @@ def test_a_training_that_was_cut_off_ends_in_the_same_bytes(tmp_path, variant):
 
 def test_what_cannot_be_trained_is_named():
     train_clips, held_out = toy_faces()
-    run = {"settings": TINY_PATHS, "seed": 0, "vq": toy_vq(), "report": silent}
+    run = {"settings": TINY_PATHS, "seed": 0, "vq": toy_vq(), "run": quiet()}
     with pytest.raises(ValueError, match="0 validation clips"):
         train_dual_path(train_clips, [], **run)
     with pytest.raises(ValueError, match="needs the number of its speaker"):

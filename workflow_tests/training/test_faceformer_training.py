@@ -21,6 +21,7 @@ from said.speech import normalise
 from said.training import spoken_motion
 from said.training.checkpoint import Checkpoint
 from said.training.faceformer import FaceFormerSettings, fit_faceformer, train_faceformer
+from said.training.run import Run
 
 TINY = {
     "width": 16,
@@ -36,7 +37,12 @@ TINY = {
 def train(folder, settings, checkpoint=None, seed=0):
     clips, held_out = toy_corpus(folder)
     return train_faceformer(
-        clips, held_out, {**TINY, **settings}, seed, shared=toy_shared(), checkpoint=checkpoint, report=silent
+        clips,
+        held_out,
+        {**TINY, **settings},
+        seed,
+        shared=toy_shared(),
+        run=Run("faceformer", checkpoint=checkpoint, report=silent),
     )
 
 
@@ -77,7 +83,7 @@ def test_its_steps_are_the_authors(official, tmp_path, name, teach):
     convolutions = {key: value.clone() for key, value in model.state_dict().items() if ".feature_extractor." in key}
     clip = authors_clip(tmp_path, golden, golden["target"])
     settings = FaceFormerSettings(epochs=4, teach=teach, validate_every=1)
-    _, history = fit_faceformer(model, [clip], [clip], settings, 0, report=silent)
+    _, history = fit_faceformer(model, [clip], [clip], settings, 0, run=Run("faceformer", report=silent))
     losses = [record["loss"] for record in history]
     torch.testing.assert_close(losses, golden[f"adam_losses_{name}"].tolist(), atol=1e-5, rtol=0)
     assert all(torch.equal(model.state_dict()[key], value) for key, value in convolutions.items())

@@ -20,6 +20,7 @@ from said.training.meshtalk import (
     start_from_data,
     train_meshtalk,
 )
+from said.training.run import Run
 from said.training.segments import Segments
 
 TINY = {
@@ -47,7 +48,9 @@ TINY = {
 def train(folder, checkpoint=None, prior=None, **settings):
     clips, held_out = toy_corpus(folder)
     settings = {**TINY, **settings, "prior": {**TINY["prior"], **(prior or {})}}
-    return train_meshtalk(clips, held_out, settings, 0, shared=toy_shared(), checkpoint=checkpoint, report=silent)
+    return train_meshtalk(
+        clips, held_out, settings, 0, shared=toy_shared(), run=Run("meshtalk", checkpoint=checkpoint, report=silent)
+    )
 
 
 def test_the_published_settings_are_the_defaults():

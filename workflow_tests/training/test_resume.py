@@ -25,6 +25,7 @@ from said.training.course import FitSettings
 from said.training.extractor import train_extractor
 from said.training.journal import Journal
 from said.training.loop import fit
+from said.training.run import Run
 
 SAID = {"epochs": 40, "dropout": 0.2, "mirror_persistent": True, "validate_every": 7, "width": 32}
 VAE = {
@@ -43,7 +44,7 @@ VAE = {
 def train_vae(**run):
     rng = np.random.default_rng(0)
     clips = [rng.uniform(size=(130 + n, 32)).astype(np.float32) for n in range(10)]
-    return train_extractor(clips, clips[:2], np.full(32, 0.3), VAE, 0, **run)
+    return train_extractor(clips, clips[:2], np.full(32, 0.3), VAE, 0, run=Run("extractor", **run))
 
 
 class Waiting(Checkpoint):

@@ -15,6 +15,7 @@ from said.arkit import MIRROR, SPEECH_BLENDSHAPES
 from said.compute import Compute
 from said.denoising import BANDS
 from said.sampling import Sampler, SamplingSettings, Speech, sample_speech
+from said.training.run import Run
 from said.training.said import train_said
 from said.training.windows import Clip, WindowEncoder, Windows
 
@@ -146,7 +147,7 @@ def test_the_vertex_loss_sees_the_face(encoder):
     def train_with(clips, weight):
         settings = replace(TRAINING, epochs=1, vertex_weight=weight)
         train_set, held_out = clips[: len(CLIPS)], clips[len(CLIPS) :]
-        return train_said(train_set, held_out, encoder, settings, 0, std=STD, report=lambda _: None)
+        return train_said(train_set, held_out, encoder, settings, 0, std=STD, run=Run("said", report=lambda _: None))
 
     model, history = train_with(faces(1.0), 0.02)
     assert {"noise", "velocity", "vertex"} <= history[0].keys() and history[0]["vertex"] > 0
@@ -279,7 +280,7 @@ def test_windows_are_kept_and_change_no_digit(encoder):
         assert windows.free_bytes >= 0
     assert counts[10**8] < counts[10**5] < counts[0] < 0.8 * 240, "windows under the null condition are not encoded"
     assert torch.equal(found[0], found[10**5]) and torch.equal(found[0], found[10**8])
-    trained = [train(encoder, run={"cache_bytes": size}, epochs=3)[0] for size in (0, 10**8)]
+    trained = [train(encoder, cache_bytes=size, epochs=3)[0] for size in (0, 10**8)]
     assert same(*trained)
 
 

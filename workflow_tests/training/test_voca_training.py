@@ -7,6 +7,7 @@ from toy_clips import JAW, VERTICES, Cut, same_bytes, silent, toy_clip, toy_corp
 
 from said.baselines.hearing import Components, encoder_states
 from said.training.checkpoint import Checkpoint
+from said.training.run import Run
 from said.training.voca import VocaSettings, principal_components, train_voca
 
 TINY = {"hearing": "speech_encoder", "components": 4, "batch_size": 32, "learning_rate": 3e-3, "validate_every": 1}
@@ -15,7 +16,9 @@ TINY = {"hearing": "speech_encoder", "components": 4, "batch_size": 32, "learnin
 def train(folder, settings, checkpoint=None, seed=0):
     clips, held_out = toy_corpus(folder)
     settings = {**TINY, "epochs": 2, **settings}
-    return train_voca(clips, held_out, settings, seed, shared=toy_shared(), checkpoint=checkpoint, report=silent)
+    return train_voca(
+        clips, held_out, settings, seed, shared=toy_shared(), run=Run("voca", checkpoint=checkpoint, report=silent)
+    )
 
 
 def test_the_published_settings_are_the_defaults():
@@ -78,6 +81,6 @@ def test_frames_beyond_the_shorter_of_speech_and_meshes_are_left_out(tmp_path):
     steps = {}
     for name, some in {"whole": clips, "short": short}.items():
         settings = {**TINY, "epochs": 1, "batch_size": 30}
-        _, history = train_voca(some, held_out, settings, 0, shared=toy_shared(), report=silent)
+        _, history = train_voca(some, held_out, settings, 0, shared=toy_shared(), run=Run("voca", report=silent))
         steps[name] = history[-1]["step"]
     assert steps == {"whole": 4, "short": 2}  # of 30 pairs each

@@ -11,7 +11,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from said.workflow.config import ConfigError, merge, resolve
+from said.workflow.config import SECTIONS, ConfigError, merge, resolve
 from said.workflow.names import METHODS, SPEAKERS
 from said.workflow.values import find_unusable
 
@@ -72,6 +72,20 @@ def test_nan_is_named_where_it_stands(place):
         return
     with pytest.raises(ConfigError, match=f"  {'.'.join(place)}: nan is not a finite number"):
         resolve(changed(place, math.nan), SCHEMA)
+
+
+def backwards(value):
+    return {key: backwards(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+
+def test_the_order_of_lines_is_no_change():
+    """Snakemake compares settings as text: every section's lines from bottom to top give the same text."""
+    sections = {name: backwards(section) for name, section in CONFIG.items() if name not in ("downloads", "variants")}
+    for scale in CONFIG["scales"]:
+        plain, other = (resolve({**CONFIG, **changed, "scale": scale}, SCHEMA) for changed in ({}, sections))
+        for name in SECTIONS:
+            assert json.dumps(other[name]) == json.dumps(plain[name])
+        assert json.dumps(other["variants"]) == json.dumps(plain["variants"])
 
 
 def test_a_whole_number_is_one_however_it_is_written():

@@ -135,18 +135,21 @@ class CodeRenewal:
             generator: draws them, on the CPU.
         """
         vectors = vectors.flatten(0, -2)
-        chosen = self.quantiser.nearest(vectors)
-        for index, part in enumerate(vectors.chunk(len(self.use), dim=-1)):
-            weight = self.quantiser.codebooks[index].embedding.weight
-            share = torch.bincount(chosen[:, index], minlength=len(weight)) * (len(weight) / len(vectors))
-            self.use[index].lerp_(share.to(self.use), 1 - self.decay)
-            idle = self.use[index] < self.least
-            drawn = torch.randint(len(part), (len(weight),), generator=generator).to(part.device)
-            weight.copy_(torch.where(idle[:, None], part[drawn].to(weight), weight))
-            self.use[index].masked_fill_(idle, 1.0)
+        chosen, count = self.quantiser.nearest(vectors), self.use.shape[1]
+        for use, codes in zip(self.use, chosen.T, strict=True):
+            share = torch.bincount(codes, minlength=count) * (count / len(vectors))
+            use.lerp_(share.to(use), 1 - self.decay)
+        self._move(self.use < self.least, vectors, generator)
 
     @torch.no_grad()
     def begin(self, vectors: Tensor, generator: torch.Generator) -> None:
         """Set every code to one of the vectors (..., components * width)."""
-        self.use.zero_()
-        self(vectors, generator)
+        self._move(torch.ones_like(self.use, dtype=torch.bool), vectors.flatten(0, -2), generator)
+
+    def _move(self, idle: Tensor, vectors: Tensor, generator: torch.Generator) -> None:
+        parts = vectors.chunk(len(idle), dim=-1)
+        for book, part, own in zip(self.quantiser.codebooks, parts, idle, strict=True):
+            weight = book.embedding.weight
+            drawn = torch.randint(len(part), (len(weight),), generator=generator).to(part.device)
+            weight.copy_(torch.where(own[:, None], part[drawn].to(weight), weight))
+        self.use.masked_fill_(idle, 1.0)

@@ -64,6 +64,12 @@ def read_table(path: PathLike) -> pd.DataFrame:
     return pd.read_csv(text, index_col=False, keep_default_na=False, na_values=[""])
 
 
+def read_text_table(path: PathLike) -> pd.DataFrame:
+    """The table of a CSV with every cell as the text that it is; errors as `read_table`, but for names of columns."""
+    table = _cells(path)
+    return pd.DataFrame([list(row) for row in table.rows], columns=list(table.header), dtype=str)
+
+
 def read_columns(path: PathLike, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """The columns (N,) of a CSV of numbers, by name; its header may have some or all of `names`, in any order.
 

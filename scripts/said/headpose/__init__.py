@@ -1,1 +1,1 @@
-"""The second source: a face and a head that move to the rhythm of speech, reconstructed from its supplement."""
+"""The second source: the head's pose from speech. A reconstruction from its supplement; its paper is not to be had."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Real
 from numpy.typing import NDArray
 
@@ -14,8 +13,6 @@ from said.running.shapes import shaped
 BLOCK = 8
 FPS = 30
 """Frames per second of the motion: every second one of the corpus."""
-_DRAW_SEED = 42
-"""The source names it for VoxCeleb2; that it draws the blocks as well is a decision."""
 
 
 @shaped
@@ -29,12 +26,6 @@ def cut_blocks(sequences: Mapping[str, NDArray]) -> NDArray[np.float32]:
     """All blocks (B, 8, K) of several motions (N, K), in the order of their names; what remains of each is dropped."""
     whole = [sequences[name][: len(sequences[name]) // BLOCK * BLOCK] for name in sorted(sequences)]
     return np.concatenate([part.reshape(-1, BLOCK, part.shape[1]) for part in whole]).astype(np.float32)
-
-
-def draw(count: int, of: int) -> NDArray[np.int64]:
-    """Numbers of `count` blocks, at random, of `of`: all where there are not so many. None is drawn twice."""
-    order = torch.randperm(of, generator=torch.Generator().manual_seed(_DRAW_SEED))
-    return order[:count].numpy()
 
 
 def at_30(motion: NDArray) -> NDArray:

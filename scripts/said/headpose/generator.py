@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from said.baselines.positions import causal_bias, distance_bias, periodic_encoding
 from said.files.models import load_model, save_model
+from said.headpose.features import BANDS
 from said.headpose.pose_vq import COORDINATES
-from said.headpose.rhythm import MEL_BANDS, Fusion, RhythmEncoder, RhythmInput
+from said.headpose.rhythm import Fusion, RhythmEncoder, RhythmInput
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 
@@ -160,7 +161,7 @@ class PoseGenerator(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         outputs = config.components * config.codes if config.quantised else COORDINATES * config.block
         self.output = nn.Linear(config.width, outputs)
-        bands = 1 if config.rhythm_input == "waveform" else MEL_BANDS
+        bands = 1 if config.rhythm_input == "waveform" else BANDS
         for name, width in (("semantic", config.hearing), ("rhythm", bands)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_deviation", torch.ones(width))

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from said.headpose.features import BANDS
 from said.running.shapes import shaped
 
 RhythmInput = Literal["waveform", "mel"]
-MEL_BANDS = 40
 SAMPLES_PER_FRAME = 640
 """Of 16 kHz at 25 frames a second; the product of the strides."""
 _SLOPE = 0.2
@@ -38,7 +38,7 @@ class RhythmEncoder(nn.Module):
             raise ValueError(f"rhythm_input must be one of {', '.join(get_args(RhythmInput))}, not {given!r}")
         self.given = given
         self.convolutions = nn.Sequential()
-        before = 1 if given == "waveform" else MEL_BANDS
+        before = 1 if given == "waveform" else BANDS
         for stride, kernel, share in zip(_STRIDES[given], _KERNELS[given], _SHARES[given], strict=True):
             after = max(1, round(channels * share))
             self.convolutions.extend(
@@ -60,7 +60,7 @@ class RhythmEncoder(nn.Module):
         """
         waveform = self.given == "waveform"
         if heard.ndim != (2 if waveform else 3) or (heard.shape[1] % SAMPLES_PER_FRAME if waveform else False):
-            expected = f"a waveform (B, {SAMPLES_PER_FRAME} N)" if waveform else f"mel bands (B, N, {MEL_BANDS})"
+            expected = f"a waveform (B, {SAMPLES_PER_FRAME} N)" if waveform else f"mel bands (B, N, {BANDS})"
             raise ValueError(f"expected {expected}, got {tuple(heard.shape)}")
         signal = heard[:, None] if waveform else heard.transpose(1, 2)
         return self.linear(self.convolutions(signal).transpose(1, 2))
@@ -96,3 +96,8 @@ class Fusion(nn.Module):
         """(B, N, ...) features of frames, N a multiple of `block` -> (B, N / block, width)."""
         fused = self.layers(torch.cat([semantic, rhythm], dim=-1))
         return self.join(fused.unflatten(1, (-1, self.block)).flatten(2))
+
+
+def as_heard(heard: Tensor) -> Tensor:
+    """Waveforms of 16 bits in [-1, 1); mel bands as they are."""
+    return heard.float() / 2**15 if heard.dtype == torch.int16 else heard

@@ -5,9 +5,8 @@ the other way round. With the distances as negative logits of that choice, a dif
 the confidence, is a factor e in its odds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,10 +23,9 @@ from said.rig import Rig
 from said.running.console import progress
 from said.running.shapes import shaped
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.waveforms import prepare_waveform
 
 _MARGIN = 1.125
@@ -72,10 +70,7 @@ def train_syncnet(
     settings: SyncNetSettings | Mapping,
     seed: int,
     *,
-    device: str = "cpu",
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("SyncNet"),
 ) -> tuple[SyncNet, list[dict]]:
     """Train a SyncNet to tell synchronous lips and speech.
 
@@ -83,14 +78,12 @@ def train_syncnet(
         rigs: with landmarks, of every speaker in `train` and `validation`.
         settings: of the model and its training, or a mapping of them.
         seed: decides weights, films and segments.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect.
 
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
-    settings = SyncNetSettings.of(settings)
+    settings, device = SyncNetSettings.of(settings), run.compute.device
     with preserved_generators(seed):
         model = SyncNet(settings.width, settings.size, colours=1).to(device)
     films = varied_films(model, rigs, train, settings.speed, seed)
@@ -127,7 +120,7 @@ def train_syncnet(
             validate_every=max(1, settings.epochs // 10),
         ),
         seed=seed,
-        journal=Journal("SyncNet", identity, checkpoint=checkpoint, events=events, report=report),
+        journal=run.journal(identity),
     )
     model.origin = f"trained on films of {', '.join(dict.fromkeys(clip.speaker for clip in train))}"
     return model.eval(), history

@@ -1,9 +1,8 @@
 """Training of CodeTalker (Xing et al. 2023): the autoencoder of motion, then what predicts its features from speech."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,15 +14,13 @@ from said.baselines.clips import MeshClip, Shared
 from said.baselines.codetalker import CodeTalker, Predictor, predictor_loss
 from said.baselines.motion_autoencoder import MotionAutoencoder, autoencoder_loss
 from said.baselines.speech_decoder import FRAME_RATE
-from said.compute import Compute
 from said.files.fingerprint import digest
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.training.spoken_motion import SpokenMotion, clips_digest, require_clips
-from said.training.stages import events_of, one_history
+from said.training.stages import one_history
 
 
 @dataclass(frozen=True)
@@ -101,11 +98,7 @@ def train_codetalker(
     seed: int,
     *,
     shared: Shared,
-    name: str = "codetalker",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("codetalker"),
 ) -> tuple[CodeTalker, list[dict]]:
     """Train both stages of a CodeTalker, the second with the speech encoder but for its convolutions.
 
@@ -115,11 +108,8 @@ def train_codetalker(
         settings: of the training, or a mapping of them.
         seed: decides the weights, the order of the clips, dropout and the masking of speech.
         shared: holds the speech encoder, which is left as it is: the model gets a copy.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there, in either stage.
-        events: TensorBoard file of the second stage; that of the first lies in the folder `autoencoder` beside it.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect. The first stage's
+            checkpoint and events lie in the folder `autoencoder` beside those of the second.
 
     Returns:
         the model in evaluation mode; and the history of both stages, whose records say which.
@@ -133,7 +123,7 @@ def train_codetalker(
     styles, vertices = require_clips(train, validation), len(train[0].template)
     first = settings.autoencoder
     with preserved_generators(seed):
-        autoencoder = build_autoencoder(vertices, first).to(compute.device)
+        autoencoder = build_autoencoder(vertices, first).to(run.compute.device)
         predictor = Predictor(
             copy.deepcopy(shared.encoder),
             vertices,
@@ -145,24 +135,10 @@ def train_codetalker(
             layers=settings.layers,
             period=settings.period,
             dropout=settings.dropout,
-        ).to(compute.device)
-    run = {"compute": compute, "report": report}
-    beside = None if checkpoint is None else checkpoint.beside("autoencoder")
-    autoencoder, learnt = fit_autoencoder(
-        autoencoder,
-        train,
-        validation,
-        first,
-        seed,
-        name=f"{name} autoencoder",
-        checkpoint=beside,
-        events=events_of("autoencoder", events),
-        **run,
-    )
-    model = CodeTalker(autoencoder, predictor)
-    model, history = fit_predictor(
-        model, train, validation, settings, seed, name=name, checkpoint=checkpoint, events=events, **run
-    )
+        ).to(run.compute.device)
+    stage = run.stage("autoencoder")
+    autoencoder, learnt = fit_autoencoder(autoencoder, train, validation, first, seed, run=stage)
+    model, history = fit_predictor(CodeTalker(autoencoder, predictor), train, validation, settings, seed, run=run)
     return model, one_history({"autoencoder": learnt, "predictor": history})
 
 
@@ -190,16 +166,12 @@ def fit_autoencoder(
     settings: AutoencoderSettings,
     seed: int,
     *,
-    name: str = "codetalker autoencoder",
-    compute: Compute = Compute(),  # noqa: B008
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("codetalker autoencoder"),
 ) -> tuple[MotionAutoencoder, list[dict]]:
     """The first stage, from the weights that the autoencoder, on its device, has; else as `train_codetalker`."""
 
     def losses(clip: MeshClip) -> dict[str, Tensor]:
-        offsets = compute.move(torch.from_numpy(clip.offsets(FRAME_RATE)).flatten(1))[None]
+        offsets = run.compute.move(torch.from_numpy(clip.offsets(FRAME_RATE)).flatten(1))[None]
         terms = autoencoder_loss(autoencoder, offsets, settings.quantiser)
         return dict(zip(("loss", "motion", "quantiser"), terms, strict=True))
 
@@ -212,12 +184,11 @@ def fit_autoencoder(
 
     identity = {
         "autoencoder": asdict(settings),
-        "precision": compute.precision,
         "clips": clips_digest(train),
         "start": digest(autoencoder.state_dict()),
     }
     halvings = range(1, settings.epochs // settings.halve_every + 1) if settings.halve_every else ()
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             autoencoder,
             objective,
@@ -227,7 +198,7 @@ def fit_autoencoder(
                 asdict(settings) | {"drops": [(times * (settings.halve_every or 0), 0.5**times) for times in halvings]}
             ),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             learning_rates={
                 "decoder.vertice_map_reverse.": settings.output_learning_rate or settings.learning_rate,
             },
@@ -242,16 +213,12 @@ def fit_predictor(
     settings: CodeTalkerSettings,
     seed: int,
     *,
-    name: str = "codetalker",
-    compute: Compute = Compute(),  # noqa: B008
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("codetalker"),
 ) -> tuple[CodeTalker, list[dict]]:
     """The second stage, from the weights that the model, on its device, has; else as `train_codetalker`."""
     encoder = model.predictor.audio_encoder
-    with compute.arithmetic():
-        clips, held_out = (SpokenMotion(part, encoder, compute) for part in (train, validation))
+    with run.compute.arithmetic():
+        clips, held_out = (SpokenMotion(part, encoder, run.compute) for part in (train, validation))
     weights = {"motion": settings.motion, "latent": settings.latent}
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -267,11 +234,10 @@ def fit_predictor(
 
     identity = {
         "codetalker": asdict(settings),
-        "precision": compute.precision,
         "clips": clips_digest(train),
         "start": digest(model.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             model,
             objective,
@@ -279,7 +245,7 @@ def fit_predictor(
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings) | {"weight_decay": 0.0}),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             optimizer_class=torch.optim.Adam,
         )
     return model.eval(), history

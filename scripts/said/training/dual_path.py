@@ -1,8 +1,7 @@
 """Training of the dual-path network: on speech that a frozen encoder has heard, in the words of a frozen codebook."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,17 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from said.compute import Compute
 from said.files.fingerprint import digest
 from said.headpose.blocks import BLOCK
 from said.headpose.dual_path import DualPath, dual_path_loss
 from said.headpose.facial_vq import FacialVQ
 from said.headpose.spoken_face import SpokenFace
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,7 @@ def train_dual_path(
     settings: DualPathSettings | Mapping,
     seed: int,
     *,
-    name: str = "dual_path",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("dual path"),
 ) -> tuple[DualPath, list[dict]]:
     """Train the dual-path network.
 
@@ -88,11 +81,7 @@ def train_dual_path(
         vq: the space of facial motion, which stays as it is and becomes a part of the model.
         settings: of the training, or a mapping of them.
         seed: decides the weights, the order of the clips, where they are cut, and dropout.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect.
 
     Returns:
         the model in evaluation mode; and the history, whose errors are in units of the coefficients' deviations.
@@ -105,30 +94,29 @@ def train_dual_path(
     settings = DualPathSettings.of(settings)
     styles = _require_clips(train, validation)
     with preserved_generators(seed):
-        model = DualPath(vq, train[0].speech.shape[1], styles, **settings.network()).to(compute.device)
-    weights = {"velocity": settings.velocity, "latent": settings.latent}
+        model = DualPath(vq, train[0].speech.shape[1], styles, **settings.network()).to(run.compute.device)
+    weights, move = {"velocity": settings.velocity, "latent": settings.latent}, run.compute.move
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         clips = [train[int(index)] for index in step.items]
         speech, motion = _cut(clips, settings.window, step.random)
         numbers = torch.tensor([clip.style for clip in clips])
-        terms = dual_path_loss(model, compute.move(speech), compute.move(motion), compute.move(numbers), **weights)
+        terms = dual_path_loss(model, move(speech), move(motion), move(numbers), **weights)
         return terms.pop("loss"), terms
 
     def validate() -> float:
         held = (_cut([clip], None, np.random.default_rng(0)) for clip in validation)
-        parts = [dual_path_loss(model, *map(compute.move, pair), None, **weights) for pair in held]
+        parts = [dual_path_loss(model, *map(move, pair), None, **weights) for pair in held]
         return float(np.mean([float(terms["loss"]) for terms in parts]))
 
     identity = {
         "dual_path": asdict(settings),
-        "precision": compute.precision,
         "clips": digest(
             {f"{clip.name} {part}": getattr(clip, part) for clip in train for part in ("motion", "speech")}
         ),
         "start": digest(model.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             model,
             objective,
@@ -136,7 +124,7 @@ def train_dual_path(
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
         )
     return model.eval(), history
 

@@ -1,8 +1,7 @@
 """Training of end2end_AU_speech (Pham et al. 2018): spectrograms to coefficients, a few clips at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,10 +17,9 @@ from said.compute import Compute
 from said.corpus import FRAME_RATE
 from said.files.fingerprint import digest
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.training.said import SMALLEST_STD
 
 _DROPS = ((1, 0.5), (3, 0.2), (7, 0.1), (15, 0.05), (31, 0.02))
@@ -100,11 +98,7 @@ def train_end2end(
     seed: int,
     *,
     shared: Shared,
-    name: str = "end2end",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("end2end"),
 ) -> tuple[End2End, list[dict]]:
     """Train the network on coefficients.
 
@@ -113,11 +107,7 @@ def train_end2end(
         settings: of the training, or a mapping of them.
         seed: decides the weights, the order of the clips, the frames of long ones, and dropout.
         shared: knows how much each coefficient varies in the training set.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect.
 
     Returns:
         the network in evaluation mode; and the history.
@@ -130,10 +120,10 @@ def train_end2end(
     settings = End2EndSettings.of(settings)
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
-    clips, held_out = SpectrogramClips(train, compute), SpectrogramClips(validation, compute)
+    clips, held_out = SpectrogramClips(train, run.compute), SpectrogramClips(validation, run.compute)
     with preserved_generators(seed):
-        model = build(train, settings).to(compute.device)
-    inverse_std = torch.from_numpy(1 / np.maximum(shared.std, SMALLEST_STD)).float().to(compute.device)
+        model = build(train, settings).to(run.compute.device)
+    inverse_std = torch.from_numpy(1 / np.maximum(shared.std, SMALLEST_STD)).float().to(run.compute.device)
     if not settings.normalised:
         inverse_std = None
 
@@ -157,12 +147,11 @@ def train_end2end(
 
     identity = {
         "end2end": asdict(settings),
-        "precision": compute.precision,
         "clips": digest({clip.name: clip.coefficients for clip in train}),
         "speech": digest({clip.name: clip.waveform for clip in train}),
         "std": digest({"std": shared.std}),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             model,
             objective,
@@ -170,7 +159,7 @@ def train_end2end(
             items=[clip.name for clip in train],
             settings=fit_settings(settings, sum(len(clip.coefficients) for clip in train)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             optimizer_class=torch.optim.Adam,
         )
     return model.eval(), history

@@ -1,8 +1,7 @@
 """Training of the feature extractor (Section 11)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
@@ -11,15 +10,13 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from said.compute import Compute
 from said.extractor import CHANNELS, LATENT, WINDOW, BlendshapeVAE, edge_padded
 from said.files.fingerprint import digest
 from said.running.shapes import shaped
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,7 @@ def train_extractor(
     seed: int,
     *,
     names: Sequence[str] | None = None,
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("extractor"),
 ) -> tuple[BlendshapeVAE, list[dict]]:
     """Train the feature extractor (Section 11) on random windows, one per clip and epoch.
 
@@ -114,16 +108,13 @@ def train_extractor(
         settings: of the training, or a mapping of them.
         seed: decides weights, windows and noise.
         names: of the training clips, for error messages; by default their numbers.
-        compute: device and arithmetic.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights.
 
     Returns:
         the averaged weights of the epoch with the lowest validation loss, in evaluation mode; and the history.
     """
     settings = ExtractorSettings.of(settings)
-    clips = [edge_padded(clip) for clip in train]
+    compute, clips = run.compute, [edge_padded(clip) for clip in train]
     held_out = torch.from_numpy(np.stack([clip[:WINDOW] for clip in map(edge_padded, validation)])).to(compute.device)
     scale = torch.from_numpy(np.maximum(std, 1e-3).astype(np.float32)).to(compute.device)
     with preserved_generators(seed):
@@ -146,7 +137,7 @@ def train_extractor(
         noise = torch.zeros(len(held_out), LATENT, device=compute.device)
         return float(_total(extractor_losses(vae, held_out, scale, noise), settings, settings.beta))
 
-    identity = {"extractor": asdict(settings), "precision": compute.precision, "clips": digest(dict(enumerate(clips)))}
+    identity = {"extractor": asdict(settings), "clips": digest(dict(enumerate(clips)))}
     with compute.arithmetic():
         history = fit(
             vae,
@@ -155,7 +146,7 @@ def train_extractor(
             items=list(map(str, range(len(clips)))) if names is None else names,
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
-            journal=Journal("extractor", identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
         )
     return vae.eval(), history
 

@@ -1,9 +1,8 @@
 """Training of FaceFormer (Fan et al. 2022): on whole clips, and on what it made of them itself."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,13 +12,11 @@ from transformers import Wav2Vec2Model
 
 from said.baselines.clips import MeshClip, Shared
 from said.baselines.faceformer import FaceFormer, motion_loss
-from said.compute import Compute
 from said.files.fingerprint import digest
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.training.spoken_motion import SpokenMotion, clips_digest, require_clips
 
 
@@ -60,11 +57,7 @@ def train_faceformer(
     seed: int,
     *,
     shared: Shared,
-    name: str = "faceformer",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("faceformer"),
 ) -> tuple[FaceFormer, list[dict]]:
     """Train a FaceFormer, with the speech encoder but for its convolutions.
 
@@ -74,11 +67,7 @@ def train_faceformer(
         settings: of the training, or a mapping of them.
         seed: decides the weights, the order of the clips, dropout and the masking of speech.
         shared: holds the speech encoder, which is left as it is: the model gets a copy.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect.
 
     Returns:
         the model in evaluation mode; and the history, whose losses are in square metres.
@@ -91,18 +80,14 @@ def train_faceformer(
     settings = FaceFormerSettings.of(settings)
     styles = require_clips(train, validation)
     with preserved_generators(seed):
-        model = build(shared.encoder, len(train[0].template), styles, settings).to(compute.device)
+        model = build(shared.encoder, len(train[0].template), styles, settings).to(run.compute.device)
     return fit_faceformer(
         model,
         train,
         validation,
         settings,
         seed,
-        name=name,
-        compute=compute,
-        checkpoint=checkpoint,
-        events=events,
-        report=report,
+        run=run,
     )
 
 
@@ -128,15 +113,11 @@ def fit_faceformer(
     settings: FaceFormerSettings,
     seed: int,
     *,
-    name: str = "faceformer",
-    compute: Compute = Compute(),  # noqa: B008
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("faceformer"),
 ) -> tuple[FaceFormer, list[dict]]:
     """As `train_faceformer`, from the weights that the model, on its device, has."""
-    with compute.arithmetic():
-        clips, held_out = (SpokenMotion(part, model.audio_encoder, compute) for part in (train, validation))
+    with run.compute.arithmetic():
+        clips, held_out = (SpokenMotion(part, model.audio_encoder, run.compute) for part in (train, validation))
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         losses = [motion_loss(model, *clips[int(index)], teach=settings.teach) for index in step.items]
@@ -150,11 +131,10 @@ def fit_faceformer(
 
     identity = {
         "faceformer": asdict(settings),
-        "precision": compute.precision,
         "clips": clips_digest(train),
         "start": digest(model.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             model,
             objective,
@@ -162,7 +142,7 @@ def fit_faceformer(
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings) | {"weight_decay": 0.0}),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             learning_rates={"vertice_map_r.": settings.output_learning_rate or settings.learning_rate},
             optimizer_class=torch.optim.Adam,
         )

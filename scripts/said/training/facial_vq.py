@@ -1,8 +1,7 @@
 """Training of the space of facial motion: blocks drawn from motion in eight emotions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,15 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from said.baselines.quantiser import CodeRenewal
-from said.compute import Compute
 from said.files.fingerprint import digest
-from said.headpose.blocks import cut_blocks, draw
+from said.headpose.blocks import cut_blocks
 from said.headpose.facial_vq import FacialVQ, facial_vq_loss
+from said.headpose.split import draw_blocks
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 
 _VALIDATION_BLOCKS = 512
 _BEGIN_BLOCKS = 256
@@ -64,11 +62,7 @@ def train_facial_vq(
     settings: FacialVQSettings | Mapping,
     seed: int,
     *,
-    name: str = "facial_vq",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("facial VQ-VAE"),
 ) -> tuple[FacialVQ, list[dict]]:
     """Train the VQ-VAE of facial motion.
 
@@ -77,11 +71,7 @@ def train_facial_vq(
         validation: others, of whose blocks some are measured.
         settings: of the training, or a mapping of them.
         seed: decides the weights, the order of the blocks and which of them revive codes; not which are drawn.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect.
 
     Returns:
         the model in evaluation mode; and the history, whose errors are in units of the coefficients' deviations.
@@ -94,12 +84,12 @@ def train_facial_vq(
     settings = FacialVQSettings.of(settings)
     blocks, held_out = _drawn(train, settings.blocks), _drawn(validation, _VALIDATION_BLOCKS)
     with preserved_generators(seed):
-        vq = build(blocks, settings).to(compute.device)
-    data, held = (compute.move(torch.from_numpy(part)) for part in (blocks, held_out))
+        vq = build(blocks, settings).to(run.compute.device)
+    data, held = (run.compute.move(torch.from_numpy(part)) for part in (blocks, held_out))
     weights = {"quantiser": settings.quantiser, "velocity": settings.velocity}
 
     renewal = CodeRenewal(vq.quantiser)
-    with compute.arithmetic(), torch.no_grad():
+    with run.compute.arithmetic(), torch.no_grad():
         renewal.begin(vq.eval().encode(data[:_BEGIN_BLOCKS]), torch.Generator().manual_seed(seed))
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -114,11 +104,10 @@ def train_facial_vq(
 
     identity = {
         "facial_vq": asdict(settings),
-        "precision": compute.precision,
         "blocks": digest({"blocks": blocks}),
         "start": digest(vq.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             vq,
             objective,
@@ -126,7 +115,7 @@ def train_facial_vq(
             items=[str(number) for number in range(len(blocks))],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             extra_state={"use": renewal.use},
         )
     return vq.eval(), history
@@ -152,4 +141,4 @@ def _drawn(sequences: Mapping[str, NDArray], count: int) -> NDArray[np.float32]:
     blocks = cut_blocks(sequences) if sequences else np.zeros((0, 8, 32), np.float32)
     if not len(blocks):
         raise ValueError(f"{len(sequences)} sequences hold no whole block of 8 frames at 30 per second")
-    return blocks[draw(count, len(blocks))]
+    return blocks[draw_blocks(len(blocks), min(count, len(blocks)))]

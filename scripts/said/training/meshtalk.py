@@ -1,8 +1,7 @@
 """Training of MeshTalk (Richard et al. 2021): what makes and reads classes, then what finds them from speech alone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,17 +15,15 @@ from said.baselines.meshtalk import MeshTalk
 from said.baselines.meshtalk_losses import Regions, coded_losses, expression_labels, prior_loss
 from said.baselines.meshtalk_regions import find_regions
 from said.baselines.prior import Mask
-from said.compute import Compute
 from said.files.fingerprint import digest
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
 from said.training.data_start import standardise_outputs
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.training.segments import Segment, Segments
 from said.training.spoken_motion import clips_digest
-from said.training.stages import events_of, one_history
+from said.training.stages import one_history
 
 _DROP = 0.1
 """Share of the learning rate after `drop_at` iterations."""
@@ -118,11 +115,7 @@ def train_meshtalk(
     seed: int,
     *,
     shared: Shared,
-    name: str = "meshtalk",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("meshtalk"),
 ) -> tuple[MeshTalk, list[dict]]:
     """Train both steps of a MeshTalk; its geometry is in millimetres.
 
@@ -131,11 +124,8 @@ def train_meshtalk(
         settings: of the training, or a mapping of them.
         seed: decides the weights, the segments, what is exchanged between them, the drawn classes and dropout.
         shared: knows the faces' triangles and landmarks.
-        name: for progress lines.
-        compute: device and arithmetic; bf16 has no effect.
-        checkpoint: keeps the state while training; a run that finds one goes on from there, in either step.
-        events: TensorBoard file of the second step; that of the first lies in the folder `autoencoder` beside it.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights; bf16 has no effect. The first step's
+            checkpoint and events lie in the folder `autoencoder` beside those of the second.
 
     Returns:
         the model in evaluation mode; and the history of both steps, whose records say which.
@@ -148,35 +138,20 @@ def train_meshtalk(
     settings = MeshTalkSettings.of(settings)
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
-    clips, held_out = (Segments(part, settings.fps, settings.centres, compute) for part in (train, validation))
+    clips, held_out = (Segments(part, settings.fps, settings.centres, run.compute) for part in (train, validation))
     with preserved_generators(seed):
         model = build(train, settings)
-    model.to(compute.device)
+    model.to(run.compute.device)
     regions = find_regions(shared.topology, train[0].template * 1000)
-    regions = Regions(*(weights.to(compute.device) for weights in (regions.mouth, regions.upper, regions.eyelids)))
+    regions = Regions(*(weights.to(run.compute.device) for weights in (regions.mouth, regions.upper, regions.eyelids)))
     if settings.speech == "standardised":
         clips.standardise()
         held_out.standard = clips.standard
     if settings.start == "data":
         random = np.random.default_rng((seed, 0))
         start_from_data(model, clips.random(np.arange(min(_SEGMENTS, len(train))), settings.frames, random), regions)
-    beside = None if checkpoint is None else checkpoint.beside("autoencoder")
-    run = {"compute": compute, "report": report}
-    learnt = fit_autoencoder(
-        model,
-        clips,
-        held_out,
-        regions,
-        settings,
-        seed,
-        name=f"{name} autoencoder",
-        checkpoint=beside,
-        events=events_of("autoencoder", events),
-        **run,
-    )
-    history = fit_prior(
-        model, clips, held_out, settings.prior, seed, name=name, checkpoint=checkpoint, events=events, **run
-    )
+    learnt = fit_autoencoder(model, clips, held_out, regions, settings, seed, run=run.stage("autoencoder"))
+    history = fit_prior(model, clips, held_out, settings.prior, seed, run=run)
     clips.take_over(model.encoder.audio_encoder.convert_dimensions)
     return model.eval(), one_history({"autoencoder": learnt, "prior": history})
 
@@ -231,11 +206,7 @@ def fit_autoencoder(
     settings: MeshTalkSettings,
     seed: int,
     *,
-    name: str = "meshtalk autoencoder",
-    compute: Compute = Compute(),  # noqa: B008
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("meshtalk autoencoder"),
 ) -> list[dict]:
     """The first step, from the weights that the model, on its device, has; else as `train_meshtalk`."""
 
@@ -248,7 +219,7 @@ def fit_autoencoder(
         batch, count = part.geometry.shape[:2]
         first, second = step.random.integers(1, batch, 2) if batch > 1 else (0, 0)
         shape = (3, batch, count, settings.heads, settings.classes)
-        uniform = compute.move(torch.rand(shape, generator=step.generator))
+        uniform = run.compute.move(torch.rand(shape, generator=step.generator))
         terms = losses(part, (int(first), int(second)), uniform)
         return terms.pop("loss"), terms
 
@@ -263,11 +234,10 @@ def fit_autoencoder(
     model.context_model.requires_grad_(False)
     identity = {
         "meshtalk": {key: value for key, value in asdict(settings).items() if key != "prior"},
-        "precision": compute.precision,
         "clips": clips_digest(clips.clips),
         "start": digest(model.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         return fit(
             model,
             objective,
@@ -275,7 +245,7 @@ def fit_autoencoder(
             items=[clip.name for clip in clips.clips],
             settings=fit_settings(settings, len(clips.clips)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             learning_rates=_learning_rates(settings),
             weight_decays={"geom_unet.": settings.decoder_decay},
             optimizer_class=torch.optim.Adam,
@@ -289,11 +259,7 @@ def fit_prior(
     settings: PriorSettings,
     seed: int,
     *,
-    name: str = "meshtalk",
-    compute: Compute = Compute(),  # noqa: B008
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("meshtalk"),
 ) -> list[dict]:
     """The second step, in which nothing but the prior learns; else as `fit_autoencoder`."""
     model.eval().requires_grad_(False)
@@ -314,11 +280,10 @@ def fit_prior(
 
     identity = {
         "prior": asdict(settings),
-        "precision": compute.precision,
         "clips": clips_digest(clips.clips),
         "start": digest(model.state_dict()),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             model.context_model,
             objective,
@@ -326,7 +291,7 @@ def fit_prior(
             items=[clip.name for clip in clips.clips],
             settings=fit_settings(settings, len(clips.clips)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             optimizer_class=torch.optim.Adam,
         )
     model.requires_grad_(True)

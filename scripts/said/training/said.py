@@ -2,9 +2,8 @@
 
 import copy
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -13,15 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Wav2Vec2Model
 
-from said.compute import Compute
 from said.diffusion import alphas_cumprod, training_losses
 from said.files.fingerprint import digest
 from said.model import ModelConfig, SAiD
 from said.speech import encode, encode_clip
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 from said.training.windows import Batch, Clip, SaidSettings, WindowEncoder, Windows
 
 SMALLEST_STD = 1e-3
@@ -53,12 +50,8 @@ def train_said(
     seed: int,
     *,
     std: NDArray,
-    name: str = "said",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
+    run: Run = Run("said"),
     cache_bytes: int = 0,
-    report: Callable[[str], None] = print,
 ) -> tuple[SAiD, list[dict]]:
     """Train a SAiD model.
 
@@ -68,12 +61,8 @@ def train_said(
         settings: of the training, or a mapping of them.
         seed: decides the weights, the windows, the augmentation and the noise.
         std: (32,) standard deviation of each coefficient over the training set.
-        name: of the variant, for progress lines.
-        compute: device and arithmetic.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
+        run: under which name, where, and what it leaves beside the weights.
         cache_bytes: memory for encoded windows, which changes the speed and nothing else; see `WindowEncoder`.
-        report: gets progress, a line at a time.
 
     Returns:
         the averaged weights that `selection` chooses, in evaluation mode; and the history.
@@ -92,10 +81,10 @@ def train_said(
     if settings.vertex_weight and any(clip.displacements is None for clip in [*train, *validation]):
         raise ValueError("vertex_weight needs clips that know their speaker's blendshapes")
     encoder = copy.deepcopy(encoder)
-    encoder.to(compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
+    encoder.to(run.compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
     with preserved_generators(seed):
-        model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(compute.device)
-    scale = torch.from_numpy(np.maximum(std, SMALLEST_STD)).float().to(compute.device)
+        model = SAiD(model_config(settings, encoder), encoder if finetuned else None).to(run.compute.device)
+    scale = torch.from_numpy(np.maximum(std, SMALLEST_STD)).float().to(run.compute.device)
     if model.config.scaled:
         model.coefficient_scale.copy_(scale)
     if finetuned:
@@ -105,14 +94,14 @@ def train_said(
         encoder.requires_grad_(False)
     # Of the errors: where coefficients are scaled, errors of v and of x0 are so already.
     loss_scale = scale / model.coefficient_scale if settings.loss_scale == "std" else None
-    alphas = alphas_cumprod(model.config).to(compute.device)
+    alphas = alphas_cumprod(model.config).to(run.compute.device)
     # Features that change from step to step cannot be kept: neither those of an encoder that learns, nor random ones.
     fixed = not finetuned and settings.encoder_mode == "eval"
     sentences = encoder if fixed and settings.conditioning == "sentence" else None
-    with compute.arithmetic():
-        windows = Windows(train, settings, sentences, compute)
-        held_out = Windows(validation, settings, sentences, compute)
-    encode_windows = WindowEncoder(encoder, compute, cache_bytes)
+    with run.compute.arithmetic():
+        windows = Windows(train, settings, sentences, run.compute)
+        held_out = Windows(validation, settings, sentences, run.compute)
+    encode_windows = WindowEncoder(encoder, run.compute, cache_bytes)
 
     def audio_features(batch: Batch, conditioned: Tensor) -> Tensor:
         if batch.features is not None:
@@ -129,14 +118,14 @@ def train_said(
         noise = torch.randn(batch.coefficients.shape, generator=generator)
         if settings.offset_noise:
             noise = noise + settings.offset_noise * torch.randn(count, 1, noise.shape[2], generator=generator)
-        with compute.autocast():
+        with run.compute.autocast():
             terms = training_losses(
                 model,
                 batch.coefficients,
                 audio_features(batch, conditioned),
-                compute.move(conditioned),
-                compute.move(timesteps),
-                compute.move(noise),
+                run.compute.move(conditioned),
+                run.compute.move(timesteps),
+                run.compute.move(noise),
                 settings.loss,
                 reduction=settings.loss_reduction,
                 std=loss_scale,
@@ -181,19 +170,18 @@ def train_said(
         hear=hear,
         encode=lambda clip: encode_clip(encoder.eval(), clip.waveform, len(clip.coefficients)),
         std=scale.cpu().numpy(),
-        compute=compute,
-        tell=lambda text: report(f"{name}: {text}"),
+        compute=run.compute,
+        tell=lambda text: run.report(f"{run.name}: {text}"),
     )
 
     identity = {
         "said": asdict(settings),
-        "precision": compute.precision,
-        "compile": compute.compile,
+        "compile": run.compute.compile,
         "clips": digest({clip.name: clip.coefficients for clip in train}),
         "speech": digest({clip.name: clip.waveform for clip in train}),
         "encoder": digest(encoder.state_dict()),
     }
-    with compute.arithmetic(), compute.compiled(model.denoiser.model):
+    with run.compute.arithmetic(), run.compute.compiled(model.denoiser.model):
         history = fit(
             model,
             objective,
@@ -202,7 +190,7 @@ def train_said(
             items=[clip.name for clip in train],
             settings=FitSettings.of(asdict(settings)),
             seed=seed,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
             learning_rates={"audio_encoder.": settings.encoder_learning_rate},
             extra_state={"mirrored": windows.mirrored},
         )

@@ -1,7 +1,6 @@
 """Trainings of two stages, the second of which builds on what the first has learnt."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 
 def one_history(stages: Mapping[str, Sequence[dict]]) -> list[dict]:
@@ -11,8 +10,3 @@ def one_history(stages: Mapping[str, Sequence[dict]]) -> list[dict]:
         history += [{"stage": stage, **record, "seconds": round(before + record["seconds"], 2)} for record in records]
         before = history[-1]["seconds"] if history else before
     return history
-
-
-def events_of(stage: str, events: Path | None) -> Path | None:
-    """Where the TensorBoard file of an earlier stage lies, beside that of the last."""
-    return None if events is None else events.with_name(stage) / events.name

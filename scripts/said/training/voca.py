@@ -1,6 +1,6 @@
 """Training of VOCA (Cudeiro et al. 2019): pairs of frames that follow each other, from all clips at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,10 +18,9 @@ from said.baselines.voca import TensorFlowAdam, Voca, losses
 from said.compute import Compute
 from said.files.fingerprint import digest
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 
 _BASIS_FRAMES = 1000
 """Frames, evenly spread over the training clips, from which the output layer's basis is taken."""
@@ -63,11 +62,7 @@ def train_voca(
     seed: int,
     *,
     shared: Shared,
-    name: str = "voca",
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("voca"),
 ) -> tuple[HearingVoca, list[dict]]:
     """Train VOCA.
 
@@ -80,11 +75,7 @@ def train_voca(
         settings: of the training, or a mapping of them.
         seed: decides the weights and the order of the pairs.
         shared: of the methods.
-        name: for progress lines.
-        compute: device and arithmetic.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights.
 
     Returns:
         VOCA with what it hears through, in evaluation mode; and the history.
@@ -97,40 +88,39 @@ def train_voca(
     settings = VocaSettings.of(settings)
     if not train or not validation:
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
-    shared.encoder.to(compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
-    hearing = _hearing(train, settings, shared).to(compute.device)
+    shared.encoder.to(run.compute.device)  # pyright: ignore[reportArgumentType]  # transformers wraps this method
+    hearing = _hearing(train, settings, shared).to(run.compute.device)
     vertices, subjects = len(train[0].template), 1 + max(clip.style or 0 for clip in train)
     with preserved_generators(seed):
         network = Voca(vertices, subjects, settings.components, principal_components(train, settings.components))
-    model = HearingVoca(network.to(compute.device), hearing, shared.encoder)
+    model = HearingVoca(network.to(run.compute.device), hearing, shared.encoder)
     heard, held_out = list(_listen(model, train)), list(_listen(model, validation))
     pairs = [(number, frame) for number, one in enumerate(heard) for frame in range(len(one))]
     fixed = _validation_pairs(held_out, seed)
 
     def terms_of(windows: Tensor, styles: Tensor, templates: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        with compute.autocast():
+        with run.compute.autocast():
             predicted = network(windows, styles, templates)
         return losses(predicted.float(), targets, settings.velocity_weight)
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         rows = [pairs[int(item)] for item in step.items]
-        windows, templates, targets = _rows(heard, rows, compute)
+        windows, templates, targets = _rows(heard, rows, run.compute)
         styles = torch.tensor([heard[number].clip.style or 0 for number, _ in rows]).repeat_interleave(2)
-        terms = terms_of(windows, compute.move(styles), templates, targets)
+        terms = terms_of(windows, run.compute.move(styles), templates, targets)
         return terms.pop("loss"), terms
 
     def validate() -> float:
-        windows, templates, targets = _rows(held_out, fixed, compute)
-        every = (compute.move(torch.full((len(windows),), style)) for style in range(subjects))
+        windows, templates, targets = _rows(held_out, fixed, run.compute)
+        every = (run.compute.move(torch.full((len(windows),), style)) for style in range(subjects))
         return float(np.mean([float(terms_of(windows, styles, templates, targets)["loss"]) for styles in every]))
 
     identity = {
         "voca": asdict(settings),
-        "precision": compute.precision,
         "clips": digest({clip.name: clip.coefficients for clip in train}),
         "speech": digest({one.clip.name: one.windows for one in heard}),
     }
-    with compute.arithmetic():
+    with run.compute.arithmetic():
         history = fit(
             network,
             objective,
@@ -139,7 +129,7 @@ def train_voca(
             settings=FitSettings.of({"weight_decay": 0.0} | asdict(settings)),
             seed=seed,
             optimizer_class=TensorFlowAdam,
-            journal=Journal(name, identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
         )
     return model.eval(), history
 

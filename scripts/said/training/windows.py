@@ -162,7 +162,7 @@ class Windows:
         clips: Sequence[Clip],
         settings: SaidSettings | Mapping,
         encoder: Wav2Vec2Model | None,
-        compute: Compute = Compute(),  # noqa: B008
+        compute: Compute = Compute(),
     ):
         self.clips = clips
         self.settings = SaidSettings.of(settings)

@@ -12,11 +12,12 @@ import jsonschema.validators
 
 from said.running.console import nearest
 from said.workflow.names import CHECKSUM, METHODS, SPEAKERS, find_clashes
-from said.workflow.values import find_braces, find_unusable, follow, join, with_types
+from said.workflow.values import as_described, find_braces, find_unusable, follow, join
 
 SECTIONS = (
     "synthetic", "vocaset", "downloads", "blendshapes", "coefficients", "speech_encoder",
-    "extractor", "said", "sampling", "baselines", "headpose", "animate", "evaluation", "lipsync", "figures", "compute",
+    "extractor", "said", "sampling", "baselines", "animate", "evaluation", "lipsync", "headpose", "figures",
+    "compute",
 )  # fmt: skip
 ROLES = ("train", "validation", "test")
 
@@ -56,20 +57,21 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
         * `refused_edits`: for each entry of `edits` that cannot be used, a line for each of its faults; `edits` holds
             the others. A wrong entry stops nothing but itself.
 
-        Every number has the type that the schema gives it, however it is written.
+        Numbers have the types, and keys the order, that the schema gives them, however they are written.
 
     Raises:
         ConfigError: naming every wrong key at once.
     """
     config, refused = _without_wrong_edits(config, schema)
     validate(config, schema)
-    config = with_types(config, schema, schema)
+    config = as_described(config, schema, schema)
     sections = {name: config[name] for name in SECTIONS}
     for kind in ("preset", "scale"):
         sets, chosen = config[f"{kind}s"], config[kind]
         if chosen not in sets:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
+    sections = as_described(sections, schema, schema)
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
     resolved = _expand(resolved)
     _complete(resolved, schema)
@@ -121,7 +123,7 @@ def _faults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     errors = _Validator(schema).iter_errors(config) if not (faults := list(find_unusable(config))) else ()
     faults += [line for error in errors for line in _explain(error, schema)]
     # 3.0e+200 is a whole number, but too large to be a count.
-    faults = faults or list(find_unusable(with_types(config, schema, schema)))
+    faults = faults or list(find_unusable(as_described(config, schema, schema)))
     return list(dict.fromkeys(faults))
 
 
@@ -258,6 +260,7 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
     for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
         if fit["warmup_epochs"] > fit["epochs"]:
             faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
+    faults += _wrong_headpose(resolved["headpose"])
     for name, said in {"said": resolved["said"], **variants}.items():
         if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
@@ -281,6 +284,37 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
                 if number >= count:
                     faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
     _raise(faults)
+
+
+def _wrong_headpose(headpose: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fault of the models of head poses."""
+    variants = {f"variants.{name}": merge(headpose["generator"], block) for name, block in headpose["variants"].items()}
+    for name, model in {"pose_vq": headpose["pose_vq"], "generator": headpose["generator"], **variants}.items():
+        if model["warmup_epochs"] > model["epochs"]:
+            yield f"headpose.{name}.warmup_epochs: {model['warmup_epochs']} is more than the {model['epochs']} epochs"
+        if model["width"] % model["heads"]:
+            yield f"headpose.{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+    if 200 % headpose["pose_vq"]["block"]:
+        yield f"headpose.pose_vq.block: a clip has 200 frames, no multiple of {headpose['pose_vq']['block']}"
+    yield from find_clashes(headpose["variants"], "headpose.variants.", taken=headpose["measures"]["others"])
+    yield from _wrong_faces(headpose)
+
+
+def _wrong_faces(headpose: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fault of the models of faces."""
+    face, blocks = headpose["face"], headpose["face_variants"]
+    variants = {f"face_variants.{name}": merge(face, block) for name, block in blocks.items()}
+    models = {"facial_vq": headpose["facial_vq"], "face": face, **variants}
+    for name, model in models.items():
+        if model["width"] % model["heads"]:
+            yield f"headpose.{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+    for name, model in {"face": face, **variants}.items():
+        if model["width"] % 2:
+            yield f"headpose.{name}.width: {model['width']} is odd, and positions are pairs of numbers"
+        if not (model["global_path"] or model["local_path"]):
+            yield f"headpose.{name}: both paths are switched off; nothing would move"
+    if headpose["emotions"]["path"] is not None and headpose["emotions"]["flame"] is None:
+        yield "headpose.emotions.flame: MEAD's parameters, headpose.emotions.path, move FLAME; name its file"
 
 
 def _blocks(baselines: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,10 +54,11 @@ def find_braces(value: object, place: str = "") -> Iterator[str]:
         yield f"{place}: {value!r} has braces, which Snakemake takes for wildcards; rename it, or give a link to it"
 
 
-def with_types(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """A copy in which each number has the type that the schema gives it: a count of 3.0 is 3, a weight of 2 is 2.0.
+def as_described(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """A copy whose keys are in the schema's order, and whose numbers have its types: a count of 3.0 is 3.
 
-    Thus neither a result nor a digest of settings depends on how a number is written.
+    Thus neither a result nor a digest of settings depends on how a number is written, or which of two lines is above
+    the other. Keys that the schema does not name, as those of variants, stay in their order, after the others.
 
     Args:
         value: anything that the schema accepts.
@@ -66,13 +67,12 @@ def with_types(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -
     """
     schema = follow(schema, root)
     if isinstance(value, Mapping):
-        others = schema.get("additionalProperties")
+        others, named = schema.get("additionalProperties"), schema.get("properties", {})
         others = others if isinstance(others, Mapping) else {}
-        return {
-            key: with_types(inner, schema.get("properties", {}).get(key, others), root) for key, inner in value.items()
-        }
+        keys = [*(key for key in named if key in value), *(key for key in value if key not in named)]
+        return {key: as_described(value[key], named.get(key, others), root) for key in keys}
     if isinstance(value, list):
-        return [with_types(inner, schema.get("items", {}), root) for inner in value]
+        return [as_described(inner, schema.get("items", {}), root) for inner in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         types = set(_types(schema, root))
         if "integer" in types:

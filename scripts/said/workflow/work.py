@@ -175,6 +175,23 @@ def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
 
 
+def _talks(config: Mapping[str, Any], share: float) -> float:
+    """Clips of talking people in a part of them; of one's own recordings, as many as a study of VoxCeleb2 might take."""
+    clips = config["headpose"]["clips"]
+    return share * (clips["voices"] * clips["clips_per_voice"] if clips["path"] is None else 20000)
+
+
+def _train_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Training clips, each as often as it is seen."""
+    settings = job.params["settings"]
+    unit = f"{settings.get('rhythm_input', '')} clip".strip()
+    return {f"{_large(settings['width'])}{unit}": settings["epochs"] * _talks(config, 0.7)}
+
+
+def _sample_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    return {"clip": _talks(config, 0.15) * job.params["sampling"]["samples"]}
+
+
 def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
 
@@ -192,6 +209,9 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "train_baseline": _train_baseline,
     "sample_baseline": _sample_baseline,
     "edit_said": _edit_said,
+    "train_pose_vq": _train_poses,
+    "train_pose_generator": _train_poses,
+    "sample_poses": _sample_poses,
     "train_syncnet": _train_syncnet,
     "measure_sync": _measure_sync,
     "prove_sync": lambda job, config: _films(config, _sentences(config, "validation", "test")),
