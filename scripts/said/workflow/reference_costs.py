@@ -28,6 +28,8 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
+    "large block": 1.3e-3,
+    "large clip": 0.03,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
@@ -72,6 +74,13 @@ CPU = {
     "evaluate_method": {"job": 3.3, "sequence": 0.06},
     "sample_oracle": {"job": 1.8, "take": 0.18},
     "measure_motion": {"job": 1.45, "sequence": 0.033},
+    # the second source: its face
+    "synthetic_emotions": {"job": 5},
+    "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
+    "train_dual_path": {"job": 8, "clip": 0.035, "large clip": 1.5},
+    "sample_face": {"job": 5, "sentence": 0.1, "large sentence": 1},
+    "face_in_codes": {"job": 4},
+    "measure_face": {"job": 1.5, "sequence": 0.02},
     # figures
     "plot_speakers": {"job": 5},
     "plot_blendshapes": {"job": 6.3},

@@ -163,7 +163,11 @@ def _samples(job: Job, config: Mapping[str, Any]) -> int:
     method = job.wildcards["method"]
     if method in TITLES:
         return _styles(method, config)
-    return 1 if method in ("ground_truth", "mean_motion", "no_motion") else config["sampling"]["samples"]
+    return (
+        1
+        if method in ("ground_truth", "mean_motion", "no_motion") or method.startswith("headpose_")
+        else config["sampling"]["samples"]
+    )
 
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -188,6 +192,22 @@ def _train_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {f"{_large(settings['width'])}{unit}": settings["epochs"] * _talks(config, 0.7)}
 
 
+def _train_facial_vq(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Blocks, each as often as it is seen."""
+    settings = job.params["settings"]
+    return {f"{_large(settings['width'])}block": settings["epochs"] * settings["blocks"]}
+
+
+def _train_dual_path(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Training clips, each as often as it is seen."""
+    settings = job.params["settings"]
+    return {f"{_large(settings['width'])}clip": settings["epochs"] * _sentences(config, "train")}
+
+
+def _sample_face(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{_large_speech(config)}sentence": _sentences_of(config, job.wildcards["speaker"])}
+
+
 def _sample_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"clip": _talks(config, 0.15) * job.params["sampling"]["samples"]}
 
@@ -209,6 +229,10 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "train_baseline": _train_baseline,
     "sample_baseline": _sample_baseline,
     "edit_said": _edit_said,
+    "train_facial_vq": _train_facial_vq,
+    "train_dual_path": _train_dual_path,
+    "sample_face": _sample_face,
+    "measure_face": _sequences,  # each is turned into the meshes of its lips
     "train_pose_vq": _train_poses,
     "train_pose_generator": _train_poses,
     "sample_poses": _sample_poses,
