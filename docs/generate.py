@@ -200,6 +200,7 @@ def rule_graph() -> networkx.DiGraph:
 COLOURS = (
     "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00",
     "#cc79a7", "#999999", "#88ccee", "#aa4499", "#999933", "#882255", "#44aa99",
+    "#ddcc77", "#332288", "#cc6677", "#117733",
 )  # fmt: skip
 WIDTH, HEIGHT, GAP, MARGIN = 150, 22, 34, 12
 

@@ -8,6 +8,7 @@ from said.running.console import start
 from said.running.interruption import job_deadline
 from said.training.checkpoint import Checkpoint
 from said.training.pose_fid import train_pose_fid
+from said.training.run import Run
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 folder, params = snakemake.input.clips, snakemake.params
@@ -19,9 +20,7 @@ with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as
         poses["validation"],
         params.settings,
         params.seed,
-        compute=Compute(find_device(params.device), params.precision),
-        checkpoint=checkpoint,
-        events=params.events,
+        run=Run("pose FID", Compute(find_device(params.device), params.precision), checkpoint, params.events),
     )
     fid.save(snakemake.output.weights, model)
     write_jsonl(snakemake.output.history, history)

@@ -33,7 +33,7 @@ READING_SPEECH = {
     path.stem
     for path in ROOT.glob("scripts/*.py")
     if re.search("read_speech|read_clip|read_mesh_clips", path.read_text())
-} | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences"}
+} | {"inspect_vocaset", "vocaset_faces", "vocaset_sequences", "cut_talks"}
 
 EDITS = [
     # What cannot change a byte.
@@ -59,7 +59,7 @@ EDITS = [
     ("training/loop.py", "(1 + step) / (10 + step)) if", "(1 + step) / (11 + step)) if", TRAININGS | HEADPOSE),
     ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),
     ("training/extractor.py", "return vae.eval(), history", "return vae.train().eval(), history", {"train_extractor"}),
-    ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method"}),
+    ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method", "measure_poses"}),
     ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline", *AT_30}),
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
@@ -92,6 +92,21 @@ EDITS = [
     ("animation/export.py", '"moved_by"', '"moves_by"', {"animation_face"}),
     ("synthetic/pauses.py", "_PIECE = 0.12", "_PIECE = 0.1", {"synthetic_sequences", "speech_encoder"}),
     ("animation/windows.py", "+ 0.5) / overlap", "+ 0.4) / overlap", {"animate_recording"}),
+    ("headpose/beats.py", "SIGMA = 0.1", "SIGMA = 0.2", {"measure_poses"}),
+    ("headpose/fid.py", "WINDOW, STRIDE = 50, 10", "WINDOW, STRIDE = 50, 5", {"measure_poses", "train_pose_fid"}),
+    ("headpose/tables.py", "nods ↑", "nod ↑", {"headpose_table"}),
+    ("headpose/split.py", "* 70 // 100", "* 80 // 100", {"record_talks", "cut_talks"}),
+    ("headpose/voxceleb.py", "_TOLERANCE = 0.5", "_TOLERANCE = 0.4", {"cut_talks"}),
+    ("headpose/known.py", "len(names) // 2", "len(names) // 3", {"known_poses"}),
+    ("headpose/features.py", "BANDS = 40", "BANDS = 41", {"hear_talks"}),
+    ("figures/headpose.py", "_REACH = 15", "_REACH = 16", {"plot_headpose"}),
+    ("synthetic/gesture.py", "_DECLINE = 2.5", "_DECLINE = 2.6", {"record_talks"}),
+    (
+        "training/pose_fid.py",
+        "return model.eval(), history",
+        "return model.train().eval(), history",
+        {"train_pose_fid"},
+    ),
     ("files/ogg.py", "position + 27 > len", "position + 28 > len", READING_SPEECH),
 ]
 MODULES = {"train": "training", "sample": "baselines/methods"}

@@ -8,7 +8,9 @@ from torch import nn
 from said.headpose import fid
 from said.headpose.rotations import from_angles, relative_to_mean, to_directions
 from said.training.pose_fid import train_pose_fid
+from said.training.run import Run
 
+QUIET = Run("pose FID", report=lambda line: None)
 SETTINGS = {"epochs": 8, "batch_size": 32, "learning_rate": 2e-3, "schedule": "cosine", "validate_every": 4}
 
 
@@ -32,7 +34,7 @@ def poses(seed, count=40, scale=1.0):
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_pose_fid(poses(0, 24), poses(1, 6), SETTINGS, 3, report=lambda line: None)
+    return train_pose_fid(poses(0, 24), poses(1, 6), SETTINGS, 3, run=QUIET)
 
 
 def samples(clips):
@@ -72,8 +74,7 @@ def test_training_learns(trained):
 
 def test_training_repeats_itself():
     one, same, other = (
-        train_pose_fid(poses(0, 6), poses(1, 2), SETTINGS | {"epochs": 1}, seed, report=lambda line: None)[0]
-        for seed in (3, 3, 4)
+        train_pose_fid(poses(0, 6), poses(1, 2), SETTINGS | {"epochs": 1}, seed, run=QUIET)[0] for seed in (3, 3, 4)
     )
     weights = [model.state_dict()["encoder.0.weight"] for model in (one, same, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])

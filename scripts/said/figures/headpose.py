@@ -80,9 +80,15 @@ def draw_beats(clips: Mapping[str, Clip], methods: Mapping[str, Mapping[str, NDA
             for pose in angles(np.asarray(poses, np.float64))
         ]
         course = np.concatenate(around).mean(0)
-        style = {"color": "black", "linewidth": 2.2} if name == "ground_truth" else {"color": PALETTE[(number - 1) % 6]}
-        dashed = "--" if number > 6 else "-"
-        panel.plot(times, course - course[[0, -1]].mean(), linestyle=dashed, label=name, **style)
+        true = name == "ground_truth"
+        panel.plot(
+            times,
+            course - course[[0, -1]].mean(),
+            color="black" if true else PALETTE[(number - 1) % 6],
+            linewidth=2.2 if true else 1.5,
+            linestyle="--" if number > 6 else "-",
+            label=name,
+        )
     panel.axvline(0, color="grey", linewidth=0.8)
     beat = "the nucleus of a stressed vowel" if known else "one of the loudest beats of the speech"
     panel.set(xlabel=f"seconds from {beat}", ylabel="pitch °, down", title="The nod to the rhythm of speech")

@@ -84,18 +84,19 @@ def read_index(folder: PathLike) -> pd.DataFrame:
     table = read_text_table(path)
     if missing := [column for column in COLUMNS if column not in table]:
         raise ValueError(f"{path}: lacks the columns {', '.join(missing)}; make it anew")
-    table = table[list(COLUMNS)]
-    for name in table["clip"][table["clip"].duplicated()]:
-        raise ValueError(f"{path}: lists {name} twice; make it anew")
-    for name, split in zip(table["clip"], table["split"], strict=True):
+    seen: set[str] = set()
+    for name, split in zip(table["clip"].tolist(), table["split"].tolist(), strict=True):
+        if name in seen:
+            raise ValueError(f"{path}: lists {name} twice; make it anew")
         if split not in ROLES:
             raise ValueError(f"{path}: {name} is in the split {split!r}, which is none of {', '.join(ROLES)}")
-    return table
+        seen.add(name)
+    return table.loc[:, list(COLUMNS)]
 
 
 def write_index(folder: PathLike, table: pd.DataFrame) -> None:
     """Write what `read_index` reads."""
-    write_table(Path(folder) / "clips.csv", table[list(COLUMNS)])
+    write_table(Path(folder) / "clips.csv", table.loc[:, list(COLUMNS)])
 
 
 def names(index: pd.DataFrame, role: str) -> list[str]:

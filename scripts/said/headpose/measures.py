@@ -225,7 +225,7 @@ def _within(start: float, end: float) -> NDArray[np.bool_]:
 
 
 def _times() -> NDArray[np.float64]:
-    return (np.arange(FRAMES) + 0.5) / FRAME_RATE
+    return (np.arange(FRAMES, dtype=np.float64) + 0.5) / FRAME_RATE
 
 
 def _over_clips(name: str, per_clip: Sequence[float]) -> dict:

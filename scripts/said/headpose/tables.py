@@ -48,7 +48,7 @@ def tabulate(measurements: Mapping[str, Mapping]) -> pd.DataFrame:
 
 
 def _row(measured: Mapping, columns: list[str]) -> dict[str, float]:
-    row = {}
+    row: dict[str, float] = {}
     for name in columns:
         low, high = measured.get(f"{name}_interval") or (np.nan, np.nan)
         row |= {name: _number(measured, name), f"{name}_low": low, f"{name}_high": high}

@@ -120,7 +120,7 @@ def gestures(
         ValueError: phones are unknown or out of order.
     """
     check_phones(phones)
-    times = (np.arange(frames) + 0.5) / fps
+    times = (np.arange(frames, dtype=np.float64) + 0.5) / fps
     pitch = _nods(phones, times, style, rng, variation)
     yaw, roll, before, tilted = np.zeros(frames), np.zeros(frames), 0.0, 0.0
     for sentence in sentences:

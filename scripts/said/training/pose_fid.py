@@ -1,8 +1,7 @@
 """Training of the autoencoder in whose latents the Frechet distance of head poses is taken."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,10 +15,9 @@ from said.files.fingerprint import digest
 from said.headpose.fid import WINDOW, PoseAutoencoder, windows
 from said.headpose.rotations import to_directions
 from said.settings import Settings
-from said.training.checkpoint import Checkpoint
 from said.training.course import FitSettings, Step
-from said.training.journal import Journal
 from said.training.loop import fit, preserved_generators
+from said.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,7 @@ def train_pose_fid(
     settings: PoseFidSettings | Mapping,
     seed: int,
     *,
-    compute: Compute = Compute(),  # noqa: B008, it is immutable
-    checkpoint: Checkpoint | None = None,
-    events: Path | None = None,
-    report: Callable[[str], None] = print,
+    run: Run = Run("pose FID"),
 ) -> tuple[PoseAutoencoder, list[dict]]:
     """Train the autoencoder on all windows of the training clips: L1 of the directions and of their differences.
 
@@ -55,10 +50,7 @@ def train_pose_fid(
         train, validation: clip -> (N, 3) rotation vectors in radians.
         settings: of the training, or a mapping of them.
         seed: decides weights and order.
-        compute: device and arithmetic.
-        checkpoint: keeps the state while training; a run that finds one goes on from there.
-        events: TensorBoard file of the history.
-        report: gets progress, a line at a time.
+        run: under which name, where, and what it leaves beside the weights.
 
     Returns:
         the autoencoder in evaluation mode, and the history.
@@ -71,13 +63,13 @@ def train_pose_fid(
         raise ValueError(f"{len(train)} training and {len(validation)} validation clips: both need at least one")
     known = np.concatenate([to_directions(np.asarray(pose, np.float64)) for pose in train.values()])
     with preserved_generators(seed):
-        model = PoseAutoencoder(known.mean(0).tolist(), known.std(0).clip(1e-3).tolist()).to(compute.device)
+        model = PoseAutoencoder(known.mean(0).tolist(), known.std(0).clip(1e-3).tolist()).to(run.compute.device)
     items = [windows(pose[None]) for pose in train.values()]
-    held_out = _tensor([windows(pose[None]) for pose in validation.values()], compute)
+    held_out = _tensor([windows(pose[None]) for pose in validation.values()], run.compute)
 
     def terms_of(batch: Tensor) -> dict[str, Tensor]:
         wanted = model.standardise(batch)
-        with compute.autocast():
+        with run.compute.autocast():
             made = model.decode(model.encode(batch))
         difference = made.float() - wanted
         return {
@@ -89,14 +81,14 @@ def train_pose_fid(
         return terms["reconstruction"] + settings.velocity_weight * terms["velocity"]
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        terms = terms_of(_tensor([items[int(item)] for item in step.items], compute))
+        terms = terms_of(_tensor([items[int(item)] for item in step.items], run.compute))
         return total(terms), terms
 
     per_clip = len(items[0])
     # The section counts windows; an item is a clip.
     chosen = asdict(settings) | {"batch_size": max(1, settings.batch_size // per_clip)}
-    identity = {"pose_fid": asdict(settings), "precision": compute.precision, "clips": digest(dict(train))}
-    with compute.arithmetic():
+    identity = {"pose_fid": asdict(settings), "clips": digest(dict(train))}
+    with run.compute.arithmetic():
         history = fit(
             model,
             objective,
@@ -104,7 +96,7 @@ def train_pose_fid(
             items=list(train),
             settings=FitSettings.of(chosen),
             seed=seed,
-            journal=Journal("pose FID", identity, checkpoint=checkpoint, events=events, report=report),
+            journal=run.journal(identity),
         )
     return model.eval(), history
 

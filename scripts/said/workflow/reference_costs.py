@@ -16,6 +16,7 @@ GPU = {
     "call": 2e-3,
     "large call": 2.3e-4,
     "large film": 1.4,
+    "large clip": 0.02,
     "large voca clip": 0.02,
     "large faceformer clip": 0.6,
     "large codetalker autoencoder clip": 0.1,
@@ -74,6 +75,12 @@ CPU = {
     "evaluate_method": {"job": 3.3, "sequence": 0.06},
     "sample_oracle": {"job": 1.8, "take": 0.18},
     "measure_motion": {"job": 1.45, "sequence": 0.033},
+    # heads
+    "record_talks": {"job": 3, "clip": 0.075},
+    "hear_talks": {"job": 5, "clip": 0.06, "large clip": 1.5},
+    "train_pose_fid": {"job": 4, "clip": 0.008},
+    "known_poses": {"job": 2},
+    "measure_poses": {"job": 4, "clip": 0.05},
     # the second source: its face
     "synthetic_emotions": {"job": 5},
     "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
@@ -82,6 +89,7 @@ CPU = {
     "face_in_codes": {"job": 4},
     "measure_face": {"job": 1.5, "sequence": 0.02},
     # figures
+    "plot_headpose": {"job": 4},
     "plot_speakers": {"job": 5},
     "plot_blendshapes": {"job": 6.3},
     "plot_training": {"job": 2.4},

@@ -216,6 +216,17 @@ def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
+def _talks(config: Mapping[str, Any]) -> int:
+    """Clips of heads; of the user's own recordings, how many is known only when they are cut."""
+    clips = config["headpose"]["clips"]
+    return clips["voices"] * clips["clips_per_voice"]
+
+
+def _train_pose_fid(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Passes of a training clip, all of whose windows are in one step."""
+    return {"clip": job.params["settings"]["epochs"] * _talks(config) * 0.7}
+
+
 WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "synthetic_faces": lambda job, config: {"speaker": len(job.params["speakers"])},
     "synthetic_sequences": lambda job, config: {"sentence": job.params["sentences"]},  # each is spoken and animated
@@ -243,6 +254,12 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     # For each take a sentence is animated, and coefficients are fitted to it.
     "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
+    "record_talks": lambda job, config: {"clip": _talks(config)},
+    "hear_talks": lambda job, config: {"large clip" if _large_speech(config) else "clip": _talks(config)},
+    "train_pose_fid": _train_pose_fid,
+    "measure_poses": lambda job, config: {
+        "clip": _talks(config) * 0.15 * (5 if job.wildcards["method"] == "oracle" else 1)
+    },
     "demo_video": lambda job, config: {"face": len(job.params["captions"])},
     "comparison_video": lambda job, config: {"face": len(job.params["captions"])},
 }
