@@ -96,6 +96,7 @@ localrules:
     animate,
     learning,
     headpose,
+    headpose_faces,
     tables,
     figures,
 
@@ -106,7 +107,7 @@ rule all:
         rules.tables.input,
         rules.edits.input,
         rules.figures.input,
-        HEADPOSE if config["headpose"]["with_all"] else [],
+        HEADPOSE + HEADPOSE_FACES if config["headpose"]["with_all"] else [],
         rules.record_run.output,
 
 

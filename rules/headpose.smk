@@ -237,4 +237,3 @@ HEADPOSE = [
 rule headpose:
     input:
         HEADPOSE,
-        expand("results/headpose_face.{kind}", kind=["csv", "md", "html"]),

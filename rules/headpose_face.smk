@@ -9,13 +9,13 @@ FACE_METHODS = [f"headpose_{name}" for name in ["vq", *FACES]]
 
 if EMOTIONS["path"] is None:
 
-    rule synthetic_emotions:
+    rule act_emotions:
         output:
             "results/{run}/headpose/emotions.npz",
         log:
-            "results/{run}/logs/synthetic_emotions.log",
+            "results/{run}/logs/act_emotions.log",
         benchmark:
-            "results/{run}/benchmarks/synthetic_emotions.tsv"
+            "results/{run}/benchmarks/act_emotions.tsv"
         conda:
             "../envs/said.yaml"
         resources:
@@ -25,11 +25,11 @@ if EMOTIONS["path"] is None:
             actors=EMOTIONS["actors"],
             utterances=EMOTIONS["utterances"],
             seed=seed("emotions"),
-            code=code("synthetic_emotions.py"),
+            code=code("act_emotions.py"),
         message:
             "Moving {params.actors} faces in eight emotions"
         script:
-            "../scripts/synthetic_emotions.py"
+            "../scripts/act_emotions.py"
 
 else:
 
@@ -244,3 +244,12 @@ rule headpose_face:
         "Making the table of faces of the second source"
     script:
         "../scripts/headpose_face.py"
+
+
+HEADPOSE_FACES = expand("results/headpose_face.{kind}", kind=["csv", "md", "html"])
+
+
+# Apart from `headpose`, as its five trainings take minutes each.
+rule headpose_faces:
+    input:
+        HEADPOSE_FACES,

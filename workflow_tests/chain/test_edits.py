@@ -73,7 +73,7 @@ EDITS = [
         "return model.train().eval(), history",
         {"train_dual_path"},
     ),
-    ("synthetic/emotion.py", "_SPREAD = 0.15", "_SPREAD = 0.1", {"synthetic_emotions"}),
+    ("synthetic/emotion.py", "_SPREAD = 0.15", "_SPREAD = 0.1", {"act_emotions"}),
     ("headpose/face_measures.py", "1e6 * squared", "1e5 * squared", {"measure_face"}),
     ("headpose/face_table.py", '"jaw_correlation", "corr', '"corr', {"headpose_face"}),
     ("headpose/mead.py", "RATE = 25", "RATE = 24", {"read_mead"}),

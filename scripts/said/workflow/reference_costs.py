@@ -30,7 +30,7 @@ GPU = {
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
     "large block": 1.3e-3,
-    "large clip": 0.03,
+    "large face clip": 0.03,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
@@ -82,9 +82,9 @@ CPU = {
     "known_poses": {"job": 2},
     "measure_poses": {"job": 4, "clip": 0.05},
     # the second source: its face
-    "synthetic_emotions": {"job": 5},
+    "act_emotions": {"job": 5},
     "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
-    "train_dual_path": {"job": 8, "clip": 0.035, "large clip": 1.5},
+    "train_dual_path": {"job": 8, "face clip": 0.035, "large face clip": 1.5},
     "sample_face": {"job": 5, "sentence": 0.1, "large sentence": 1},
     "face_in_codes": {"job": 4},
     "measure_face": {"job": 1.5, "sequence": 0.02},

@@ -163,11 +163,8 @@ def _samples(job: Job, config: Mapping[str, Any]) -> int:
     method = job.wildcards["method"]
     if method in TITLES:
         return _styles(method, config)
-    return (
-        1
-        if method in ("ground_truth", "mean_motion", "no_motion") or method.startswith("headpose_")
-        else config["sampling"]["samples"]
-    )
+    single = method in ("ground_truth", "mean_motion", "no_motion") or method.startswith("headpose_")
+    return 1 if single else config["sampling"]["samples"]
 
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -201,7 +198,7 @@ def _train_facial_vq(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 def _train_dual_path(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Training clips, each as often as it is seen."""
     settings = job.params["settings"]
-    return {f"{_large(settings['width'])}clip": settings["epochs"] * _sentences(config, "train")}
+    return {f"{_large(settings['width'])}face clip": settings["epochs"] * _sentences(config, "train")}
 
 
 def _sample_face(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
