@@ -57,11 +57,10 @@ def test_a_face_is_a_method_that_is_measured_as_all_are(made):
         assert 0 <= samples.min() and samples.max() <= 1
     measured = read_json(made.folder / HEADS / "faces/headpose_base.json")
     assert measured["lve_squared_mm2"] > 0 and measured["block_jump"] > 0 and -1 <= measured["jaw_correlation"] <= 1
-    rerun = made.jobs("headpose_faces", *SMOKE, "headpose={face_variants: {local_only: {hidden: 8}}}")
+    edited = (*SMOKE, "headpose={face_variants: {local_only: {hidden: 8}}}")
+    rerun = made.jobs("headpose_faces", *edited)
     assert rerun["train_dual_path"] == 4 and "train_facial_vq" not in rerun, "base is made"
-    assert not made.jobs(
-        f"{HEADS}/faces/headpose_base.json", *SMOKE, "headpose={face_variants: {local_only: {hidden: 8}}}"
-    )
+    assert not made.jobs(f"{HEADS}/faces/headpose_base.json", *edited)
 
 
 def test_the_default_target_does_not_make_them(made):

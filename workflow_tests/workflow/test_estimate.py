@@ -151,6 +151,10 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
         "evaluate_method": {},
         "fit_coefficients": config["coefficients"],
         "edit_said": {"settings": config["sampling"], "entry": {}},
+        "train_facial_vq": {"settings": config["headpose"]["facial_vq"]},
+        "train_dual_path": {"settings": config["headpose"]["face"]},
+        "sample_face": {},
+        "measure_face": {},
     }.items():
         assert seconds(Job(rule, rule, wildcards, params, gpu=gpu), config) > 0
 
