@@ -63,7 +63,10 @@ else:
 
 rule train_facial_vq:
     input:
-        "results/{run}/headpose/emotions.npz",
+        emotions="results/{run}/headpose/emotions.npz",
+        train=expand(
+            "results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"] * config["headpose"]["facial_vq"]["corpus"]
+        ),
     output:
         weights="results/{run}/headpose/models/facial_vq.safetensors",
         history="results/{run}/headpose/models/facial_vq/history.jsonl",
@@ -78,7 +81,7 @@ rule train_facial_vq:
         mem_mb=growing(4000),
         runtime=1440,
     params:
-        settings=config["headpose"]["facial_vq"],
+        settings={key: value for key, value in config["headpose"]["facial_vq"].items() if key != "corpus"},
         device=config["compute"]["device"],
         precision=config["compute"]["precision"],
         checkpoint="results/{run}/headpose/models/facial_vq/checkpoint.safetensors",

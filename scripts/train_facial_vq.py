@@ -1,9 +1,11 @@
 """Train the space of facial motion on blocks of motion in eight emotions."""
 
+from said import corpus
 from said.compute import Compute, find_device
 from said.files.arrays import read_arrays
 from said.files.text import write_jsonl
 from said.headpose import facial_vq
+from said.headpose.blocks import at_30
 from said.headpose.split import split
 from said.running.console import start
 from said.running.interruption import job_deadline
@@ -13,8 +15,10 @@ from said.training.run import Run
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params = snakemake.params
-sequences = read_arrays(snakemake.input[0])
+sequences = read_arrays(snakemake.input.emotions)
 parts = {role: {name: sequences[name] for name in names} for role, names in split(list(sequences)).items()}
+motions = corpus.read_sequences(snakemake.input.train)
+parts["train"] |= {name: at_30(motion) for name, motion in motions.items()}
 
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:
     vq, history = train_facial_vq(

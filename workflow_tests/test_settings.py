@@ -48,6 +48,7 @@ ELSEWHERE = {
     "baselines.meshtalk": {"sampling"},
     "baselines.voca": {"weights", "published"},
     "evaluation": {"floors"},
+    "headpose.facial_vq": {"corpus"},
     "lipsync": {"weights", "published", "samples"},
     "said": {"seeds"},
 }
