@@ -65,7 +65,8 @@ rule train_facial_vq:
     input:
         emotions="results/{run}/headpose/emotions.npz",
         train=expand(
-            "results/{{run}}/coefficients/{speaker}", speaker=SPLIT["train"] * config["headpose"]["facial_vq"]["corpus"]
+            "results/{{run}}/coefficients/{speaker}",
+            speaker=SPLIT["train"] * config["headpose"]["facial_vq"]["corpus"],
         ),
     output:
         weights="results/{run}/headpose/models/facial_vq.safetensors",

@@ -72,7 +72,19 @@ def test_all_that_is_published_can_be_fetched_beforehand(workflow):
 
 
 @pytest.mark.parametrize(
-    "target", ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "learning", "headpose_faces", "results/table2.csv"]
+    "target",
+    [
+        "all",
+        "dataset",
+        "blendvoca",
+        "obj",
+        "models",
+        "tables",
+        "figures",
+        "learning",
+        "headpose_faces",
+        "results/table2.csv",
+    ],
 )
 def test_targets_exist(workflow, target):
     assert workflow.jobs(target)
