@@ -121,6 +121,12 @@ def test_trainings_of_learning_stand_beside_the_variants():
         ({"dataset": "vocset"}, ["dataset", "vocset"]),
         ({"scale": "paper", "sampling": {"steps": 2000}}, ["sampling.steps", "1000"]),
         ({"variants": {"base": {"warmup_epochs": 9999999}}}, ["base.warmup_epochs"]),
+        ({"headpose": {"variants": {"base": {"semantics": False}}}}, ["headpose.variants.base.semantics", "semantic"]),
+        ({"headpose": {"variants": {"vq": {}}}}, ["headpose.variants.vq", "not a usable name"]),
+        ({"headpose": {"pose_vq": {"block": 7}}}, ["headpose.pose_vq.block", "200 frames"]),
+        ({"headpose": {"variants": {"base": {"heads": 5}}}}, ["headpose.variants.base.width", "into 5 heads"]),
+        ({"scale": "paper", "headpose": {"generator": {"warmup_epochs": 9999}}}, ["headpose.generator.warmup_epochs"]),
+        ({"headpose": {"measures": {"others": ["Base"]}}}, ["headpose.variants.base", "'Base'"]),
         ({"figures": {"demo_sentence": 45}}, ["figures.demo_sentence: 45", "20 sentences, counted from 0"]),
         ({"scale": "smoke", "figures": {"comparison_sentences": [1, 2]}}, ["figures.comparison_sentences: 2", "has 2"]),
         (

@@ -29,6 +29,9 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
+    "large clip": 2e-3,
+    "large mel clip": 3e-3,
+    "large waveform clip": 4.5e-3,
     "large block": 1.3e-3,
     "large face clip": 0.03,
 }
@@ -70,6 +73,11 @@ CPU = {
     "train_syncnet": {"job": 5.8, "film": 0.13, "step": 0.22},
     "measure_sync": {"job": 5.6, "film": 0.13, "large film": 5.1},
     "prove_sync": {"job": 6.6, "film": 0.42, "large film": 5.4},  # the speech is moved to twelve places besides
+    # head poses; the published sizes are counted from operations
+    "train_pose_vq": {"job": 4, "clip": 0.0025, "large clip": 0.06},
+    "train_pose_generator": {"job": 6, "mel clip": 0.006, "waveform clip": 0.017}
+    | {"large mel clip": 0.12, "large waveform clip": 0.25},
+    "sample_poses": {"job": 4, "clip": 0.02},
     # evaluation
     "ground_truth": {"job": 0.85},
     "evaluate_method": {"job": 3.3, "sequence": 0.06},
