@@ -21,7 +21,8 @@ def test_the_papers_dag_needs_no_data(workflow):
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
         "ground_truth": 2, "evaluate_method": 17, "measure_motion": 17, "table1": 1, "table2": 1, "record_run": 1,
         "published_syncnet": 1, "measure_sync": 17, "prove_sync": 1,
-        "train_facial_vq": 1, "train_dual_path": 5, "sample_face": 10, "face_in_codes": 2, "measure_face": 8, "headpose_face": 1,
+        "train_facial_vq": 1, "train_dual_path": 5, "sample_face": 10,
+        "face_in_codes": 2, "measure_face": 8, "headpose_face": 1,
         "published_baseline": 3, "train_baseline": 2, "sample_baseline": 10,
     }  # fmt: skip
     assert {rule: jobs[rule] for rule in expected} == expected

@@ -29,7 +29,6 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
-    "large clip": 2e-3,
     "large mel clip": 3e-3,
     "large waveform clip": 4.5e-3,
     "large block": 1.3e-3,

@@ -177,7 +177,7 @@ def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _talks(config: Mapping[str, Any], share: float) -> float:
-    """Clips of talking people in a part of them; of one's own recordings, as many as a study of VoxCeleb2 might take."""
+    """Clips of talking people in a part of them; of one's own recordings, as many as a study of VoxCeleb2 takes."""
     clips = config["headpose"]["clips"]
     return share * (clips["voices"] * clips["clips_per_voice"] if clips["path"] is None else 20000)
 
