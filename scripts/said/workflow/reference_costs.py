@@ -29,10 +29,10 @@ GPU = {
     "large faceformer sentence": 0.3,
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
-    "large mel clip": 3e-3,
-    "large waveform clip": 4.5e-3,
     "large block": 1.3e-3,
     "large face clip": 0.03,
+    "large mel clip": 3e-3,
+    "large waveform clip": 4.5e-3,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
@@ -92,7 +92,7 @@ CPU = {
     "act_emotions": {"job": 5},
     "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
     "train_dual_path": {"job": 8, "face clip": 0.035, "large face clip": 1.5},
-    "sample_face": {"job": 5, "sentence": 0.1, "large sentence": 1},
+    "sample_face": {"job": 5, "face sentence": 0.1, "large face sentence": 1},
     "face_in_codes": {"job": 4},
     "measure_face": {"job": 1.5, "sequence": 0.02},
     # figures

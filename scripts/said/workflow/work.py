@@ -176,17 +176,11 @@ def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
 
 
-def _talks(config: Mapping[str, Any], share: float) -> float:
-    """Clips of talking people in a part of them; of one's own recordings, as many as a study of VoxCeleb2 takes."""
-    clips = config["headpose"]["clips"]
-    return share * (clips["voices"] * clips["clips_per_voice"] if clips["path"] is None else 20000)
-
-
 def _train_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Training clips, each as often as it is seen."""
     settings = job.params["settings"]
     unit = f"{settings.get('rhythm_input', '')} clip".strip()
-    return {f"{_large(settings['width'])}{unit}": settings["epochs"] * _talks(config, 0.7)}
+    return {f"{_large(settings['width'])}{unit}": settings["epochs"] * 0.7 * _talks(config)}
 
 
 def _train_facial_vq(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -202,11 +196,11 @@ def _train_dual_path(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _sample_face(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    return {f"{_large_speech(config)}sentence": _sentences_of(config, job.wildcards["speaker"])}
+    return {f"{_large_speech(config)}face sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
 def _sample_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    return {"clip": _talks(config, 0.15) * job.params["sampling"]["samples"]}
+    return {"clip": 0.15 * _talks(config) * job.params["sampling"]["samples"]}
 
 
 def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -237,10 +231,6 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     "train_baseline": _train_baseline,
     "sample_baseline": _sample_baseline,
     "edit_said": _edit_said,
-    "train_facial_vq": _train_facial_vq,
-    "train_dual_path": _train_dual_path,
-    "sample_face": _sample_face,
-    "measure_face": _sequences,  # each is turned into the meshes of its lips
     "train_pose_vq": _train_poses,
     "train_pose_generator": _train_poses,
     "sample_poses": _sample_poses,
@@ -251,6 +241,10 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     # For each take a sentence is animated, and coefficients are fitted to it.
     "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
+    "train_facial_vq": _train_facial_vq,
+    "train_dual_path": _train_dual_path,
+    "sample_face": _sample_face,
+    "measure_face": _sequences,  # each is turned into the meshes of its lips
     "record_talks": lambda job, config: {"clip": _talks(config)},
     "hear_talks": lambda job, config: {"large clip" if _large_speech(config) else "clip": _talks(config)},
     "train_pose_fid": _train_pose_fid,
