@@ -79,6 +79,7 @@ include: "rules/evaluation.smk"
 include: "rules/beyond.smk"
 include: "rules/headpose.smk"
 include: "rules/headpose_pose.smk"
+include: "rules/headpose_face.smk"
 include: "rules/figures.smk"
 include: "rules/headpose_film.smk"
 include: "rules/study.smk"
@@ -98,6 +99,7 @@ localrules:
     learning,
     headpose,
     study,
+    headpose_faces,
     tables,
     figures,
 
@@ -108,7 +110,7 @@ rule all:
         rules.tables.input,
         rules.edits.input,
         rules.figures.input,
-        HEADPOSE if config["headpose"]["with_all"] else [],
+        HEADPOSE + HEADPOSE_FACES if config["headpose"]["with_all"] else [],
         rules.record_run.output,
 
 

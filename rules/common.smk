@@ -100,7 +100,7 @@ def evaluation_settings(wildcards):
     Where a method has a single sample, its only pair is with itself: 0.
     """
     chosen = {key: value for key, value in config["evaluation"].items() if key not in ("style_methods", "floors")}
-    if wildcards.method in [*config["evaluation"]["style_methods"], *BASELINES, *FLOORS]:
+    if wildcards.method in [*config["evaluation"]["style_methods"], *BASELINES, *FLOORS, *FACE_METHODS]:
         chosen["multimodality"] = "combinations"
     return chosen
 

@@ -3,7 +3,7 @@ HEAD_TITLES = {"ground_truth": "ground truth", "rhythm_only": "rhythm only", "no
 
 
 # The clips have no faces: SAiD's first variant gives all methods the same.
-rule headpose_faces:
+rule sample_clip_faces:
     input:
         weights=f"results/{{run}}/said/{VARIANTS[0]}/model.safetensors",
         encoder="results/{run}/speech_encoder",
@@ -11,9 +11,9 @@ rule headpose_faces:
     output:
         "results/{run}/headpose/faces.npz",
     log:
-        "results/{run}/logs/headpose_faces.log",
+        "results/{run}/logs/sample_clip_faces.log",
     benchmark:
-        "results/{run}/benchmarks/headpose_faces.tsv"
+        "results/{run}/benchmarks/sample_clip_faces.tsv"
     conda:
         "../envs/said.yaml"
     threads: config["compute"]["threads"]
@@ -24,12 +24,12 @@ rule headpose_faces:
         clips=sorted({*config["study"]["part2"]["clips"], *FILMED_CLIPS}),
         settings=config["sampling"],
         device=config["compute"]["device"],
-        seed=seed("headpose_faces"),
-        code=code("headpose_faces.py"),
+        seed=seed("sample_clip_faces"),
+        code=code("sample_clip_faces.py"),
     message:
         f"Letting {VARIANTS[0]} speak the clips that films of the head show"
     script:
-        "../scripts/headpose_faces.py"
+        "../scripts/sample_clip_faces.py"
 
 
 rule headpose_film:

@@ -12,9 +12,11 @@ from said.evaluation import EvaluationSettings
 from said.lipsync.training import SyncNetSettings
 from said.sampling import SamplingSettings
 from said.training.codetalker import AutoencoderSettings, CodeTalkerSettings
+from said.training.dual_path import DualPathSettings
 from said.training.end2end import End2EndSettings
 from said.training.extractor import ExtractorSettings
 from said.training.faceformer import FaceFormerSettings
+from said.training.facial_vq import FacialVQSettings
 from said.training.meshtalk import MeshTalkSettings, PriorSettings
 from said.training.stand_in import StandInSettings
 from said.training.voca import VocaSettings
@@ -33,6 +35,8 @@ SECTIONS = {
     "baselines.voca": VocaSettings,
     "evaluation": EvaluationSettings,
     "extractor": ExtractorSettings,
+    "headpose.face": DualPathSettings,
+    "headpose.facial_vq": FacialVQSettings,
     "lipsync": SyncNetSettings,
     "said": SaidSettings,
     "sampling": SamplingSettings,
@@ -44,6 +48,7 @@ ELSEWHERE = {
     "baselines.meshtalk": {"sampling"},
     "baselines.voca": {"weights", "published"},
     "evaluation": {"floors"},
+    "headpose.facial_vq": {"corpus"},
     "lipsync": {"weights", "published", "samples"},
     "said": {"seeds"},
 }

@@ -19,8 +19,10 @@ def test_the_papers_dag_needs_no_data(workflow):
         "download_vocaset": 1, "download_published": 11, "inspect_vocaset": 12, "accept_vocaset": 1, "vocaset_faces": 1,
         "vocaset_sequences": 12, "find_correspondence": 12, "transfer_blendshapes": 12,
         "fit_coefficients": 12, "train_extractor": 1, "speech_encoder": 1, "train_said": 5, "sample_said": 10,
-        "ground_truth": 2, "evaluate_method": 11, "measure_motion": 11, "table1": 1, "table2": 1, "record_run": 1,
-        "published_syncnet": 1, "measure_sync": 88, "join_sync": 11, "prove_sync": 1,
+        "ground_truth": 2, "evaluate_method": 17, "measure_motion": 17, "table1": 1, "table2": 1, "record_run": 1,
+        "published_syncnet": 1, "measure_sync": 136, "join_sync": 17, "prove_sync": 1,
+        "train_facial_vq": 1, "train_dual_path": 5, "sample_face": 10,
+        "face_in_codes": 2, "measure_face": 8, "headpose_face": 1,
         "published_baseline": 3, "train_baseline": 2, "sample_baseline": 10,
     }  # fmt: skip
     assert {rule: jobs[rule] for rule in expected} == expected
@@ -72,7 +74,19 @@ def test_all_that_is_published_can_be_fetched_beforehand(workflow):
 
 @pytest.mark.parametrize(
     "target",
-    ["all", "dataset", "blendvoca", "obj", "models", "tables", "figures", "learning", "study", "results/table2.csv"],
+    [
+        "all",
+        "dataset",
+        "blendvoca",
+        "obj",
+        "models",
+        "tables",
+        "figures",
+        "learning",
+        "headpose_faces",
+        "study",
+        "results/table2.csv",
+    ],  # fmt: skip
 )
 def test_targets_exist(workflow, target):
     assert workflow.jobs(target)

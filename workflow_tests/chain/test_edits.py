@@ -15,7 +15,9 @@ from conftest import ROOT, SMOKE
 from said.workflow import digest
 
 TRAININGS = {"train_extractor", "train_said", "train_syncnet", "speech_encoder"}
-HEADPOSE = {"train_pose_fid", "train_pose_vq", "train_pose_generator"}
+HEADPOSE = {"train_pose_fid", "train_pose_vq", "train_pose_generator", "train_facial_vq", "train_dual_path"}
+AT_30 = {"sample_face", "face_in_codes"}
+"""Scripts of faces whose motion is brought from 30 frames per second to 60."""
 METHODS = ("end2end", "voca", "meshtalk", "faceformer", "codetalker")
 """Their modules are found by name: rules carry a digest of each beside the script's."""
 # Scripts of which a result holds the message of an error: why a number is missing, what the audit found; and those that
@@ -59,12 +61,23 @@ EDITS = [
     ("training/said.py", "return model.eval(), history", "return model.train().eval(), history", {"train_said"}),
     ("training/extractor.py", "return vae.eval(), history", "return vae.train().eval(), history", {"train_extractor"}),
     ("metrics.py", "np.sqrt(", "np.abs(", {"evaluate_method", "measure_poses"}),
-    ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline"}),
+    ("baselines/resampling.py", "(2 * frames) / 2", "(2 * frames) / 3", {"sample_baseline", *AT_30}),
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
     ("training/pose_vq.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_vq"}),
     ("training/pose_generator.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_generator"}),
+    ("training/facial_vq.py", "_BEGIN_BLOCKS = 256", "_BEGIN_BLOCKS = 128", {"train_facial_vq"}),
+    (
+        "training/dual_path.py",
+        "return model.eval(), history",
+        "return model.train().eval(), history",
+        {"train_dual_path"},
+    ),
+    ("synthetic/emotion.py", "_SPREAD = 0.15", "_SPREAD = 0.1", {"act_emotions"}),
+    ("headpose/face_measures.py", "1e6 * squared", "1e5 * squared", {"measure_face"}),
+    ("headpose/face_table.py", '"jaw_correlation", "corr', '"corr', {"headpose_face"}),
+    ("headpose/mead.py", "RATE = 25", "RATE = 24", {"read_mead"}),
     ("headpose/sampling.py", "sums <= uniform", "sums < uniform", {"sample_poses"}),
     ("figures/headpose_codes.py", 'linewidth": 2}', 'linewidth": 3}', {"plot_headpose_codes"}),
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", set()),

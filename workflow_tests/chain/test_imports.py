@@ -10,7 +10,7 @@ from conftest import ROOT
 
 SCRIPTS = ROOT / "scripts"
 HEARING = {
-    "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "headpose_faces",
+    "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "sample_clip_faces",
     "plot_architecture", "plot_attention", "sample_said", "speech_encoder", "train_said",
     "train_baseline", "published_baseline", "sample_baseline", "hear_talks",
 }  # fmt: skip
@@ -26,7 +26,7 @@ USERS = {
         "animate_recording",
         "edit_said",
         "edit_video",
-        "headpose_faces",
+        "sample_clip_faces",
         "plot_attention",
         "sample_said",
         "train_said",

@@ -9,6 +9,7 @@ from head_recordings import write_recording
 
 from said.files.arrays import read_arrays, write_arrays
 from said.files.tables import read_table
+from said.files.text import read_json
 from said.headpose.clips import names, read_clip, read_index
 from said.headpose.features import read_features
 from said.headpose.registry import KNOWN
@@ -46,6 +47,22 @@ def test_heads_are_recorded_heard_and_measured(made):
     assert "reconstruction from the supplement" in page and "no published numbers" in page and "scale smoke" in page
     for figure in ("headpose_tracks.png", "headpose_beats.pdf", "headpose_codes.png"):
         assert (made.folder / f"results/figures/{figure}").stat().st_size > 10_000
+
+
+def test_a_face_is_a_method_that_is_measured_as_all_are(made):
+    made(f"{HEADS}/faces/headpose_base.json", f"{HEADS}/faces/headpose_vq.json", *SMOKE)
+    spoken = read_arrays(made.folder / "results/synthetic-smoke/methods/headpose_base/speaker11.npz")
+    truth = read_arrays(made.folder / "results/synthetic-smoke/methods/ground_truth/speaker11.npz")
+    assert spoken.keys() == truth.keys()
+    for name, samples in spoken.items():
+        assert samples.shape[0] == 1 and samples.shape[2] == 32 and abs(samples.shape[1] - truth[name].shape[1]) <= 1
+        assert 0 <= samples.min() and samples.max() <= 1
+    measured = read_json(made.folder / HEADS / "faces/headpose_base.json")
+    assert measured["lve_squared_mm2"] > 0 and measured["block_jump"] > 0 and -1 <= measured["jaw_correlation"] <= 1
+    edited = (*SMOKE, "headpose={face_variants: {local_only: {hidden: 8}}}")
+    rerun = made.jobs("headpose_faces", *edited)
+    assert rerun["train_dual_path"] == 4 and "train_facial_vq" not in rerun, "base is made"
+    assert not made.jobs(f"{HEADS}/faces/headpose_base.json", *edited)
 
 
 def test_the_default_target_does_not_make_them(made):

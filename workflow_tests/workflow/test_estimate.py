@@ -154,6 +154,10 @@ def test_every_unit_has_a_cost(dataset, scale, gpu):
         "train_pose_vq": {"settings": config["headpose"]["pose_vq"]},
         "train_pose_generator": {"settings": config["headpose"]["generator"]},
         "sample_poses": {"sampling": config["headpose"]["sampling"]},
+        "train_facial_vq": {"settings": config["headpose"]["facial_vq"]},
+        "train_dual_path": {"settings": config["headpose"]["face"]},
+        "sample_face": {},
+        "measure_face": {},
     }.items():
         assert seconds(Job(rule, rule, wildcards, params, gpu=gpu), config) > 0
 

@@ -41,12 +41,27 @@ class UnpickleError(ValueError):
     """A pickle is damaged, or names something other than arrays, scalars and plain containers."""
 
 
-def load(file: BinaryIO, name: str) -> Any:
+class Record:
+    """What stands for an object of a class that is not to be made: its state.
+
+    Attributes:
+        state: what its pickle would have given it.
+    """
+
+    def __init__(self, *_: Any):
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def load(file: BinaryIO, name: str, records: frozenset[tuple[str, str]] = frozenset()) -> Any:
     """The content of a pickle of arrays, scalars and plain containers.
 
     Args:
         file: opened for reading in binary.
         name: its name in messages.
+        records: modules and names of classes of which a `Record` stands for each object.
 
     Returns:
         its content; byte strings of Python 2 as text of the same code points (latin1), an OrderedDict as a dict.
@@ -58,7 +73,9 @@ def load(file: BinaryIO, name: str) -> Any:
     try:
         content = file.read()
         _require_modest(content)
-        return _Unpickler(io.BytesIO(content), encoding="latin1").load()
+        reader = _Unpickler(io.BytesIO(content), encoding="latin1")
+        reader.records = records
+        return reader.load()
     except UnpickleError as error:
         raise UnpickleError(f"{name}: {error}") from None
     except (OSError, MemoryError):
@@ -150,7 +167,15 @@ def _number(name: str, argument: bytes) -> int:
 
 
 class _Unpickler(pickle.Unpickler):
+    records: frozenset[tuple[str, str]] = frozenset()
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in self.records:
+            return type("Record", (Record,), {"__slots__": ()})  # of its own: what a pickle sets on it is nobody else's
+        if self.records and name == "_reconstructor" and module in ("copy_reg", "copyreg"):
+            return _Constructor(_record)
+        if self.records and (module, name) in _OBJECTS:
+            return _OBJECT
         if (module, name) in _CONTAINERS:
             return _Constructor(_CONTAINERS[module, name])
         if name == "bytes" and module in ("builtins", "__builtin__"):  # of an empty array, before protocol 3
@@ -191,6 +216,13 @@ class _Constructor:
         raise UnpickleError("sets attributes of a constructor; they were not set")
 
 
+def _record(kind: Any, base: Any, state: Any) -> Record:
+    """An object of a class as protocol 2 and below make it."""
+    if base != _OBJECT or not (isinstance(kind, type) and issubclass(kind, Record)):
+        raise UnpickleError("makes an object of a class that is not known; it was not made")
+    return kind()
+
+
 def _empty_array(kind: Any, *_: Any) -> "_Array":
     if kind is not _NDARRAY:
         raise UnpickleError("asks for an array of a class of its own; it was not made")
@@ -218,6 +250,8 @@ def _no_bytes(*arguments: Any) -> bytes:
     return b""
 
 
+_OBJECTS = {("builtins", "object"), ("__builtin__", "object")}
+_OBJECT = "builtins.object"  # as below
 _NDARRAY = "numpy.ndarray"  # stands for the class, which is not handed out itself
 
 

@@ -301,6 +301,24 @@ def _wrong_headpose(headpose: Mapping[str, Any]) -> Iterator[str]:
     if 200 % headpose["pose_vq"]["block"]:
         yield f"headpose.pose_vq.block: a clip has 200 frames, no multiple of {headpose['pose_vq']['block']}"
     yield from find_clashes(headpose["variants"], "headpose.variants.", taken=headpose["measures"]["others"])
+    yield from _wrong_faces(headpose)
+
+
+def _wrong_faces(headpose: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each fault of the models of faces."""
+    face, blocks = headpose["face"], headpose["face_variants"]
+    variants = {f"face_variants.{name}": merge(face, block) for name, block in blocks.items()}
+    models = {"facial_vq": headpose["facial_vq"], "face": face, **variants}
+    for name, model in models.items():
+        if model["width"] % model["heads"]:
+            yield f"headpose.{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+    for name, model in {"face": face, **variants}.items():
+        if model["width"] % 2:
+            yield f"headpose.{name}.width: {model['width']} is odd, and positions are pairs of numbers"
+        if not (model["global_path"] or model["local_path"]):
+            yield f"headpose.{name}: both paths are switched off; nothing would move"
+    if headpose["emotions"]["path"] is not None and headpose["emotions"]["flame"] is None:
+        yield "headpose.emotions.flame: MEAD's parameters, headpose.emotions.path, move FLAME; name its file"
 
 
 def _blocks(baselines: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ GPU = {
     "large codetalker sentence": 8,
     "large end2end sentence": 0.3,
     "large pose clip": 2e-3,
+    "large block": 1.3e-3,
+    "large face clip": 0.03,
     "large mel clip": 3e-3,
     "large waveform clip": 4.5e-3,
 }
@@ -87,6 +89,13 @@ CPU = {
     "train_pose_fid": {"job": 4, "clip": 0.008},
     "known_poses": {"job": 2},
     "measure_poses": {"job": 4, "clip": 0.05},
+    # the second source: its face
+    "act_emotions": {"job": 5},
+    "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
+    "train_dual_path": {"job": 8, "face clip": 0.035, "large face clip": 1.5},
+    "sample_face": {"job": 5, "face sentence": 0.1, "large face sentence": 1},
+    "face_in_codes": {"job": 4},
+    "measure_face": {"job": 1.5, "sequence": 0.02},
     # figures
     "plot_headpose": {"job": 4},
     "plot_speakers": {"job": 5},
@@ -101,7 +110,7 @@ CPU = {
     "demo_video": {"job": 3.7, "face": 2.7},
     "comparison_video": {"job": 5.9, "face": 2.7},
     # the user study and films of heads; of a film, by 320 x 320 pixels
-    "headpose_faces": {"job": 5},
+    "sample_clip_faces": {"job": 5},
     "headpose_film": {"job": 3, "head": 4},
     "headpose_diversity_film": {"job": 3, "head": 4},
     "study_faces": {"job": 2.2, "film": 1.6},

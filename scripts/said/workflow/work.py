@@ -163,7 +163,8 @@ def _samples(job: Job, config: Mapping[str, Any]) -> int:
     method = job.wildcards["method"]
     if method in TITLES:
         return _styles(method, config)
-    return 1 if method in ("ground_truth", "mean_motion", "no_motion") else config["sampling"]["samples"]
+    single = method in ("ground_truth", "mean_motion", "no_motion") or method.startswith("headpose_")
+    return 1 if single else config["sampling"]["samples"]
 
 
 def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -173,6 +174,22 @@ def _measure_sync(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 
 def _sequences(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     return {"sequence": _sentences(config, "test") * _samples(job, config)}
+
+
+def _train_facial_vq(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Blocks, each as often as it is seen."""
+    settings = job.params["settings"]
+    return {f"{_large(settings['width'])}block": settings["epochs"] * settings["blocks"]}
+
+
+def _train_dual_path(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    """Training clips, each as often as it is seen."""
+    settings = job.params["settings"]
+    return {f"{_large(settings['width'])}face clip": settings["epochs"] * _sentences(config, "train")}
+
+
+def _sample_face(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{_large_speech(config)}face sentence": _sentences_of(config, job.wildcards["speaker"])}
 
 
 def _spoken(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
@@ -234,6 +251,10 @@ WORK: dict[str, Callable[[Job, Mapping[str, Any]], dict[str, float]]] = {
     # For each take a sentence is animated, and coefficients are fitted to it.
     "sample_oracle": lambda job, config: {"take": _spoken(job, config)["sentence"] * job.params["samples"]},
     "measure_motion": _sequences,  # each is turned into meshes
+    "train_facial_vq": _train_facial_vq,
+    "train_dual_path": _train_dual_path,
+    "sample_face": _sample_face,
+    "measure_face": _sequences,  # each is turned into the meshes of its lips
     "record_talks": lambda job, config: {"clip": _talks(config)},
     "hear_talks": lambda job, config: {"large clip" if _large_speech(config) else "clip": _talks(config)},
     "train_pose_fid": _train_pose_fid,
