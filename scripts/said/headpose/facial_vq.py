@@ -43,6 +43,7 @@ class _Convolution(nn.Sequential):
     def __init__(self, width: int):
         convolution = nn.Conv1d(width, width, 5, padding=2, padding_mode="replicate")
         nn.init.dirac_(convolution.weight)
+        assert convolution.bias is not None
         nn.init.zeros_(convolution.bias)
         super().__init__(convolution, nn.LeakyReLU(_SLOPE))
 

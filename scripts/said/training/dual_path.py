@@ -105,9 +105,11 @@ def train_dual_path(
         return terms.pop("loss"), terms
 
     def validate() -> float:
-        held = (_cut([clip], None, np.random.default_rng(0)) for clip in validation)
-        parts = [dual_path_loss(model, *map(move, pair), None, **weights) for pair in held]
-        return float(np.mean([float(terms["loss"]) for terms in parts]))
+        def loss(clip: SpokenFace) -> float:
+            speech, motion = _cut([clip], None, np.random.default_rng(0))
+            return float(dual_path_loss(model, move(speech), move(motion), None, **weights)["loss"])
+
+        return float(np.mean([loss(clip) for clip in validation]))
 
     identity = {
         "dual_path": asdict(settings),
