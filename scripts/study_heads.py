@@ -4,7 +4,8 @@ from said.corpus import read_topology
 from said.files import video
 from said.files.arrays import read_arrays
 from said.headpose.clips import SAMPLE_RATE, read_clip, read_index
-from said.headpose.film import FPS, animate, find_poses, shown
+from said.headpose.film import FPS, animate, shown
+from said.headpose.poses import find_poses
 from said.rig import read_rig
 from said.running.atomic import atomic_folder
 from said.running.console import progress, start

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from said.files.arrays import write_arrays
-from said.headpose.film import FPS, animate, find_poses, pivot, read_poses, shown, turn
+from said.headpose.film import FPS, animate, pivot, shown, turn
+from said.headpose.poses import find_poses, read_poses
 from said.headpose.rotations import from_angles
 from said.landmarks import CHIN, LEFT_EAR, NASION, RIGHT_EAR, TYPICAL
 from said.rig import Rig
@@ -81,7 +82,7 @@ def test_a_turned_head_looks_turned_and_stays_in_the_picture(rig):
             lambda poses: poses * np.float32(180 / np.pi),
             r"turns by \d+.* radians, .* if these are degrees, multiply them",
         ),
-        (lambda poses: np.where(poses == poses[0, 0, 0], np.nan, poses), "holds values that are not finite"),
+        (lambda poses: np.where(poses == poses[0, 0, 0], np.nan, poses), "is not finite in sample 0, frame 0"),
         (lambda poses: poses[:, :100], r"has the shape \(5, 100, 3\), not \(samples, 200, 3\)"),
         (lambda poses: poses[0], r"has the shape \(200, 3\)"),
         (lambda poses: poses[:0], r"has the shape \(0, 200, 3\)"),

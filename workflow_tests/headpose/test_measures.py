@@ -130,10 +130,13 @@ def test_clips_of_people_have_the_measures_that_need_no_truth(clips):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda poses: poses[:, :199], r"clip01: poses have the shape \(1, 199, 3\)"),
-        (lambda poses: poses[0], r"clip01: poses have the shape \(200, 3\)"),
-        (lambda poses: np.where(np.arange(200)[:, None] == 7, np.nan, poses), "clip01: sample 0, frame 7, counted"),
-        (lambda poses: np.degrees(poses) + 9, "clip01: a head turns by .* are these degrees"),
+        (lambda poses: poses[:, :199], r"clip01 has the shape \(1, 199, 3\)"),
+        (lambda poses: poses[0], r"clip01 has the shape \(200, 3\)"),
+        (
+            lambda poses: np.where(np.arange(200)[:, None] == 7, np.nan, poses),
+            "clip01 is not finite .* frame 7, counted",
+        ),
+        (lambda poses: np.degrees(poses) + 9, "clip01 turns by .* if these are degrees, multiply"),
     ],
 )
 def test_poses_of_others_are_checked(clips, edit, message):

@@ -116,9 +116,9 @@ def pivot(face: Face) -> NDArray[np.float64]:
 
 def turn(face: Face, vertices: NDArray[np.float64], rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """Vertices (N, V, 3) of a face whose head is turned about its pivot by rotation vectors (N, 3)."""
-    centre = pivot(face)
-    matrices = Rotation.from_rotvec(rotations).as_matrix()
-    return np.einsum("nij,nvj->nvi", matrices, vertices - centre) + centre
+    from said.headpose.film import turn as turn_about
+
+    return turn_about(vertices, rotations, pivot(face))
 
 
 def turn_document(document: Document, face: Face, rotations: NDArray[np.float64], fps: float, name: str) -> str | None:

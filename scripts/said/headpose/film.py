@@ -12,19 +12,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from said.corpus import FRAME_RATE as FACE_RATE
-from said.files.arrays import read_arrays
-from said.headpose.clips import FRAME_RATE, FRAMES
+from said.headpose.clips import FRAME_RATE
 from said.headpose.rotations import resample
 from said.landmarks import LEFT_EAR, RIGHT_EAR
 from said.rig import Rig
-from said.running.atomic import PathLike
-from said.running.console import nearest
 from said.running.shapes import shaped
 
 FPS = 30
 """Frames per second of the films."""
-_FARTHEST = np.pi / 2
-"""Radians that no head turns from its mean."""
 _BELOW, _BEHIND = 0.25, 0.1  # the pivot, from the middle between the ears, in distances between them
 
 
@@ -66,40 +61,6 @@ def animate(rig: Rig, coefficients: NDArray[np.floating], rotations: NDArray[np.
     every = FACE_RATE // FPS
     vertices = rig.move(coefficients[every // 2 :: every])
     return turn(vertices, resample(np.asarray(rotations, np.float64), FRAME_RATE, FPS, len(vertices)), pivot(rig))
-
-
-def read_poses(path: PathLike) -> dict[str, NDArray[np.float32]]:
-    """The poses (S, 200, 3) of a method by clip, rotation vectors in radians at 25 per second; any model's file.
-
-    Raises:
-        ValueError: an array has another shape, holds values that are not finite, or turns farther than heads do.
-        UnreadableError: the file is damaged.
-    """
-    poses = read_arrays(path)
-    for clip, values in poses.items():
-        if values.ndim != 3 or values.shape[1:] != (FRAMES, 3) or not len(values):
-            raise ValueError(f"{path}: {clip} has the shape {values.shape}, not (samples, {FRAMES}, 3)")
-        if not np.isfinite(values).all():
-            raise ValueError(f"{path}: {clip} holds values that are not finite")
-        farthest = float(np.linalg.norm(values, axis=2).max())
-        if farthest > _FARTHEST:
-            raise ValueError(
-                f"{path}: {clip} turns by {farthest:.3g} radians, and no head by more than {_FARTHEST:.2f}; if these "
-                "are degrees, multiply them by pi / 180"
-            )
-    return poses
-
-
-def find_poses(path: PathLike, clip: str) -> NDArray[np.float32]:
-    """The poses (S, 200, 3) of a method for one clip.
-
-    Raises:
-        ValueError: there are none, or see `read_poses`.
-    """
-    poses = read_poses(path)
-    if clip not in poses:
-        raise ValueError(f"{path}: holds no poses of {clip}{nearest(clip, poses)}")
-    return poses[clip]
 
 
 def shown(index: pd.DataFrame, numbers: Sequence[int]) -> list[str]:

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from said.headpose.beats import alignment, dips, head_beats, loudest, speech_beats
 from said.headpose.clips import FRAME_RATE, FRAMES, Clip, Truth
+from said.headpose.poses import check_poses
 from said.headpose.rotations import angles, speed
 from said.intervals import jackknife_interval
 
@@ -98,13 +99,7 @@ def check(samples: Mapping[str, NDArray], clips: Mapping[str, Clip]) -> list[str
     if missing or unknown:
         raise ValueError(f"lacks the clips {missing[:5]} and has the unknown {unknown[:5]}")
     for name, poses in samples.items():
-        if poses.ndim != 3 or not len(poses) or poses.shape[1:] != (FRAMES, 3):
-            raise ValueError(f"{name}: poses have the shape {poses.shape}, not (samples, {FRAMES}, 3)")
-        if not np.isfinite(poses).all():
-            sample, frame = np.argwhere(~np.isfinite(poses))[0][:2]
-            raise ValueError(f"{name}: sample {sample}, frame {frame}, counted from 0, is not finite")
-        if (largest := np.linalg.norm(poses, axis=2).max()) > np.pi:
-            raise ValueError(f"{name}: a head turns by {largest:.1f} radians; are these degrees? Give radians")
+        check_poses(name, poses)
     return sorted(clips)
 
 
