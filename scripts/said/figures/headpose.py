@@ -93,7 +93,7 @@ def draw_beats(clips: Mapping[str, Clip], methods: Mapping[str, Mapping[str, NDA
     beat = "the nucleus of a stressed vowel" if known else "one of the loudest beats of the speech"
     panel.set(xlabel=f"seconds from {beat}", ylabel="pitch °, down", title="The nod to the rhythm of speech")
     panel.invert_yaxis()
-    panel.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     figure.supxlabel(f"{RECONSTRUCTION[0].upper()}{RECONSTRUCTION[1:]}.", fontsize=8)
     _tidy([panel])
     return figure
