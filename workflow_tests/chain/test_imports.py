@@ -12,13 +12,14 @@ SCRIPTS = ROOT / "scripts"
 HEARING = {
     "animate_recording", "bundle_said", "edit_said", "edit_video", "export_said", "sample_clip_faces",
     "plot_architecture", "plot_attention", "sample_said", "speech_encoder", "train_said",
-    "train_baseline", "published_baseline", "sample_baseline", "hear_talks",
+    "train_baseline", "published_baseline", "sample_baseline", "hear_talks", "sample_face", "train_dual_path",
 }  # fmt: skip
 LEARNED = {
     "evaluate_method", "export_extractor", "join_sync", "measure_sync", "prove_sync", "published_syncnet",
     "table2_truth", "train_extractor", "train_syncnet",
     "cut_talks", "measure_poses", "plot_headpose_codes", "rebuild_poses", "record_talks", "sample_poses",
     "train_pose_fid", "train_pose_generator", "train_pose_vq",
+    "bundle_head_pose", "face_in_codes", "measure_face", "train_facial_vq",
 }  # fmt: skip
 USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time
@@ -32,7 +33,7 @@ USERS = {
         "train_said",
     },
     "torch": HEARING | LEARNED,  # 1.1 s
-    "sklearn": {"evaluate_method", "table2_truth"},  # 1.1 s
+    "sklearn": {"evaluate_method", "measure_face", "table2_truth"},  # 1.1 s
     "snakemake": set(),
 }
 """Scripts that load a package, or a part of it, when they are imported."""

@@ -31,7 +31,10 @@ def writes(path: Path) -> Iterator[tuple[int, str, bool]]:
             modes = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
             opens = name == "open" and any(re.fullmatch("[wax]b?\\+?", mode) for mode in modes)
             # write_text(...), io.write_text, model.save: the library's own, looked at where they are defined.
-            saved = {"io", "extractor", "fid", "generator", "method", "model", "pose_vq", "syncnet"}
+            saved = {
+                "dual_path", "extractor", "facial_vq", "fid", "generator", "io", "method", "model", "pose_vq",
+                "syncnet",
+            }  # fmt: skip
             own = module in saved or not (method or name == "save_file")
             if opens or (WRITES.match(name) and not own):
                 yield node.lineno, name, atomic

@@ -8,8 +8,8 @@ from toy_faces import HEARING, PATHS, toy_face, toy_paths, toy_vq
 
 from said.headpose import dual_path
 from said.headpose.dual_path import DualPath, dual_path_loss
-from said.headpose.facial_vq import FacialVQ
-from said.headpose.spoken_face import SpokenFace, animate, in_codes, semantic
+from said.headpose.facial_vq import FacialVQ, in_codes
+from said.headpose.spoken_face import SpokenFace, animate, semantic
 
 
 def speech(frames: int) -> torch.Tensor:

@@ -5,16 +5,17 @@ a decoder that mirrors the encoder. As CodeTalker has it: several codes a frame,
 of them; no normalisation over time, which would erase the level of so short a block; a position that is learnt.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Integer
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from said.arkit import SPEECH_BLENDSHAPES
 from said.baselines.quantiser import ProductQuantiser
 from said.files.models import load_model, save_model
-from said.headpose.blocks import BLOCK
+from said.headpose.blocks import BLOCK, at_30, at_60
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 
@@ -162,6 +163,13 @@ def facial_vq_loss(
     loss = motion + velocity * steps + quantiser * lost
     perplexity = vq.quantiser.perplexity(codes).min()
     return {"loss": loss, "motion": motion, "velocity": steps, "quantiser": lost, "perplexity": perplexity}
+
+
+@torch.no_grad()
+def in_codes(vq: FacialVQ, motion: NDArray) -> NDArray[np.float32]:
+    """A motion (N, 32), 60 frames per second, as the codes of every second frame say it: (N, 32) in [0, 1]."""
+    halved = np.ascontiguousarray(at_30(motion), np.float32)
+    return at_60(vq.reconstruct(torch.from_numpy(halved)).numpy(), len(motion))
 
 
 def save(path: PathLike, vq: FacialVQ) -> None:

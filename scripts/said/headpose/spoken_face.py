@@ -11,7 +11,6 @@ from transformers import Wav2Vec2Model
 
 from said.headpose.blocks import FPS, at_30, at_60
 from said.headpose.dual_path import DualPath
-from said.headpose.facial_vq import FacialVQ
 from said.running.shapes import shaped
 from said.speech import encode, normalise
 from said.waveforms import SAMPLE_RATE, fit_length, frame_count, prepare_waveform, require_encodable
@@ -63,10 +62,3 @@ def animate(model: DualPath, encoder: Wav2Vec2Model, waveform: NDArray, rate: in
     frames = frame_count(len(waveform), rate)
     require_encodable(frames, "the speech")
     return at_60(model.animate(semantic(encoder, waveform, rate, -(-frames // 2))).cpu().numpy(), frames)
-
-
-@torch.no_grad()
-def in_codes(vq: FacialVQ, motion: NDArray) -> NDArray[np.float32]:
-    """A motion (N, 32), 60 frames per second, as the codes of every second frame say it: (N, 32) in [0, 1]."""
-    halved = np.ascontiguousarray(at_30(motion), np.float32)
-    return at_60(vq.reconstruct(torch.from_numpy(halved)).numpy(), len(motion))
