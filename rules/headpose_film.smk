@@ -70,7 +70,7 @@ use rule headpose_film as headpose_diversity_film with:
         topology="results/{run}/corpus/topology.npz",
         clips="results/{run}/headpose/clips",
         faces="results/{run}/headpose/faces.npz",
-        poses=["results/{run}/headpose/poses/base.npz"],
+        poses=expand("results/{{run}}/headpose/poses/{method}.npz", method=["base"]),
     output:
         "results/{run}/figures/headpose_diversity.mp4",
     log:

@@ -155,7 +155,7 @@ def test_a_wrong_configuration_stops_before_any_job(workflow, override, named):
 
 def test_a_key_given_twice_is_refused_in_every_file_that_was_read(workflow):
     (workflow.folder / "mine.yaml").write_text("said:\n  epochs: 3\n  epochs: 4\n")
-    workflow.edit("config.yaml", "  base: {}\n", "  base: {}\n  base: {loss: l2}\n")
+    workflow.edit("config.yaml", "\nvariants:\n  base: {}\n", "\nvariants:\n  base: {}\n  base: {loss: l2}\n")
     done = workflow("-n", "results/table2.csv", "--configfile", "mine.yaml", check=False)
     text = done.stdout + done.stderr
     assert done.returncode and "mine.yaml: said.epochs is there twice, in line 2 and in line 3" in text

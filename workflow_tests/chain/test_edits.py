@@ -30,6 +30,7 @@ TELLING = {
 DRAWING = {path.stem for path in ROOT.glob("scripts/*.py") if "write_figure" in path.read_text()}
 DRAWING |= {"animate_recording"}  # the library draws its curves
 FACES = {"animate_recording", "animation_face", "animation_player"}
+HEARING_HEADS = {"animate_recording", "bundle_head_pose", "sample_poses", "train_pose_generator"}
 READING_SPEECH = {
     path.stem
     for path in ROOT.glob("scripts/*.py")
@@ -78,7 +79,7 @@ EDITS = [
     ("headpose/face_measures.py", "1e6 * squared", "1e5 * squared", {"measure_face"}),
     ("headpose/face_table.py", '"jaw_correlation", "corr', '"corr', {"headpose_face"}),
     ("headpose/mead.py", "RATE = 25", "RATE = 24", {"read_mead"}),
-    ("headpose/sampling.py", "sums <= uniform", "sums < uniform", {"sample_poses"}),
+    ("headpose/sampling.py", "sums <= uniform", "sums < uniform", {"sample_poses", "animate_recording"}),
     ("figures/headpose_codes.py", 'linewidth": 2}', 'linewidth": 3}', {"plot_headpose_codes"}),
     ("denoising.py", "np.sqrt(np.square(", "np.abs(np.square(", set()),
     ("training/previews.py", '"dpmsolver++", 25', '"dpmsolver++", 20', set()),
@@ -99,7 +100,7 @@ EDITS = [
     ("headpose/split.py", "* 70 // 100", "* 80 // 100", {"record_talks", "cut_talks"}),
     ("headpose/voxceleb.py", "_TOLERANCE = 0.5", "_TOLERANCE = 0.4", {"cut_talks"}),
     ("headpose/known.py", "len(names) // 2", "len(names) // 3", {"known_poses"}),
-    ("headpose/features.py", "BANDS = 40", "BANDS = 41", {"hear_talks"}),
+    ("headpose/features.py", "BANDS = 40", "BANDS = 41", {"hear_talks", *HEARING_HEADS}),
     ("figures/headpose.py", "_REACH = 15", "_REACH = 16", {"plot_headpose"}),
     ("synthetic/gesture.py", "_DECLINE = 2.5", "_DECLINE = 2.6", {"record_talks"}),
     (

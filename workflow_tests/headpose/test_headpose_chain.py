@@ -108,7 +108,7 @@ def test_poses_that_are_not_finite_are_refused_by_file_clip_and_frame(made):
     write_arrays(path, poses)
     done = made(f"{HEADS}/measures/mine.json", *MINE, check=False)
     text = done.stdout + done.stderr
-    assert done.returncode and f"poses/mine.npz: {clip}: sample 0, frame 8, counted from 0, is not finite" in text
+    assert done.returncode and f"poses/mine.npz: {clip} is not finite in sample 0, frame 8, counted from 0" in text
 
 
 def test_recordings_of_people_are_cut_and_a_wrong_one_stops_before_any_training(workflow, tmp_path):

@@ -229,7 +229,7 @@ def test_a_training_goes_on_after_its_time_limit_and_with_more_memory(own_cluste
     training = "scripts/said/training/said.py"
     objective = "    def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:\n"
     edited.edit(training, "import copy\n", "import copy\nimport time\n")
-    wait = "        while step.number == 0 and time.time() < checkpoint.deadline:\n            time.sleep(0.1)\n"
+    wait = "        while step.number == 0 and time.time() < run.checkpoint.deadline:\n            time.sleep(0.1)\n"
     edited.edit(training, objective, objective + wait)
     limits = ["--retries", "9", "--set-resources", "train_said:runtime=2", "train_said:mem_mb=attempt * 300"]
     run = start(edited, weights, *limits, *SMOKE)
