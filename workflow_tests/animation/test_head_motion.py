@@ -13,7 +13,7 @@ from helpers import babble, contents, small_encoder
 from scipy.spatial.transform import Rotation
 
 from said.animation.faces import load_face
-from said.animation.head_motion import ANGLES, euler, pivot, quaternions, turn
+from said.animation.head_motion import ANGLES, euler, pivot, quaternions
 from said.animation.livelink import CSV_VALUES, PACKET_VALUES, arranged
 from said.animation.scene import write_animation
 from said.animation.viewer import Animation, write_page
@@ -22,6 +22,7 @@ from said.files.gltf_document import read_document
 from said.files.gltf_scene import place_nodes
 from said.files.gltf_turns import animate_head, find_head
 from said.files.tables import read_columns
+from said.headpose.film import turn
 from said.headpose.generator import save as save_generator
 from said.headpose.pose_vq import save as save_vq
 
@@ -50,7 +51,7 @@ def test_a_face_without_a_skeleton_turns_about_its_neck(turns, tmp_path):
     assert write_animation(tmp_path / "a.glb", face, curves, 60, head=turns) is None
     assert_valid(tmp_path / "a.glb")
     document = read_document(tmp_path / "a.glb")
-    moved = turn(face, np.repeat(face.neutral[None], 40, axis=0), turns)
+    moved = turn(np.repeat(face.neutral[None], 40, axis=0), turns, pivot(face))
     (mesh,) = [number for number, node in enumerate(document.tree["nodes"]) if "mesh" in node]
     for frame in (0, 7, 39):
         place = posed(document, frame)[mesh]

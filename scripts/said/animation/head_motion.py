@@ -114,13 +114,6 @@ def pivot(face: Face) -> NDArray[np.float64]:
     return mouth + np.ptp(moving[:, 0]) * np.array([0.0, _ABOVE, -_BEHIND])
 
 
-def turn(face: Face, vertices: NDArray[np.float64], rotations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vertices (N, V, 3) of a face whose head is turned about its pivot by rotation vectors (N, 3)."""
-    from said.headpose.film import turn as turn_about
-
-    return turn_about(vertices, rotations, pivot(face))
-
-
 def turn_document(document: Document, face: Face, rotations: NDArray[np.float64], fps: float, name: str) -> str | None:
     """Let the head of a face's document turn in the animation of that name; see `animate_head`."""
     scene = read_scene(document).vertices
@@ -128,11 +121,8 @@ def turn_document(document: Document, face: Face, rotations: NDArray[np.float64]
         raise ValueError(f"{face.name}: its file and its face have different vertices, so its head cannot be turned")
     place = fit_similarity(face.neutral, scene)
     centre = place(pivot(face)[None])[0]
-    return animate_head(document, rotations @ place.rotation.T, fps, centre, place.scale * _reach(face), name)
-
-
-def _reach(face: Face) -> float:
-    return float(np.ptp(face.neutral[:, 1]))
+    reach = place.scale * float(np.ptp(face.neutral[:, 1]))
+    return animate_head(document, rotations @ place.rotation.T, fps, centre, reach, name)
 
 
 def columns(rotations: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.animation.faces import Face
-from said.animation.head_motion import turn
+from said.animation.head_motion import pivot
 from said.files import video
 from said.render import Renderer, frame
 from said.running.atomic import PathLike
@@ -33,11 +33,14 @@ def write_preview(
     """
     coefficients = np.asarray(coefficients, np.float64)
     draw = Renderer(face.faces, size, frame(face.neutral), colours=face.colours, hollow=True)
+    from said.headpose.film import turn
+
     turns = None if head is None else np.asarray(head, np.float64)
+    centre = None if head is None else pivot(face)
 
     def shape(number: int) -> NDArray[np.float64]:
         vertices = face.move(coefficients[number : number + 1])
-        return (vertices if turns is None else turn(face, vertices, turns[number : number + 1]))[0]
+        return (vertices if turns is None or centre is None else turn(vertices, turns[number : number + 1], centre))[0]
 
     images = (draw(shape(number)) for number in range(len(coefficients)))
     waveform, rate = sound or (np.zeros(round(len(coefficients) / fps * 16000), np.float32), 16000)
