@@ -42,13 +42,13 @@ rule table2_beyond:
     output:
         csv=report(
             "results/table2_beyond.csv",
-            caption="../report/table2_beyond.rst",
+            caption="../report/beyond.rst",
             category="1 Tables",
             labels={"table": "Beyond the paper", "as": "raw CSV"},
         ),
         html=report(
             "results/table2_beyond.html",
-            caption="../report/table2_beyond.rst",
+            caption="../report/beyond.rst",
             category="1 Tables",
             labels={"table": "Beyond the paper", "as": "page"},
         ),
@@ -81,13 +81,13 @@ use rule table2_beyond as table1_beyond with:
     output:
         csv=report(
             "results/table1_beyond.csv",
-            caption="../report/table2_beyond.rst",
+            caption="../report/beyond.rst",
             category="1 Tables",
             labels={"table": "Table 1 beyond the paper", "as": "raw CSV"},
         ),
         html=report(
             "results/table1_beyond.html",
-            caption="../report/table2_beyond.rst",
+            caption="../report/beyond.rst",
             category="1 Tables",
             labels={"table": "Table 1 beyond the paper", "as": "page"},
         ),

@@ -179,13 +179,13 @@ if config["dataset"] == "synthetic":
         output:
             csv=report(
                 "results/table2_truth.csv",
-                caption="../report/table2_truth.rst",
+                caption="../report/truth.rst",
                 category="1 Tables",
                 labels={"table": "Against the truth", "as": "raw CSV"},
             ),
             html=report(
                 "results/table2_truth.html",
-                caption="../report/table2_truth.rst",
+                caption="../report/truth.rst",
                 category="1 Tables",
                 labels={"table": "Against the truth", "as": "page"},
             ),
@@ -218,13 +218,13 @@ if config["dataset"] == "synthetic":
         output:
             csv=report(
                 "results/table1_truth.csv",
-                caption="../report/table2_truth.rst",
+                caption="../report/truth.rst",
                 category="1 Tables",
                 labels={"table": "Table 1 against the truth", "as": "raw CSV"},
             ),
             html=report(
                 "results/table1_truth.html",
-                caption="../report/table2_truth.rst",
+                caption="../report/truth.rst",
                 category="1 Tables",
                 labels={"table": "Table 1 against the truth", "as": "page"},
             ),
