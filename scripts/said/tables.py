@@ -320,12 +320,3 @@ def _noted(row: str, measured: Mapping, metric: Metric, marks: Mapping, footnote
 def _difference(measured: Mapping, paper: Mapping, metric: Metric) -> str:
     difference = _number(measured, metric.column) - _number(paper, metric.column)
     return f"{difference:+.3f}" if np.isfinite(difference) else "–"
-
-
-def last_records(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> pd.DataFrame:
-    """The last record of each training, a row each: column `training`, then the records' keys in their order.
-
-    Args:
-        histories: by training, its history. A key that one lacks, such as a preview, is empty there.
-    """
-    return pd.DataFrame([{"training": name} | dict(history[-1]) for name, history in histories.items()])

@@ -66,6 +66,7 @@ EDITS = [
     ("figures/velocity.py", "count: int = 3", "count: int = 4", {"plot_velocity"}),
     ("figures/training.py", "markersize=3)", "markersize=4)", {"plot_training"}),
     ("figures/learning.py", "markersize=3", "markersize=4", {"learning_table"}),
+    ("training/extrapolation.py", "1 / 4, 3 / 4", "1 / 5, 3 / 4", {"learning_table"}),
     ("training/pose_vq.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_vq"}),
     ("training/pose_generator.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_generator"}),
     ("training/facial_vq.py", "_BEGIN_BLOCKS = 256", "_BEGIN_BLOCKS = 128", {"train_facial_vq"}),

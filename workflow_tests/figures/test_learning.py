@@ -1,12 +1,12 @@
 """The figures of trainings show the records that they are drawn from."""
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from said.denoising import BANDS
 from said.figures.learning import learning
 from said.figures.training import training
-from said.tables import last_records
 
 
 def record(step, scale, **previews):
@@ -30,7 +30,7 @@ def curves(axes: Axes):
 
 
 def test_the_error_by_noise_is_that_of_the_last_record_beside_its_references():
-    error, constant, jaw, jitter = learning(HISTORIES).axes
+    error, constant, jaw, jitter, _ = learning(HISTORIES).axes
     found = curves(error)
     assert found["x0"] == (list(BANDS), [HISTORIES["x0"][-1][f"error/{band}dB"] for band in BANDS])
     assert found["optimal linear estimate"][1][-1] == pytest.approx(0.017) and found["mean of the data"][1][0] == 0.05
@@ -47,12 +47,13 @@ def test_the_figure_of_all_trainings_shows_it_too():
     assert curves(constant)["x0"][1] == [value / 2 for value in curves(error)["x0"][1]]
 
 
-def test_the_table_has_a_row_for_each_training():
-    table = last_records(HISTORIES)
-    assert list(table["training"]) == ["paper", "x0"] and list(table["step"]) == [20, 20]
-    assert list(table["sample_jawOpen"]) == [0.5, 0.7] and table.columns[0] == "training"
-    assert last_records({"none": [record(10, 1.0)]} | HISTORIES)["sample_jitter"].isna().tolist() == [
-        True,
-        False,
-        False,
-    ]
+def test_the_largest_error_is_continued_along_its_trend():
+    history = [record(step, 2 * step**-0.5) for step in range(100, 2100, 100)]
+    worst = learning({"long": history, "short": history[:3]}).axes[-1]
+    measured, trend, short, mean = worst.lines
+    factor = 10 ** (35 / 40) / 0.05
+    assert list(measured.get_xdata())[-1] == list(trend.get_xdata())[0] == 2000
+    for line in (measured, trend, short):
+        steps, values = (np.asarray(data) for data in line.get_data())
+        assert values == pytest.approx(2 * factor * steps**-0.5)
+    assert trend.get_xdata()[-1] == 20000 and mean.get_ydata() == [1, 1]
