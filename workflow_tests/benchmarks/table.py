@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER.parents[1] / "docs/performance.md"
 BENCHMARKS = {
     "training": ("Training", ["--steps", "5"]),
+    "trainings": ("Units of the other trainings and samplings", ["--steps", "1"]),
     "sampling": ("Sampling", ["--rounds", "2"]),
     "animation": ("Animating recordings", ["--minutes", "10"]),
     "attention": ("Cross-attention under the alignment bias", ["--lengths", "120", "600", "3600"]),
@@ -34,7 +35,7 @@ BENCHMARKS = {
     "baselines": ("FaceFormer and CodeTalker", []),
 }
 """Title of each, and arguments that keep it short."""
-ON_A_GPU = ("training", "sampling")
+ON_A_GPU = ("training", "trainings", "sampling")
 _SECTION = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.M)
 
 
@@ -76,7 +77,7 @@ def page(sections: dict[str, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="benchmark", default=list(BENCHMARKS))
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of training and sampling")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of training, trainings and sampling")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - BENCHMARKS.keys():
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
