@@ -237,7 +237,8 @@ class Generation:
     def step(self, x: Tensor) -> Tensor:
         """The next frame of the output, (B, width), from its input (B, width)."""
         x, frame = self.decoder.PPE(x[:, None], self.frame), self.frame
-        bias = self.bias[..., self.bias.shape[-1] - 1 - frame :]
+        # A copy, because attention on a GPU reads a bias 16 bytes at a time, and a part of a row may begin anywhere.
+        bias = self.bias[..., self.bias.shape[-1] - 1 - frame :].clone()
         for number, layer in enumerate(self.layers):
             x, self.past[number] = layer(x, self.heard[number][:, frame : frame + 1], bias, self.past[number])
         self.frame += 1
