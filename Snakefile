@@ -17,7 +17,7 @@ from said.baselines.registry import TITLES
 from said.files import provenance
 from said.headpose.registry import KNOWN
 from said.running.console import nearest
-from said.workflow import benchmarks, estimate, remembered
+from said.workflow import benchmarks, estimate, prospects, remembered
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job

@@ -43,7 +43,8 @@ def expected_cost():
     if not expected:
         return ""
     seconds = {job: cost.seconds or 0.0 for job, cost in expected.items()}
-    return estimate.table(list(expected.values()), estimate.longest_chain(seconds, workflow.dag.dependencies))
+    table = estimate.table(list(expected.values()), estimate.longest_chain(seconds, workflow.dag.dependencies))
+    return "\n".join([table, *prospects.prospects([planned[job] for job in expected], config)])
 
 
 @atexit.register

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _PARTS = (1 / 2, 1 / 4, 3 / 4)
 """Where the fitted parts of a training begin, as shares of its steps; all end with it."""
-_LEAST = 4
+_LEAST = 3
 """Records that the shortest part needs."""
 _FLAT = 1e-6
 """A slope that does not count as a fall: a hundred thousandth over all steps that anybody trains."""
@@ -54,7 +54,7 @@ class Trend:
             values: (R,) what was measured, > 0.
 
         Raises:
-            ValueError: fewer than 4 records lie in the last quarter, or a value is not positive.
+            ValueError: fewer than 3 records lie in the last quarter, or a value is not positive.
         """
         steps, values = np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
         if not ((steps > 0).all() and (values > 0).all()):

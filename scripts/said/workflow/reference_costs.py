@@ -4,36 +4,39 @@ CPU: measured on two shared cores of an x86 server of the 2020s, with one thread
 is from a run of the synthetic dataset at `smoke` scale, the rest from one at `demo` scale; large units are from the
 programs in workflow_tests/benchmarks.
 
-GPU: not measured; what a card of 10 TFLOP/s may reach.
+GPU: large units are from an H100, one job with one thread at a time (bench_training.py, bench_trainings.py,
+bench_sampling.py); launching kernels takes nearly all of it, so that a slower card hardly takes longer, and several
+jobs share one with little loss. Small units, and those under `rough`, are guesses.
 """
 
 GPU = {
-    "step": 4e-3,
-    "finetuned step": 8e-3,
-    "large step": 0.018,
-    "large encoded step": 0.007,
-    "large finetuned step": 0.07,
+    "large step": 0.074,
+    "large call": 1.9e-4,
+    "large voca clip": 0.036,
+    "large faceformer clip": 0.37,
+    "large codetalker autoencoder clip": 0.022,
+    "large codetalker clip": 0.046,
+    "large end2end frame": 4.4e-4,
+    "large meshtalk step": 0.048,
+    "large meshtalk prior step": 0.038,
+    "large meshtalk sentence": 0.43,
+    "large voca sentence": 0.1,
+    "large faceformer sentence": 0.22,
+    "large codetalker sentence": 0.6,
+    "large end2end sentence": 0.064,
+    "large pose clip": 1e-3,
+    "large mel clip": 1.3e-3,
+    "large waveform clip": 1.7e-3,
+    # rough
+    "step": 0.02,
+    "finetuned step": 0.05,
+    "large encoded step": 0.05,
+    "large finetuned step": 0.2,
     "call": 2e-3,
-    "large call": 2.3e-4,
     "large film": 1.4,
     "large clip": 0.02,
-    "large voca clip": 0.02,
-    "large faceformer clip": 0.6,
-    "large codetalker autoencoder clip": 0.1,
-    "large codetalker clip": 0.15,
-    "large end2end frame": 4e-5,
-    "large meshtalk step": 0.036,
-    "large meshtalk prior step": 0.02,
-    "large meshtalk sentence": 2,
-    "large voca sentence": 0.3,
-    "large faceformer sentence": 0.3,
-    "large codetalker sentence": 8,
-    "large end2end sentence": 0.3,
-    "large pose clip": 2e-3,
     "large block": 1.3e-3,
-    "large face clip": 0.03,
-    "large mel clip": 3e-3,
-    "large waveform clip": 4.5e-3,
+    "large face clip": 0.06,
 }
 """By unit, for every rule: replace the numbers below on a GPU, where samples share a call."""
 
