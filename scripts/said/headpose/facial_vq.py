@@ -2,7 +2,8 @@
 
 Stated: the linear embedding; the convolution of kernel 5, stride 1, padding 2; the Transformer of 6 layers and 8 heads;
 a decoder that mirrors the encoder. As CodeTalker has it: several codes a frame, and its loss. Ours: a codebook for each
-of them; no normalisation over time, which would erase the level of so short a block; a position that is learnt.
+of them; no normalisation over time, which would erase the level of so short a block; a position that is learnt; and
+convolutions that go on over the borders of blocks, where blocks that are decoded one by one would jump.
 """
 
 import numpy as np
@@ -39,7 +40,7 @@ def transformer(width: int, heads: int, feed_forward: int, layers: int, dropout:
 
 
 class _Convolution(nn.Sequential):
-    """Over time, (B, N, width) -> (B, N, width); at the ends the outermost frame is repeated. It starts as identity."""
+    """Over a whole motion, (B, N, width) -> (B, N, width), whose ends are repeated beyond it. It starts as identity."""
 
     def __init__(self, width: int):
         convolution = nn.Conv1d(width, width, 5, padding=2, padding_mode="replicate")
