@@ -80,5 +80,5 @@ def test_the_loss_is_of_deviations_within_the_block_and_over_its_borders():
     torch.testing.assert_close(terms["lip"], (error[:, 8:16] @ torch.from_numpy(LIPS)).norm(dim=-1).mean())
     torch.testing.assert_close(terms["loss"], terms["motion"] + 3 * terms["velocity"] + 4 * terms["lip"] + 2 * lost)
     torch.testing.assert_close(terms["perplexity"], model.quantiser.perplexity(codes[:, 8:16]).min())
-    known = facial_vq_loss(model, blocks, features=model.encode(blocks), quantiser=2.0, velocity=3.0, lip=4.0)
+    known = facial_vq_loss(model, blocks, model.encode(blocks), quantiser=2.0, velocity=3.0, lip=4.0)
     torch.testing.assert_close(known["loss"], terms["loss"])

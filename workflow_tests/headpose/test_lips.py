@@ -18,12 +18,13 @@ def rig(seed: int, vertices: np.ndarray) -> Rig:
 def test_lengths_are_how_far_the_lips_move_in_millimetres(monkeypatch):
     lips = np.array([3, 7, 8, 20])
     monkeypatch.setattr(module, "face_regions", lambda *_: (lips, None))
-    rigs = [rig(0, np.arange(25)), rig(1, np.arange(2, 30))]
+    vertices = [np.arange(25), np.arange(2, 30)]
+    rigs = [rig(number, present) for number, present in enumerate(vertices)]
     error = np.random.default_rng(2).normal(size=(1, 32))
     squares = []
-    for one in rigs:
+    for one, present in zip(rigs, vertices, strict=True):
         moved = reconstruct(one.template, one.blendshapes, error)[0] - one.template
-        squares.append(np.square(1e3 * moved[np.isin(one.vertices, lips)]).sum(1).mean())
+        squares.append(np.square(1e3 * moved[np.isin(present, lips)]).sum(1).mean())
     matrix = lip_matrix(rigs, trimesh.Trimesh(), np.arange(68), np.arange(30))
     assert np.linalg.norm(error @ matrix) == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-5)
     frames = np.random.default_rng(3).random((50, 32))

@@ -179,8 +179,9 @@ def require_blocks(frames: int) -> None:
 def facial_vq_loss(
     vq: FacialVQ,
     blocks: Float[Tensor, "B 24 32"],
+    features: Float[Tensor, "B 24 features"] | None = None,
+    /,
     *,
-    features: Tensor | None = None,
     quantiser: float = 1.0,
     velocity: float = 0.5,
     lip: float = 1.0,

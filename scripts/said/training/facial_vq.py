@@ -101,7 +101,7 @@ def train_facial_vq(
         batch = data[torch.from_numpy(step.items).to(data.device)]
         features = vq.encode(batch)
         renewal(features[:, INNER].detach(), step.generator)
-        terms = facial_vq_loss(vq, batch, features=features, **weights)
+        terms = facial_vq_loss(vq, batch, features, **weights)
         return terms.pop("loss"), terms
 
     def validate() -> float:
