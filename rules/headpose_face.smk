@@ -68,6 +68,11 @@ rule train_facial_vq:
             "results/{{run}}/coefficients/{speaker}",
             speaker=SPLIT["train"] * config["headpose"]["facial_vq"]["corpus"],
         ),
+        # What the blendshapes do to the lips weighs errors.
+        topology="results/{run}/corpus/topology.npz",
+        regions="results/{run}/blendshapes/regions.npz",
+        template=f"results/{{run}}/corpus/templates/{SPLIT['train'][0]}.ply",
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPLIT["train"]),
     output:
         weights="results/{run}/headpose/models/facial_vq.safetensors",
         history="results/{run}/headpose/models/facial_vq/history.jsonl",

@@ -11,6 +11,8 @@ VQ = {"width": 16, "heads": 2, "feed_forward": 24, "layers": 1, "codes": 8, "cod
 PATHS = {"width": 16, "heads": 4, "feed_forward": 24, "layers": 1, "hidden": 8, "dropout": 0.0}
 HEARING = 5
 JAW = 3
+LIPS = np.diag(np.linspace(0, 5, 32)).astype(np.float32)
+"""What coefficients do to the lips, in millimetres."""
 
 
 def toy_face(name: str, style: int | None, seed: int, frames: int = 40) -> SpokenFace:
@@ -37,7 +39,7 @@ def toy_sequences(count: int = 6) -> dict[str, np.ndarray]:
 
 def toy_vq(**changes) -> FacialVQ:
     torch.manual_seed(0)
-    model = FacialVQ(np.full(32, 0.1), np.full(32, 0.2), **{**VQ, **changes})
+    model = FacialVQ(np.full(32, 0.1), np.full(32, 0.2), LIPS, **{**VQ, **changes})
     for book in model.quantiser.codebooks:
         torch.nn.init.normal_(book.embedding.weight)
     return model.eval()

@@ -69,7 +69,7 @@ EDITS = [
     ("training/extrapolation.py", "1 / 4, 3 / 4", "1 / 5, 3 / 4", {"learning_table"}),
     ("training/pose_vq.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_vq"}),
     ("training/pose_generator.py", "_TOGETHER = 64", "_TOGETHER = 32", {"train_pose_generator"}),
-    ("training/facial_vq.py", "_BEGIN_BLOCKS = 256", "_BEGIN_BLOCKS = 128", {"train_facial_vq"}),
+    ("training/facial_vq.py", "_BEGIN_BLOCKS = 2048", "_BEGIN_BLOCKS = 1024", {"train_facial_vq"}),
     (
         "training/dual_path.py",
         "return model.eval(), history",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from toy_faces import HEARING, PATHS, toy_face, toy_paths, toy_vq
+from toy_faces import HEARING, LIPS, PATHS, toy_face, toy_paths, toy_vq
 
 from said.headpose import dual_path
 from said.headpose.dual_path import DualPath, dual_path_loss
@@ -67,13 +67,16 @@ def test_words_are_those_of_the_codebook_where_it_is_used():
 def test_the_loss_is_squared_and_of_deviations():
     model, face = toy_paths(), toy_face("a/0", 0, 0)
     heard, motion = torch.from_numpy(face.speech)[None], torch.from_numpy(face.motion)[None]
-    terms = dual_path_loss(model, heard, motion, torch.tensor([0]), velocity=2.0, latent=3.0)
+    terms = dual_path_loss(model, heard, motion, torch.tensor([0]), velocity=2.0, latent=3.0, lip=4.0)
     made, features = model(heard, torch.tensor([0]))
+    moved = ((made - motion) @ torch.from_numpy(LIPS)).square().sum(-1).mean()
+    torch.testing.assert_close(terms["lip"], moved)
     error = (made - motion) / 0.2
     torch.testing.assert_close(terms["motion"], error.square().mean())
     torch.testing.assert_close(terms["latent"], (features - model.targets(motion)).square().mean())
     torch.testing.assert_close(
-        terms["loss"], terms["motion"] + 2 * error.diff(dim=1).square().mean() + 3 * terms["latent"]
+        terms["loss"],
+        terms["motion"] + 2 * error.diff(dim=1).square().mean() + 3 * terms["latent"] + 4 * moved,
     )
     alone = dual_path_loss(toy_paths(local_path=False), heard, motion, None)
     assert "latent" not in alone

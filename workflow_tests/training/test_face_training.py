@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from toy_clips import Cut, same_bytes, silent
-from toy_faces import HEARING, JAW, PATHS, VQ, toy_face, toy_faces, toy_paths, toy_sequences, toy_vq
+from toy_faces import HEARING, JAW, LIPS, PATHS, VQ, toy_face, toy_faces, toy_paths, toy_sequences, toy_vq
 
 from said.headpose import dual_path, facial_vq
 from said.headpose.dual_path import DualPath
@@ -12,6 +12,7 @@ from said.headpose.facial_vq import FacialVQ
 from said.training.checkpoint import Checkpoint
 from said.training.dual_path import DualPathSettings, train_dual_path
 from said.training.facial_vq import FacialVQSettings, train_facial_vq
+from said.training.facial_vq_start import begin_at_components, dealt, settle
 from said.training.run import Run
 
 TINY_VQ = {**VQ, "epochs": 3, "batch_size": 8, "learning_rate": 1e-2, "validate_every": 2}
@@ -25,7 +26,7 @@ def quiet(checkpoint=None) -> Run:
 def train_vq(settings, checkpoint=None, seed=0):
     sequences = toy_sequences()
     held_out = {"a_0": sequences.pop("a_0")}
-    return train_facial_vq(sequences, held_out, {**TINY_VQ, **settings}, seed, run=quiet(checkpoint))
+    return train_facial_vq(sequences, held_out, LIPS, {**TINY_VQ, **settings}, seed, run=quiet(checkpoint))
 
 
 def test_the_published_settings_of_the_space_are_the_defaults():
@@ -59,9 +60,47 @@ def test_a_training_of_the_space_that_was_cut_off_ends_in_the_same_bytes(tmp_pat
 
 def test_what_holds_no_block_is_refused():
     with pytest.raises(ValueError, match="1 sequences hold no whole block of 8 frames"):
-        train_facial_vq({"short": np.zeros((7, 32))}, toy_sequences(1), TINY_VQ, 0, run=quiet())
+        train_facial_vq({"short": np.zeros((7, 32))}, toy_sequences(1), LIPS, TINY_VQ, 0, run=quiet())
     with pytest.raises(ValueError, match="width of 10 cannot be divided into 8 heads"):
         FacialVQ(np.zeros(32), np.ones(32), width=10)
+
+
+def test_components_are_dealt_to_and_fro():
+    assert dealt(6, 2, 3).tolist() == [0, 3, 4, 1, 2, 5]
+    assert dealt(32, 2, 3).tolist() == [0, 3, 4, 1, 2, 5], "what has no room is left out"
+
+
+def test_the_start_says_a_frame_as_it_is_and_so_do_its_largest_components():
+    frames = torch.rand(200, 32, generator=torch.Generator().manual_seed(0)) @ torch.diag(
+        0.01 + 0.9 ** torch.arange(32.0)
+    )
+    factor = torch.randn(32, 32, generator=torch.Generator().manual_seed(1))
+    errors = {}
+    for width, components in ((64, 8), (32, 8), (16, 2)):
+        model = toy_vq(width=width, components=components)
+        begin_at_components(model, frames, torch.eye(32) + factor @ factor.T / 32)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name.endswith("place"):
+                    parameter.zero_()
+            made = model.decode(model.encode(frames[None]))[0]
+        errors[width] = float((made - frames).square().mean() / (frames - 0.1).square().mean())
+    assert errors[64] < 1e-8 < errors[32] < errors[16] < 1
+
+
+def test_codes_settle_at_the_means_of_what_chooses_them():
+    noise = torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(0))
+    crowds = torch.tensor([5.0, -5.0])[:, None, None] + noise
+    quantiser = toy_vq().quantiser
+    books = [book.embedding.weight for book in quantiser.codebooks]
+    with torch.no_grad():
+        for book in books:
+            book.fill_(100.0)
+            book[1], book[4] = 2.0, -2.0
+    settle(quantiser, crowds.flatten(0, 1))
+    for book, part in zip(books, crowds.chunk(2, dim=-1), strict=True):
+        torch.testing.assert_close(book[[1, 4]], part.mean(1))
+        assert (book[[0, 2, 3, 5, 6, 7]] == 100).all(), "codes that nothing chooses stay"
 
 
 def train_paths(settings, checkpoint=None, seed=0):

@@ -1,7 +1,5 @@
 """Facial motion in blocks of 8 frames at 30 per second, 267 ms (supplement, Section 2.1, which says 27 ms)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from jaxtyping import Float32, Real
 from numpy.typing import NDArray
@@ -13,19 +11,19 @@ from said.running.shapes import shaped
 BLOCK = 8
 FPS = 30
 """Frames per second of the motion: every second one of the corpus."""
+INNER = slice(BLOCK, 2 * BLOCK)
+"""Of a block between its neighbours, the frames of the block itself."""
+STEPS = slice(BLOCK - 1, 2 * BLOCK + 1)
+"""Those, the one before and the one after."""
 
 
-@shaped
-def to_blocks(motion: Real[np.ndarray, "N K"]) -> Real[np.ndarray, "B 8 K"]:
-    """A whole motion (N, K), N >= 1, in blocks that do not overlap; its last frame fills the last one."""
-    padded = np.pad(motion, ((0, -len(motion) % BLOCK), (0, 0)), mode="edge")
-    return padded.reshape(-1, BLOCK, motion.shape[1])
+def with_neighbours(motion: Real[np.ndarray, "N K"]) -> list[NDArray]:
+    """Each whole block of a motion (N, K) between the blocks before and after it: arrays (24, K), which share memory.
 
-
-def cut_blocks(sequences: Mapping[str, NDArray]) -> NDArray[np.float32]:
-    """All blocks (B, 8, K) of several motions (N, K), in the order of their names; what remains of each is dropped."""
-    whole = [sequences[name][: len(sequences[name]) // BLOCK * BLOCK] for name in sorted(sequences)]
-    return np.concatenate([part.reshape(-1, BLOCK, part.shape[1]) for part in whole]).astype(np.float32)
+    What remains after the last block is its neighbour; where there is none, the outermost frame stands still.
+    """
+    around = np.pad(motion, ((BLOCK, BLOCK), (0, 0)), mode="edge")
+    return [around[start : start + 3 * BLOCK] for start in range(0, len(motion) - BLOCK + 1, BLOCK)]
 
 
 def at_30(motion: NDArray) -> NDArray:

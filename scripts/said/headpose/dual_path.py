@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from said.baselines.positions import PeriodicEncoding
 from said.files.models import load_model, save_model
-from said.headpose.blocks import BLOCK
-from said.headpose.facial_vq import CHANNELS, FacialVQ
+from said.headpose.facial_vq import CHANNELS, FacialVQ, in_whole_blocks, require_blocks
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 
 Interpreter = Literal["lstm", "linear"]
-_FORM = "said-dual-path-1"
+_FORM = "said-dual-path-2"
 _SLOPE = 0.2
 
 
@@ -183,8 +182,7 @@ class DualPath(nn.Module):
             ValueError: N is not a multiple of 8.
         """
         batch, frames = speech.shape[:2]
-        if frames % BLOCK:
-            raise ValueError(f"{frames} frames are no whole number of blocks of {BLOCK}; repeat the last one")
+        require_blocks(frames)
         style = self.styles(styles, batch)
         if self.global_path:
             hidden, motion = self.upper(speech, style)
@@ -197,23 +195,17 @@ class DualPath(nn.Module):
     def targets(self, motion: Float[Tensor, "B N 32"]) -> Tensor:
         """What the interpreter should say for a true motion, N a multiple of 8: the VQ-VAE's words for it."""
         with torch.no_grad():
-            features = self.vq.encode(motion.unflatten(1, (-1, BLOCK)).flatten(0, 1))
-            if self.quantised:
-                features = self.vq.quantiser(features)[0]
-            return features.unflatten(0, (len(motion), -1)).flatten(1, 2)
+            features = self.vq.encode(motion)
+            return self.vq.quantiser(features)[0] if self.quantised else features
 
     @torch.no_grad()
     def animate(self, speech: Float[Tensor, "N H"]) -> Tensor:
         """Coefficients (N, 32) in [0, 1] at 30 frames per second for features (N, H) of anybody, N >= 1."""
-        padded = F.pad(speech.T, (0, -len(speech) % BLOCK), mode="replicate").T
-        return self(padded[None])[0][0, : len(speech)].clamp(0, 1)
+        return self(in_whole_blocks(speech)[None])[0][0, : len(speech)].clamp(0, 1)
 
     def _local(self, features: Tensor) -> Tensor:
         """Local motion (B, N, 32) of features (B, N, components * code width)."""
-        blocks = features.unflatten(1, (-1, BLOCK)).flatten(0, 1)
-        if self.quantised:
-            blocks = self.vq.quantiser(blocks)[0]
-        return self.vq.decode(blocks).unflatten(0, (len(features), -1)).flatten(1, 2)
+        return self.vq.decode(self.vq.quantiser(features)[0] if self.quantised else features)
 
 
 @shaped
@@ -225,17 +217,20 @@ def dual_path_loss(
     *,
     velocity: float = 0.5,
     latent: float = 1.0,
+    lip: float = 1.0,
 ) -> dict[str, Tensor]:
     """What the two paths minimise; errors are in units of each coefficient's deviation, squared and averaged.
 
     Returns:
-        loss, the sum with these weights; motion; velocity, of the steps from frame to frame; latent, of the
-        interpreter's features (where the lower path is on).
+        loss, the sum with these weights; motion; velocity, of the steps from frame to frame; lip, how far the lips are
+        from their place, in their deviation; latent, of the interpreter's features (where the lower path is on).
     """
     made, features = model(speech, styles)
-    error = (made - motion) / model.vq.std
-    terms = {"motion": error.square().mean(), "velocity": error.diff(dim=1).square().mean()}
-    terms["loss"] = terms["motion"] + velocity * terms["velocity"]
+    error = made - motion
+    deviations = error / model.vq.std
+    terms = {"motion": deviations.square().mean(), "velocity": deviations.diff(dim=1).square().mean()}
+    terms["lip"] = (error @ model.vq.lips).square().sum(-1).mean()
+    terms["loss"] = terms["motion"] + velocity * terms["velocity"] + lip * terms["lip"]
     if model.local_path:
         terms["latent"] = F.mse_loss(features, model.targets(motion))
         terms["loss"] = terms["loss"] + latent * terms["latent"]

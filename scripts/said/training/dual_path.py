@@ -27,7 +27,7 @@ class DualPathSettings(Settings):
     Attributes:
         width, heads, feed_forward, layers, period, reach, dropout, hidden: see `DualPath`.
         interpreter, global_path, local_path, quantised: likewise; the ablations.
-        velocity, latent: weights in the loss, see `dual_path_loss`.
+        velocity, latent, lip: weights in the loss, see `dual_path_loss`.
         batch_size: clips in a step, of which each is cut, at random, to the length of the shortest.
         window: most frames of a clip in a step; None: all, but for less than a block.
         learning_rate, weight_decay: of AdamW.
@@ -47,6 +47,7 @@ class DualPathSettings(Settings):
     quantised: bool = True
     velocity: float = 0.5
     latent: float = 1.0
+    lip: float = 1.0
     epochs: int = 250
     batch_size: int = 1
     window: int | None = None
@@ -95,7 +96,8 @@ def train_dual_path(
     styles = _require_clips(train, validation)
     with preserved_generators(seed):
         model = DualPath(vq, train[0].speech.shape[1], styles, **settings.network()).to(run.compute.device)
-    weights, move = {"velocity": settings.velocity, "latent": settings.latent}, run.compute.move
+    weights = {"velocity": settings.velocity, "latent": settings.latent, "lip": settings.lip}
+    move = run.compute.move
 
     def objective(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         clips = [train[int(index)] for index in step.items]

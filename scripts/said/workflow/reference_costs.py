@@ -94,7 +94,7 @@ CPU = {
     "measure_poses": {"job": 4, "clip": 0.05},
     # the second source: its face
     "act_emotions": {"job": 5},
-    "train_facial_vq": {"job": 5, "block": 1.3e-3, "large block": 0.1},
+    "train_facial_vq": {"job": 12, "block": 3e-3, "large block": 0.3},
     "train_dual_path": {"job": 8, "face clip": 0.035, "large face clip": 1.5},
     "sample_face": {"job": 5, "face sentence": 0.1, "large face sentence": 1},
     "face_in_codes": {"job": 4},
