@@ -22,15 +22,26 @@ RAMP = 0.15
 """Seconds that going to rest, and coming back, take."""
 _BELOW = 1e-4
 """A frame is silent where it is 40 dB below the speech of its recording: power, as a share."""
-_FLOOR = 3e-5**2
+_NOISE, _NOISE_BELOW, _QUIETEST = 3.0, 1e-2, 10
+"""And where it is less than 5 dB above the noise of the room, the power of the quietest tenth, if that is 20 dB below
+the speech. Speech that is as weak as this is no more even than other speech, and does not stay within 5 dB for long."""
+_STEP = 3e-5**2
 """Power of one step of 16 bits: what is below it is silent in any recording."""
+_AROUND = 2
+"""Frames on either side over which power is averaged: that of noise in a single frame wavers by some dB."""
 _BLOCK = 3600
 """Frames whose samples are read together."""
+_LIVE = 60 * FRAME_RATE
+"""Frames from which the noise of a room is known that is heard live."""
 
 
 def powers(speech: Samples, begin: int, end: int) -> NDArray[np.float64]:
-    """(end - begin,) power of the sound of each frame from `begin`, about its mean."""
-    return np.concatenate([np.zeros(0), *_powers(speech, begin, end)])
+    """(end - begin,) power of the sound in each frame from `begin`, about its mean, averaged over a few frames."""
+    first = max(0, begin - _AROUND)
+    sums = np.cumsum(np.concatenate([np.zeros(1), *_powers(speech, first, end)]))
+    places = np.arange(begin, end) - first
+    left, right = np.maximum(places - _AROUND, 0), np.minimum(places + _AROUND + 1, end - first)
+    return np.maximum(sums[right] - sums[left], 0) / (right - left)
 
 
 def _powers(speech: Samples, begin: int, end: int) -> Iterator[NDArray[np.float64]]:
@@ -43,22 +54,29 @@ def _powers(speech: Samples, begin: int, end: int) -> Iterator[NDArray[np.float6
 
 
 class Level:
-    """How loud the speech of a recording is: the mean power of its frames, weighted by their power.
+    """How loud the speech of a recording is, and the room that it is heard in.
 
-    So silence between sounds, however long, does not count.
+    The former is the mean power of the frames, weighted by their power: silence between sounds, however long, does not
+    count.
+
+    Args:
+        memory: the last frames, from which the noise of the room is known; None: all.
     """
 
-    def __init__(self):
+    def __init__(self, memory: int | None = None):
         self._total = self._square = 0.0
+        self._memory, self._last = memory, np.zeros(0)
 
     def add(self, power: NDArray[np.float64]) -> None:
         """Hear further frames (n,)."""
         self._total, self._square = self._total + float(power.sum()), self._square + float(np.square(power).sum())
+        self._last = np.concatenate([self._last, power])[-(self._memory or 0) :]
 
     def heard(self, power: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(n,) whether frames have a sound."""
         speech = self._square / self._total if self._total else 0.0
-        return power >= max(_BELOW * speech, _FLOOR)
+        noise = float(np.percentile(self._last, _QUIETEST)) if len(self._last) else 0.0
+        return power >= max(_BELOW * speech, min(_NOISE * noise, _NOISE_BELOW * speech), _STEP)
 
 
 def _share(frames: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
@@ -136,7 +154,7 @@ class LiveRest:
     """
 
     def __init__(self, seconds: float = REST):
-        self.seconds, self._level = seconds, Level()
+        self.seconds, self._level = seconds, Level(_LIVE)
         self._silent, self._share = np.inf, None
 
     def __call__(self, coefficients: NDArray[np.float32], speech: Samples, begin: int) -> NDArray[np.float32]:
