@@ -37,12 +37,16 @@ def _parser() -> argparse.ArgumentParser:
     animate = commands.add_parser(
         "animate",
         help="turn recordings into animations",
+        usage="python -m said animate [OPTION ...] SPEECH [SPEECH ...]",
         description="Turn recordings into curves for ARKit's blendshapes, Live Link Face's CSV, and a GLB that plays.",
         epilog="Example: python -m said animate speech/ --takes 3 --out out/",
     )
     animate.set_defaults(do=_animate)
     animate.add_argument(
-        "speech", nargs="+", help="recordings, or folders of them: wav, flac, mp3, ogg, opus, m4a, mp4 ..."
+        "speech",
+        metavar="SPEECH",
+        nargs="+",
+        help="recordings, or folders of them: wav, flac, mp3, ogg, opus, m4a, mp4 ...",
     )
     animate.add_argument(
         "--out", default="animations", metavar="FOLDER", help="where a folder for each is made (default: %(default)s)"
@@ -125,11 +129,14 @@ def _parser() -> argparse.ArgumentParser:
     live = commands.add_parser(
         "live",
         help="send a recording, or what a microphone hears, to Unreal as Live Link Face does",
+        usage="python -m said live [OPTION ...] SPEECH",
         description="Animate speech as it is heard, and send Live Link Face packets in step with its sound.",
         epilog="Example: python -m said live recording.wav --to 127.0.0.1:11111",
     )
     live.set_defaults(do=_live)
-    live.add_argument("speech", help="the recording; or microphone, where the package sounddevice is installed")
+    live.add_argument(
+        "speech", metavar="SPEECH", help="the recording; or microphone, where the package sounddevice is installed"
+    )
     live.add_argument(
         "--to", default="127.0.0.1:11111", metavar="HOST:PORT", help="where Unreal listens (default: %(default)s)"
     )

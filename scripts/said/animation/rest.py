@@ -136,7 +136,7 @@ def rest(
     level.add(power)
     sound = level.heard(power)
     share = shares(sound, seconds)
-    resting = float(np.count_nonzero(share > 0.5)) / FRAME_RATE
+    resting = round(np.count_nonzero(share > 0.5) / FRAME_RATE, 3)
     moving = (1 - share[:, None]).astype(coefficients.dtype)
     if kept is not None and kept.any():
         columns = [1 - shares(sound | column, seconds) for column in kept.T]
