@@ -37,12 +37,16 @@ def _parser() -> argparse.ArgumentParser:
     animate = commands.add_parser(
         "animate",
         help="turn recordings into animations",
+        usage="python -m said animate [OPTION ...] SPEECH [SPEECH ...]",
         description="Turn recordings into curves for ARKit's blendshapes, Live Link Face's CSV, and a GLB that plays.",
-        epilog="Example: python -m said animate speech/ --face heads/anna.glb --takes 3 --out out/",
+        epilog="Example: python -m said animate speech/ --takes 3 --out out/",
     )
     animate.set_defaults(do=_animate)
     animate.add_argument(
-        "speech", nargs="+", help="recordings, or folders of them: wav, flac, mp3, ogg, opus, m4a, mp4 ..."
+        "speech",
+        metavar="SPEECH",
+        nargs="+",
+        help="recordings, or folders of them: wav, flac, mp3, ogg, opus, m4a, mp4 ...",
     )
     animate.add_argument(
         "--out", default="animations", metavar="FOLDER", help="where a folder for each is made (default: %(default)s)"
@@ -73,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="24-60",
         help="frames per second; Live Link Face always has 60 (default: %(default)s)",
     )
+    _add_rest(look)
     look.add_argument(
         "--gain",
         action="append",
@@ -81,7 +86,11 @@ def _parser() -> argparse.ArgumentParser:
         help="multiply all coefficients, or one: --gain 1.2 --gain jawOpen=0.8",
     )
     look.add_argument(
-        "--smooth", type=float, default=0.0, metavar="SECONDS", help="width of a Gaussian (default: %(default)s)"
+        "--smooth",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="width of the Gaussian that smooths curves (default: %(default)s)",
     )
     look.add_argument(
         "--names", default="arkit", metavar="MAP", help="names in curves.json: arkit, vrm, unity, or a JSON file"
@@ -120,19 +129,34 @@ def _parser() -> argparse.ArgumentParser:
     live = commands.add_parser(
         "live",
         help="send a recording, or what a microphone hears, to Unreal as Live Link Face does",
+        usage="python -m said live [OPTION ...] SPEECH",
         description="Animate speech as it is heard, and send Live Link Face packets in step with its sound.",
         epilog="Example: python -m said live recording.wav --to 127.0.0.1:11111",
     )
     live.set_defaults(do=_live)
-    live.add_argument("speech", help="the recording; or microphone, where the package sounddevice is installed")
+    live.add_argument(
+        "speech", metavar="SPEECH", help="the recording; or microphone, where the package sounddevice is installed"
+    )
     live.add_argument(
         "--to", default="127.0.0.1:11111", metavar="HOST:PORT", help="where Unreal listens (default: %(default)s)"
     )
     live.add_argument(
         "--subject", default="said", help="name of the face in Unreal's Live Link window (default: %(default)s)"
     )
+    _add_rest(live)
     _add_model(live)
     return parser
+
+
+def _add_rest(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--rest",
+        type=float,
+        default=0.4,
+        metavar="SECONDS",
+        help="in a silence that lasts longer, the face comes to rest; 0: it goes on as the model has it "
+        "(default: %(default)s)",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -153,13 +177,21 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="another seed is another animation (default: %(default)s)"
     )
     group.add_argument(
-        "--sampler", default="dpmsolver++", choices=["ddim", "ddpm", "dpmsolver++"], help="(default: %(default)s)"
+        "--sampler",
+        default="dpmsolver++",
+        choices=["ddim", "ddpm", "dpmsolver++"],
+        help="how noise becomes curves (default: %(default)s)",
     )
     group.add_argument("--steps", type=int, default=25, metavar="N", help="of the sampler (default: %(default)s)")
     group.add_argument(
         "--guidance", type=float, metavar="X", help="how closely the face follows the speech; default: by model"
     )
-    group.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="(default: %(default)s)")
+    group.add_argument(
+        "--device",
+        default="auto",
+        choices=["auto", "cpu", "cuda"],
+        help="auto: cuda where there is one (default: %(default)s)",
+    )
     group.add_argument(
         "--threads",
         type=int,
@@ -172,7 +204,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _settings(chosen: argparse.Namespace):
     from said.animation.animate import FORMATS, AnimateSettings
 
-    keys = ("seed", "sampler", "steps", "guidance", "takes", "fps", "smooth", "names")
+    keys = ("seed", "sampler", "steps", "guidance", "takes", "fps", "rest", "smooth", "names")
     formats = FORMATS if chosen.formats == "all" else tuple(name for name in chosen.formats.split(",") if name)
     values = {key: getattr(chosen, key) for key in keys}
     return AnimateSettings(**values, gain=_gain(chosen.gain), formats=formats)
@@ -310,20 +342,21 @@ def _head(chosen: argparse.Namespace, device: str):
 
 
 def _live(chosen: argparse.Namespace) -> int:
-    from said.animation.live import send_microphone, send_recording
+    from said.animation.live import Live
 
     host, _, port = chosen.to.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError(f"--to {chosen.to}: must be HOST:PORT, as 127.0.0.1:11111")
     model, encoder, _, device = _load(chosen)
     settings = {"sampler": chosen.sampler, "steps": chosen.steps, "guidance": chosen.guidance}
-    address, options = (host.strip("[]"), int(port)), {"seed": chosen.seed, "subject": chosen.subject, "device": device}
+    options = {"seed": chosen.seed, "subject": chosen.subject, "device": device, "rest": chosen.rest}
+    live = Live((host.strip("[]"), int(port)), model, encoder, settings, **options)
     if chosen.speech != MICROPHONE:
-        send_recording(chosen.speech, address, model, encoder, settings, **options)
+        live.send_recording(chosen.speech)
         return 0
     try:
         print("press Ctrl-C to end", flush=True)
-        send_microphone(address, model, encoder, settings, **options)
+        live.send_microphone()
     except KeyboardInterrupt:
         print("ended")
     return 0

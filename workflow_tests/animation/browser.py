@@ -27,7 +27,10 @@ class Browser:
         return answer
 
     def open(self, page: Path, query: str = "") -> None:
-        self._post("url", {"url": page.resolve().as_uri() + query})
+        self.visit(page.resolve().as_uri() + query)
+
+    def visit(self, address: str) -> None:
+        self._post("url", {"url": address})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value that a script returns, or that its promise keeps."""

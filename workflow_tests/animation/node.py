@@ -11,6 +11,8 @@ from filelock import FileLock
 
 VALIDATOR = "gltf-validator@2.0.0-dev.3.10"
 """Khronos's own; installed on first use beside the environment's packages, which needs the npm registry."""
+THREE = "three@0.187.0"
+"""The version that the package brings a part of."""
 _PROGRAM = """
 const validator = require("gltf-validator"), fs = require("fs");
 (async () => {

@@ -13,7 +13,7 @@ from said.animation.faces import load_face
 from said.animation.names import arkit_name
 from said.animation.scene import write_animation
 from said.animation.viewer import LANDMARK_PLACES, Animation, write_page
-from said.arkit import SPEECH_BLENDSHAPES
+from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.files.tables import read_coefficients, write_coefficients
 
 NAME = "Größe </script> \"a\" 'b'"
@@ -99,6 +99,8 @@ def test_animation_glb_is_read_by_three_as_it_was_written(page, takes, tmp_path)
     page.run("return said.choose(arguments[0])", count)
     state = page.run("return said.state()")
     assert state["clip"] == "anna.glb: speech" and abs(state["duration"] - (FRAMES - 1) / FPS) < 1 / FPS
+    (applied,) = page.run("return said.applied()")
+    assert set(applied) == set(BLENDSHAPES)
     assert_applies(page, takes[0][1])
 
 

@@ -77,8 +77,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[10, 60])
     parser.add_argument("--film", action="store_true", help="also with the film")
     parser.add_argument("--paper", action="store_true", help="also by a model of the paper's size")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of all but the paper's size")
     arguments = parser.parse_args()
-    threads = len(os.sched_getaffinity(0))
+    threads = arguments.threads
     print("what         minutes threads   wall s    CPU s  factor  CPU factor    MiB")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

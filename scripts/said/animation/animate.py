@@ -25,6 +25,7 @@ from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
 from said.animation.preview import write_preview
 from said.animation.recordings import Decoded, RecordingError, decode
+from said.animation.rest import REST, rest
 from said.animation.scene import write_animation
 from said.animation.windows import Kept, sample_windows, seams
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
@@ -54,6 +55,7 @@ class AnimateSettings(Settings):
         sampler, steps: see `said.diffusion.sample`.
         guidance: gamma of Eq. 9; None: what goes with the model, see `default_guidance`.
         fps: frames per second of all files but Live Link Face's, which has 60; 24 to 60.
+        rest: seconds that a silence must last for the face to come to rest in it, see `said.animation.rest`; 0: never.
         gain, smooth: see `shape_curves`.
         names: of `curves.json`, see `read_names`.
         formats: those of `FORMATS` that are written.
@@ -68,6 +70,7 @@ class AnimateSettings(Settings):
     steps: int = 25
     guidance: float | None = None
     fps: int = FRAME_RATE
+    rest: float = REST
     gain: float | Mapping[str, float] = 1.0
     smooth: float = 0.0
     names: str = "arkit"
@@ -81,6 +84,8 @@ class AnimateSettings(Settings):
             raise ValueError(f"fps must be 24 to 60, not {self.fps}")
         if self.takes < 1 or self.steps < 1:
             raise ValueError("takes and steps must be at least 1")
+        if self.rest < 0:
+            raise ValueError(f"rest must be at least 0 s, not {self.rest:g}")
 
 
 class Animator:
@@ -154,12 +159,15 @@ class Animator:
                 raise
             for warning in decoded.warnings:
                 report(f"{recording.path}: {warning}")
-            takes = self._sample(recording, decoded, unfinished, keep, report)
+            kept = _kept(recording, keep, decoded.frames)
+            takes = self._sample(recording, decoded, unfinished, kept, report)
             facts = self._facts(recording, decoded)
             facts["takes"] = []
             for number, values in enumerate(takes, start=1):
                 inside = made if number == 1 else made / f"take{number}"
-                shaped = shape_curves(values, self.settings.gain, self.settings.smooth)
+                mask = None if kept is None else kept.mask
+                rested, facts["seconds_at_rest"] = rest(values, decoded.waveform, self.settings.rest, mask)
+                shaped = shape_curves(rested, self.settings.gain, self.settings.smooth)
                 title = recording.name if number == 1 else f"{recording.name}, take {number}"
                 poses = self._poses(decoded, number - 1)
                 self._write(inside, shaped, title, made / SPEECH_SOUND, poses)
@@ -177,14 +185,10 @@ class Animator:
         recording: Recording,
         decoded: Decoded,
         unfinished: Path,
-        keep: Mapping[str, Any] | None,
+        kept: Kept | None,
         report: Callable[[str], None],
     ) -> NDArray[np.float32]:
         """(takes, N, 32) samples, those of an interrupted job included."""
-        try:
-            kept = None if keep is None else _kept(keep, decoded.frames)
-        except ValueError as error:
-            raise RecordingError(f"{recording.path}: {error}") from error
         seeds = [derive_seed(self.settings.seed, decoded.digest, take) for take in range(self.settings.takes)]
         identity = [self._identity, decoded.digest, decoded.frames, seeds]
         identity += [] if kept is None else [kept.reference.tolist(), kept.mask.tolist(), kept.strength]
@@ -284,7 +288,17 @@ def write_curves(
         file.write("\n]}\n")
 
 
-def _kept(keep: Mapping[str, Any], frames: int) -> Kept:
+def _kept(recording: Recording, keep: Mapping[str, Any] | None, frames: int) -> Kept | None:
+    """What an entry keeps of a take of a recording that is that many frames long, if there is an entry."""
+    if keep is None:
+        return None
+    try:
+        return _read_kept(keep, frames)
+    except ValueError as error:
+        raise RecordingError(f"{recording.path}: {error}") from error
+
+
+def _read_kept(keep: Mapping[str, Any], frames: int) -> Kept:
     """What an entry keeps, for a clip of that many frames; frames that the reference lacks are made."""
     with reading_own():
         reference = edits.read_reference(keep["reference"], frames).astype(np.float64)

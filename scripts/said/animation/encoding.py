@@ -6,7 +6,7 @@ self-attention of its transformer sees a block and what is around it.
 """
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ _PASS = 30 * SAMPLE_RATE
 """Samples that are looked at together for what is taken from the whole clip."""
 
 
+@runtime_checkable
 class Samples(Protocol):
     """Speech at 16 kHz that is read in parts."""
 

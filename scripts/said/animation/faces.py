@@ -107,7 +107,7 @@ def find_face(path: PathLike, landmarks: PathLike | ArrayLike | None = None, uni
     if path.is_dir():
         return _from_folder(path, unit)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such face")
+        raise FileNotFoundError(f"{path}: there is no such face; paths begin in the current folder")
     suffix = path.suffix.lower()
     if suffix in _CONVERTED:
         raise ValueError(f"{path}: {_CONVERTED[suffix]} cannot be read; export as GLB or OBJ")

@@ -13,7 +13,7 @@ from typing import Any
 from said.running.atomic import PathLike
 from said.running.console import nearest
 
-DECIDING = ("takes", "seed", "sampler", "steps", "guidance", "fps", "gain", "smooth", "names", "formats")
+DECIDING = ("takes", "seed", "sampler", "steps", "guidance", "fps", "rest", "gain", "smooth", "names", "formats")
 """Keys of the section `animate` that `said.animation.animate.AnimateSettings` has."""
 SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mov", ".mkv",

@@ -40,6 +40,11 @@ for (const [x, y, z, strength] of [[0.5, 0.8, 1.2, 2.0], [-1.2, 0.2, 0.8, 0.8], 
 const controls = new THREE.OrbitControls(camera, renderer.domElement);
 let root = null, morphs = [], shown = "", size = 1, middle = new THREE.Vector3();
 
+// The package's own face has no inside of the mouth: what is seen there is the back of its skin, and should be dark.
+const OWN = "default", LAST = "#include <opaque_fragment>";
+function darkenInside(shader) {
+  shader.fragmentShader = shader.fragmentShader.replace(LAST, LAST + "\nif (!gl_FrontFacing) gl_FragColor.rgb *= 0.1;");
+}
 function show(object, name) {
   if (root) scene.remove(root);
   root = object;
@@ -50,6 +55,7 @@ function show(object, name) {
   root.traverse((mesh) => {
     if (!mesh.isMesh) return;
     mesh.frustumCulled = false;
+    if (name === OWN) mesh.material.onBeforeCompile = darkenInside;
     const known = {};
     for (const [label, place] of Object.entries(mesh.morphTargetDictionary || {})) {
       const arkit = arkitName(label);
@@ -183,6 +189,10 @@ const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 function plot() {
   const canvas = element("plot"), width = (canvas.width = canvas.clientWidth * 2), height = (canvas.height = canvas.clientHeight * 2);
   const pen = canvas.getContext("2d"), chosen = [...document.querySelectorAll("#names input:checked")].map((box) => box.value);
+  for (const box of document.querySelectorAll("#names input")) {
+    const place = chosen.indexOf(box.value);
+    box.style.accentColor = box.parentNode.style.color = place < 0 ? "" : colours[place % colours.length];
+  }
   if (!clip) return;
   for (const of of other ? [other, clip] : [clip])
     chosen.forEach((name, index) => {
