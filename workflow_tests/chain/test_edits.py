@@ -98,7 +98,7 @@ EDITS = [
     ("headpose/beats.py", "SIGMA = 0.1", "SIGMA = 0.2", {"measure_poses"}),
     ("headpose/fid.py", "WINDOW, STRIDE = 50, 10", "WINDOW, STRIDE = 50, 5", {"measure_poses", "train_pose_fid"}),
     ("headpose/tables.py", "nods ↑", "nod ↑", {"headpose_table"}),
-    ("headpose/split.py", "* 70 // 100", "* 80 // 100", {"record_talks", "cut_talks"}),
+    ("headpose/split.py", "* 70 // 100", "* 80 // 100", {"record_talks", "cut_talks", "train_facial_vq"}),
     ("headpose/voxceleb.py", "_TOLERANCE = 0.5", "_TOLERANCE = 0.4", {"cut_talks"}),
     ("headpose/known.py", "len(names) // 2", "len(names) // 3", {"known_poses"}),
     ("headpose/features.py", "BANDS = 40", "BANDS = 41", {"hear_talks", *HEARING_HEADS}),
