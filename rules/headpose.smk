@@ -7,6 +7,10 @@ CLIPS = config["headpose"]["clips"]
 TALKS_GENERATED = CLIPS["path"] is None
 KNOWN_POSES = [method for method in KNOWN if TALKS_GENERATED or method != "oracle"]
 POSE_VARIANTS = pose_variants()
+POSE_SETTINGS = {
+    name: settings.merge(config["headpose"]["generator"], config["headpose"]["variants"][name])
+    for name in POSE_VARIANTS
+}
 POSE_METHODS = [*KNOWN_POSES, "vq", *POSE_VARIANTS, *config["headpose"]["measures"]["others"]]
 
 if TALKS_GENERATED:
@@ -78,6 +82,8 @@ rule hear_talks:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
+        # What the speech encoder is given for one variant or another.
+        given=sorted({settings["semantic_input"] for settings in POSE_SETTINGS.values()}) or ["speech"],
         device=config["compute"]["device"],
         code=code("hear_talks.py"),
     message:

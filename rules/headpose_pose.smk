@@ -1,10 +1,6 @@
 # The diverse pose module: head motion as codes, then codes from speech. A variant of `headpose.variants` is a row.
 #   headpose/models/pose_vq.safetensors          said.headpose.pose_vq
 #   headpose/models/pose_<variant>.safetensors   said.headpose.generator
-POSE_SETTINGS = {
-    name: settings.merge(config["headpose"]["generator"], config["headpose"]["variants"][name])
-    for name in POSE_VARIANTS
-}
 
 
 rule train_pose_vq:

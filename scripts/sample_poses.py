@@ -9,5 +9,7 @@ from said.running.console import start
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 models, speakers = PoseModels.load(files.vq, files.weights, find_device(params.device))
-spoken = read_spoken(files.clips, files.features, "test", speakers, models.generator.config.rhythm_input)
+config = models.generator.config
+inputs = {"rhythm_input": config.rhythm_input, "semantic_input": config.semantic_input}
+spoken = read_spoken(files.clips, files.features, "test", speakers, **inputs)
 write_arrays(snakemake.output[0], sample_clips(models, spoken, params.seed, PoseSampling.of(params.sampling)))

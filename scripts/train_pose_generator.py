@@ -13,8 +13,9 @@ from said.training.run import Run
 start(snakemake.log[0], snakemake.input, snakemake.output)
 files, params = snakemake.input, snakemake.params
 settings, speakers = GeneratorSettings.of(params.settings), training_speakers(files.clips)
+inputs = {"rhythm_input": settings.rhythm_input, "semantic_input": settings.semantic_input}
 train, validation = (
-    read_spoken(files.clips, files.features, role, speakers, settings.rhythm_input) for role in ("train", "validation")
+    read_spoken(files.clips, files.features, role, speakers, **inputs) for role in ("train", "validation")
 )
 compute = Compute(find_device(params.device), params.precision)
 with Checkpoint(params.checkpoint, job_deadline(snakemake.resources.runtime)) as checkpoint:

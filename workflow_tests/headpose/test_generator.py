@@ -32,13 +32,13 @@ def test_the_published_layers():
     assert torch.equal(model.position[0], model.position[25]) and not torch.equal(model.position[0], model.position[24])
 
 
-@pytest.mark.parametrize("given", ["waveform", "mel"])
+@pytest.mark.parametrize("given", ["waveform", "mel", "loudness"])
 def test_the_rhythm_encoder_gives_a_feature_per_frame(given):
     encoder, (_, heard) = RhythmEncoder(given, 8, 6).eval(), toy_speech(2, 7, given=given)
     assert encoder(heard).shape == (2, 7, 6)
     with pytest.raises(ValueError, match="expected"):
         encoder(heard[..., :-1] if given == "waveform" else heard[..., 0])
-    with pytest.raises(ValueError, match="waveform, mel"):
+    with pytest.raises(ValueError, match="waveform, mel, loudness"):
         RhythmEncoder("spectrum", 8, 6)
 
 

@@ -111,6 +111,25 @@ def test_meaning_shows_in_shakes_and_tilts(measured):
     assert measured["ground_truth"]["notes"].keys() == {"diversity"}
 
 
+def test_to_shake_where_never_may_come_is_not_to_shake_at_the_word(clips):
+    without = list(clips)[::2]
+    known = clips | {
+        name: replace(clips[name], truth=replace(clips[name].truth, nevers=np.zeros(0))) for name in without
+    }
+    always = {name: one.pose[None] for name, one in clips.items()}
+    understood = always | {name: clips[name].truth.takes[2:3] for name in without}  # these do not shake
+    blind, knowing = (measure(poses, known) for poses in (always, understood))
+    assert blind["shake_ratio"] > 20 and knowing["shake_ratio"] > 20
+    assert blind["shake_in_place"] == pytest.approx(
+        3, rel=0.1
+    )  # a third of the other sentences are shaken at: 12 of 36
+    low, high = blind["shake_in_place_interval"]
+    assert low < 3 < high < 20 < knowing["shake_in_place"]
+    alike = measure(always, clips)  # no statement lacks the word, questions are never shaken at
+    assert alike["shake_in_place"] > 20
+    assert measure({name: np.zeros_like(poses) for name, poses in always.items()}, known)["shake_in_place"] is None
+
+
 def test_diversity_is_the_mean_angle_between_samples(clips):
     small = dict(list(clips.items())[:3])
     samples = {name: np.stack([from_angles(np.tile([0.0, yaw, 0.0], (200, 1))) for yaw in (0, 3, 9)]) for name in small}

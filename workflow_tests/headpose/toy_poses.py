@@ -5,6 +5,7 @@ import torch
 
 from said.headpose.generator import GeneratorConfig, PoseGenerator
 from said.headpose.pose_vq import PoseVQ, PoseVQConfig
+from said.headpose.rhythm import INPUTS, RhythmInput
 
 VQ = PoseVQConfig(tokens=6, components=2, codes=5, code_width=3, width=16, heads=2, feed_forward=24, layers=2)
 GENERATOR = GeneratorConfig(
@@ -32,10 +33,12 @@ def toy_generator(**changes) -> PoseGenerator:
     return model.eval()
 
 
-def toy_speech(batch: int, frames: int, seed: int = 0, given: str = "waveform") -> tuple[torch.Tensor, torch.Tensor]:
+def toy_speech(
+    batch: int, frames: int, seed: int = 0, given: RhythmInput = "waveform"
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Semantic features (B, N, 10), and what the rhythm encoder is given."""
     rng = torch.Generator().manual_seed(seed)
-    shape = (batch, 640 * frames) if given == "waveform" else (batch, frames, 40)
+    shape = (batch, 640 * frames) if given == "waveform" else (batch, frames, INPUTS[given])
     return torch.randn(batch, frames, 10, generator=rng), 0.3 * torch.randn(shape, generator=rng)
 
 

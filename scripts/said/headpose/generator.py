@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from said.baselines.positions import causal_bias, distance_bias, periodic_encoding
 from said.files.models import load_model, save_model
-from said.headpose.features import BANDS
+from said.headpose.features import SemanticInput
 from said.headpose.pose_vq import COORDINATES
-from said.headpose.rhythm import Fusion, RhythmEncoder, RhythmInput
+from said.headpose.rhythm import INPUTS, Fusion, RhythmEncoder, RhythmInput
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
 
@@ -34,6 +34,7 @@ class GeneratorConfig:
         styles: training speakers.
         hearing: width of the speech encoder's features.
         block, tokens, components, codes: as the pose VQ-VAE has them.
+        semantic_input: what the speech encoder is given, see `said.headpose.features`.
         rhythm_input, rhythm_channels, rhythm_width: see `RhythmEncoder`.
         fusion_width: of the layers between the encoders' features and the tokens.
         width, heads, feed_forward, layers: of the decoder.
@@ -50,6 +51,7 @@ class GeneratorConfig:
     tokens: int = 50
     components: int = 4
     codes: int = 64
+    semantic_input: SemanticInput = "speech"
     rhythm_input: RhythmInput = "waveform"
     rhythm_channels: int = 128
     rhythm_width: int = 64
@@ -161,8 +163,7 @@ class PoseGenerator(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         outputs = config.components * config.codes if config.quantised else COORDINATES * config.block
         self.output = nn.Linear(config.width, outputs)
-        bands = 1 if config.rhythm_input == "waveform" else BANDS
-        for name, width in (("semantic", config.hearing), ("rhythm", bands)):
+        for name, width in (("semantic", config.hearing), ("rhythm", INPUTS[config.rhythm_input])):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_deviation", torch.ones(width))
 

@@ -178,6 +178,13 @@ def _against_truth(motions: Sequence[Motion], truths: Sequence[Truth], notes: di
     result["shake_ratio_interval"] = (
         jackknife_interval(_ratio, inside, outside, lowest=0) if result["shake_ratio"] is not None else None
     )
+    place = _place([truth for truth in truths if len(truth.nevers)])
+    at_never = [_shakes_in_place(*pair, place) for pair in pairs]
+    columns = [list(column) for column in zip(*at_never, strict=True)]
+    result["shake_in_place"] = result["shake_in_place_interval"] = None
+    if np.sum(columns[2]) > 0 and np.sum(columns[1]) > 0:
+        result["shake_in_place"] = _ratio_of_means(*columns)
+        result["shake_in_place_interval"] = jackknife_interval(_ratio_of_means, *columns, lowest=0)
     result |= _over_clips("tilt_auc", [_tilts(*pair) for pair in pairs])
     if result["shake_ratio"] is None:
         notes["shake_ratio"] = 'no clip has "never" in it' if not shakes else "the head does not turn"
@@ -202,6 +209,44 @@ def _shakes(motion: Motion, truth: Truth) -> tuple[float, float] | None:
     near = np.abs(np.subtract.outer(_times(), truth.nevers)).min(1) < _NEAR_NEVER
     energy = np.square(np.gradient(motion.degrees[:, :, 1], axis=1) * FRAME_RATE).mean(0)
     return float(energy[near].mean()), float(energy[~near].mean())
+
+
+def _place(truths: Sequence[Truth]) -> float:
+    """The median of how long after the beginning of its sentence "never" comes, in seconds; NaN where none does."""
+    found = [
+        never - start
+        for truth in truths
+        for start, end in (*truth.questions, *truth.statements)
+        for never in truth.nevers
+        if start <= never < end
+    ]
+    return float(np.median(found)) if found else np.nan
+
+
+def _shakes_in_place(motion: Motion, truth: Truth, place: float) -> tuple[float, int, float, int]:
+    """Mean square of the speed of yaw around "never", and around where in a sentence it would be in those without it.
+
+    Where in a sentence it comes can be known without understanding a word; that it is said cannot.
+
+    Returns:
+        the sum over the sentences with it, and how many they are; the same of those without.
+    """
+    energy = np.square(np.gradient(motion.degrees[:, :, 1], axis=1) * FRAME_RATE).mean(0)
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for start, end in (*truth.questions, *truth.statements):
+        said = [never for never in truth.nevers if start <= never < end]
+        middle = said[0] if said else start + place
+        near = np.abs(_times() - middle) < _NEAR_NEVER
+        if near.sum() >= _LEAST:
+            found[bool(said)].append(float(energy[near].mean()))
+    return sum(found[True]), len(found[True]), sum(found[False]), len(found[False])
+
+
+def _ratio_of_means(
+    first: Sequence[float], first_count: Sequence[int], second: Sequence[float], second_count: Sequence[int]
+) -> float:
+    above = np.sum(first) / max(np.sum(first_count), 1)
+    return float(above / max(np.sum(second) / max(np.sum(second_count), 1), 1e-12))
 
 
 def _tilts(motion: Motion, truth: Truth) -> float:

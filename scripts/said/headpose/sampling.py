@@ -16,7 +16,7 @@ from said.headpose.generator import Generation, PoseGenerator
 from said.headpose.generator import load as load_generator
 from said.headpose.pose_vq import PoseVQ, window_starts
 from said.headpose.pose_vq import load as load_vq
-from said.headpose.rhythm import SAMPLES_PER_FRAME, as_heard
+from said.headpose.rhythm import SAMPLES_PER_FRAME, as_heard, of_mel
 from said.headpose.rotations import from_directions
 from said.headpose.spoken import SpokenPoses
 from said.running.atomic import PathLike
@@ -225,8 +225,8 @@ def hear(
         own = min(config.tokens, count - start) * config.block
         first = start * config.block * SAMPLES_PER_FRAME
         piece = fitted[first : first + own * SAMPLES_PER_FRAME]
-        semantic, mel = features_of(piece, encoder, own)
-        heard = piece if config.rhythm_input == "waveform" else mel
+        semantic, mel = features_of(piece, encoder, own, config.semantic_input)
+        heard = piece if config.rhythm_input == "waveform" else of_mel(config.rhythm_input, mel)
         windows.append((torch.from_numpy(np.float32(semantic)), torch.from_numpy(np.float32(heard))))
     return windows, frames
 

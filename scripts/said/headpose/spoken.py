@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.headpose.clips import names, read_clip, read_index
-from said.headpose.features import read_features
-from said.headpose.rhythm import RhythmInput
+from said.headpose.features import SemanticInput, read_features
+from said.headpose.rhythm import RhythmInput, of_mel
 from said.headpose.rotations import to_directions
 from said.running.atomic import PathLike
 
@@ -21,8 +21,9 @@ class SpokenPoses:
         clips: (C,) their names.
         speakers: (C,) int64 the speaker's number among the training speakers; -1 for others.
         directions: (C, N, 6) of the head, at 25 frames a second.
-        semantic: (C, N, H) float16 features of the speech encoder; empty where they were not asked for.
-        heard: (C, 640 N) int16 waveforms at 16 kHz, or (C, N, 40) mel bands; empty where not asked for.
+        semantic: (C, N, H) float16 features of the speech encoder.
+        heard: what the rhythm encoder is given: (C, 640 N) int16 waveforms at 16 kHz, (C, N, 40) mel bands, or
+            (C, N, 1) loudness.
     """
 
     clips: Sequence[str]
@@ -43,7 +44,13 @@ def read_directions(folder: PathLike, role: str) -> tuple[list[str], NDArray[np.
 
 
 def read_spoken(
-    folder: PathLike, features: PathLike, role: str, speakers: Sequence[str], rhythm_input: RhythmInput
+    folder: PathLike,
+    features: PathLike,
+    role: str,
+    speakers: Sequence[str],
+    *,
+    rhythm_input: RhythmInput,
+    semantic_input: SemanticInput,
 ) -> SpokenPoses:
     """The clips of a split with their speech.
 
@@ -51,7 +58,7 @@ def read_spoken(
         folder: of the clips; features: of their features.
         role: the split.
         speakers: the training speakers.
-        rhythm_input: which kind of `heard` is read.
+        rhythm_input, semantic_input: which kinds of `heard` and `semantic` are read.
 
     Raises:
         ValueError: the split has no clips; or as `read_clip` and `read_features`.
@@ -59,14 +66,18 @@ def read_spoken(
     clips, directions = read_directions(folder, role)
     number = {speaker: index for index, speaker in enumerate(speakers)}
     by_clip = read_index(folder).set_index("clip").speaker
-    made = [read_features(features, clip) for clip in clips]
-    waveform = rhythm_input == "waveform"
+    made = [read_features(features, clip, semantic_input) for clip in clips]
+    audio = rhythm_input == "waveform"
     return SpokenPoses(
         clips,
         np.array([number.get(by_clip[clip], -1) for clip in clips]),
         directions,
         np.stack([semantic for semantic, _ in made]),
-        np.stack([read_clip(folder, clip).audio for clip in clips] if waveform else [mel for _, mel in made]),
+        np.stack(
+            [read_clip(folder, clip).audio for clip in clips]
+            if audio
+            else [of_mel(rhythm_input, mel) for _, mel in made]
+        ),
     )
 
 

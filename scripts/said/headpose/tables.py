@@ -25,6 +25,7 @@ TITLES = {
     "jitter": "jitter → 1",
     "nod_correlation": "nods ↑",
     "shake_ratio": "shakes ↑",
+    "shake_in_place": "shakes for the word ↑",
     "tilt_auc": "tilts ↑",
 }
 """Measures in the order of the columns, with their headings."""
@@ -33,6 +34,7 @@ ABOUT = {
     "oracle": "other true takes",
     "still": "no motion",
     "shuffled": "the truth of another clip",
+    "vq": "the truth in codes",
 }
 """What the rows are that need no training."""
 
@@ -75,10 +77,12 @@ def page(measurements: Mapping[str, Mapping], embedded: bool) -> Comparison:
 
 def _cell(measured: Mapping, name: str, footnotes: list[str]) -> str:
     value, interval = measured.get(name), measured.get(f"{name}_interval")
-    text = "–" if value is None else f"{value:.2f}" if interval is None else f"{value:.2f} [{_ends(interval)}]"
+    text = "–" if value is None else _rounded(value)
+    if value is not None and interval is not None:
+        text += f"<br>[{_ends(interval)}]"
     if value is not None and measured.get(f"{name}_shuffled") is not None:
         z = measured.get(f"{name}_z")
-        text += f"<br>other speech {measured[f'{name}_shuffled']:.2f}" + (f", z {z:.1f}" if z is not None else "")
+        text += f"<br>else {_rounded(measured[f'{name}_shuffled'])}" + (f", z {z:.1f}" if z is not None else "")
     if (note := measured.get("notes", {}).get(name)) is not None:
         footnotes += [note] * (note not in footnotes)
         text += f" <sup>{footnotes.index(note) + 1}</sup>"
@@ -86,7 +90,11 @@ def _cell(measured: Mapping, name: str, footnotes: list[str]) -> str:
 
 
 def _ends(interval: list[float]) -> str:
-    return ", ".join(f"{end:.2f}" for end in interval)
+    return ", ".join(map(_rounded, interval))
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # no -0.00
 
 
 def _remarks(measurements: Mapping[str, Mapping], embedded: bool) -> list[str]:
@@ -94,8 +102,9 @@ def _remarks(measurements: Mapping[str, Mapping], embedded: bool) -> list[str]:
     remarks = [
         f"{' and '.join(map(str, clips))} test clips of 8 s; in brackets 95 % intervals over them, by the jackknife.",
         "Any lively head has beats near those of any speech: each beat score stands above its mean with the speech of "
-        "up to 19 other clips, and z says by how many of their standard deviations it is higher. Beat response is how "
-        "far the head dips, in degrees, at the loudest third of the speech's beats; it is the best of these witnesses.",
+        "up to 19 other clips (“else”), and z says by how many of their standard deviations it is higher. Beat "
+        "response is how far the head dips, in degrees, at the loudest third of the speech's beats; it is the best of "
+        "these witnesses.",
         "FID sees how poses are distributed, neither what was said nor a little jitter: a head that moves well to the "
         "wrong speech has a low one. It is biased upwards by few clips.",
         "Diversity: mean angle between samples of the same speech, and of different speech. Speed, range and jitter "
@@ -105,8 +114,10 @@ def _remarks(measurements: Mapping[str, Mapping], embedded: bool) -> list[str]:
         remarks.append(
             "The speech is synthetic and the heads are generated, so that the truth is known: nods are the correlation "
             "of the pitch with the mean of five true takes; shakes, the energy of yaw at “never” over that elsewhere; "
-            "tilts, how often a question is tilted further to the speaker's side than a statement, .5 by chance. All "
-            "of it says what the system learns of this generator, nothing of people."
+            "shakes for the word, the same over that at the same place of sentences without it, 1 by chance: the place "
+            "can be known without a word being understood; tilts, how often a question is tilted further to the "
+            "speaker's side than a statement, .5 by chance. All of it says what the system learns of this generator, "
+            "nothing of people."
         )
     return remarks
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from said.compute import Compute
 from said.files.fingerprint import digest
+from said.headpose.features import SemanticInput
 from said.headpose.generator import GeneratorConfig, PoseGenerator, generator_loss
 from said.headpose.pose_vq import PoseVQ
-from said.headpose.rhythm import as_heard
+from said.headpose.rhythm import RhythmInput, as_heard
 from said.headpose.spoken import SpokenPoses
 from said.settings import Settings
 from said.training.course import FitSettings, Step
@@ -27,12 +28,13 @@ class GeneratorSettings(Settings):
     """The section `headpose.generator` of config.yaml; `headpose.variants` change keys of it.
 
     Attributes:
-        rhythm_input, rhythm_channels, rhythm_width, fusion_width, width, heads, feed_forward, layers, period,
-            alignment, dropout, semantic, rhythm, style, quantised: see `GeneratorConfig`.
+        semantic_input, rhythm_input, rhythm_channels, rhythm_width, fusion_width, width, heads, feed_forward, layers,
+            period, alignment, dropout, semantic, rhythm, style, quantised: see `GeneratorConfig`.
         learning_rate, weight_decay: of AdamW.
     """
 
-    rhythm_input: Literal["waveform", "mel"] = "waveform"
+    semantic_input: SemanticInput = "speech"
+    rhythm_input: RhythmInput = "waveform"
     rhythm_channels: int = 128
     rhythm_width: int = 64
     fusion_width: int = 256

@@ -210,7 +210,8 @@ def _train_pose_fid(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 def _train_poses(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Training clips, each as often as it is seen."""
     settings = job.params["settings"]
-    unit = f"{_large(settings['width'])}{settings.get('rhythm_input', 'pose')} clip"
+    heard = settings.get("rhythm_input", "pose")
+    unit = f"{_large(settings['width'])}{'mel' if heard == 'loudness' else heard} clip"
     return {unit: settings["epochs"] * _talks(config) * 0.7}
 
 
