@@ -9,6 +9,7 @@ import soundfile
 from animation.browser import chromium
 from PIL import Image
 
+from said.animation import player
 from said.animation.faces import load_face
 from said.animation.names import arkit_name
 from said.animation.scene import write_animation
@@ -139,3 +140,18 @@ def test_there_are_68_places_to_click():
 def test_a_page_of_nothing_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one"):
         write_page(tmp_path, [])
+
+
+def test_long_coefficients_are_read_in_parts_and_a_wrong_line_is_named(takes, tmp_path, monkeypatch):
+    monkeypatch.setattr(player, "_ROWS", 7)
+    path = tmp_path / "long.csv"
+    write_coefficients(path, takes[0][0])
+    assert np.array_equal(player._read_long(path), takes[0][0].astype(np.float32))
+    lines = path.read_text().splitlines()
+    for wrong in (lines[20] + ",1", lines[20].replace(",", ",x", 1), "nan," + lines[20].split(",", 1)[1]):
+        path.write_text("\n".join([*lines[:20], wrong, *lines[21:]]) + "\n")
+        with pytest.raises(ValueError, match="line 21"):
+            player._read_long(path)
+    path.write_text("\n".join([lines[0].replace("jawOpen", "jaw"), *lines[1:]]) + "\n")
+    with pytest.raises(ValueError, match="jaw"):
+        player._read_long(path)

@@ -37,6 +37,8 @@ def shape_curves(
         factors[SPEECH_BLENDSHAPES.index(name)] = factor
     if smooth < 0 or (factors < 0).any():
         raise ValueError("gain and smooth must be at least 0")
+    if not smooth and (factors == 1).all():  # of an hour, copies in double precision are 55 MB each
+        return np.clip(coefficients, 0, 1, dtype=np.float32)
     values = coefficients.astype(np.float64)
     if smooth:
         values = gaussian_filter1d(values, smooth * FRAME_RATE, axis=0, mode="nearest")

@@ -40,7 +40,7 @@ def write_animation(
     Raises:
         ValueError: there is no frame, the coefficients have another shape or are not finite, or fps is not positive.
     """
-    coefficients = np.asarray(coefficients, np.float64)
+    coefficients = np.asarray(coefficients)
     if coefficients.ndim != 2 or coefficients.shape[1] != len(SPEECH_BLENDSHAPES) or not len(coefficients):
         raise ValueError(f"coefficients must be (N, {len(SPEECH_BLENDSHAPES)}), N at least 1, got {coefficients.shape}")
     if not np.isfinite(coefficients).all():

@@ -4,8 +4,10 @@ three.js is inside it; `viewer.entry.js` says how that was packed.
 """
 
 import base64
+import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,11 @@ from numpy.typing import NDArray
 from said.animation.faces import Face
 from said.animation.head_motion import pivot, quaternions
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
-from said.files.text import write_text
-from said.running.atomic import PathLike
+from said.running.atomic import PathLike, atomic
 
 _FOLDER = Path(__file__).parent
+_BLOCK = 3 * 2**18
+"""Bytes of a large part that are encoded together: a multiple of three, so that their base64 can be joined."""
 _KINDS = {".m4a": "audio/mp4", ".mp4": "audio/mp4", ".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg",
           ".opus": "audio/ogg", ".flac": "audio/flac", ".aac": "audio/aac"}  # fmt: skip
 
@@ -64,6 +67,13 @@ def write_page(folder: PathLike, animations: Sequence[Animation]) -> Path:
     sounds: dict[str, int] = {}
     known: dict[int, int] = {}
     stored_faces, stored_sounds, clips = [], [], []
+    large: list[bytes | Path] = []
+
+    def text(content: bytes | Path) -> str:
+        """What stands for a large part until the page is written: no name of a file has such characters."""
+        large.append(content)
+        return f"\0{len(large) - 1}\0"
+
     for animation in animations:
         values = np.ascontiguousarray(animation.coefficients, "<f4")
         if values.ndim != 2 or values.shape[1] != len(SPEECH_BLENDSHAPES) or not len(values):
@@ -72,22 +82,22 @@ def write_page(folder: PathLike, animations: Sequence[Animation]) -> Path:
             content = animation.face.document.content()
             if content not in faces:
                 faces[content] = len(faces)
-                stored_faces.append({"name": animation.face.name, "glb": _text(content)})
+                stored_faces.append({"name": animation.face.name, "glb": text(content)})
             known[id(animation.face)] = faces[content]
         sound = None
         if animation.sound is not None:
             sound = sounds.setdefault(str(animation.sound), len(sounds))
             if sound == len(stored_sounds):
                 kind = _KINDS.get(Path(animation.sound).suffix.lower(), "application/octet-stream")
-                stored_sounds.append(f"data:{kind};base64,{_text(Path(animation.sound).read_bytes())}")
+                stored_sounds.append(f"data:{kind};base64,{text(Path(animation.sound))}")
         turns = None if animation.head is None else quaternions(animation.head)
         if turns is not None and len(turns) != len(values):
             raise ValueError(f"{animation.name}: {len(turns)} frames of the head for {len(values)} of the face")
         clips.append(
             {
                 "name": animation.name, "take": animation.take, "fps": animation.fps, "frames": len(values),
-                "values": _text(values.tobytes()), "sound": sound, "face": known[id(animation.face)],
-                "head": None if turns is None else _text(np.ascontiguousarray(turns, "<f4").tobytes()),
+                "values": text(values.tobytes()), "sound": sound, "face": known[id(animation.face)],
+                "head": None if turns is None else text(np.ascontiguousarray(turns, "<f4").tobytes()),
                 "pivot": None if turns is None else pivot(animation.face).tolist(),
             }
         )  # fmt: skip
@@ -96,24 +106,29 @@ def write_page(folder: PathLike, animations: Sequence[Animation]) -> Path:
         "faces": stored_faces, "sounds": stored_sounds, "clips": clips,
     }  # fmt: skip
     # In JSON that stands in a page, "<" could end the element.
-    parts = {
-        "DATA": json.dumps(data).replace("<", "\\u003c"),
-        "THREE": _read("three.min.js"),
-        "VIEWER": _read("viewer.js"),
-    }
-    page = _read("viewer.html")
-    for name, text in parts.items():
-        page = page.replace(f"/*{name}*/", text)
-    write_text(Path(folder) / "index.html", page)
-    return Path(folder) / "index.html"
+    parts = re.split(r"\\u0000(\d+)\\u0000", json.dumps(data).replace("<", "\\u003c"))
+    page = _read("viewer.html").replace("/*THREE*/", _read("three.min.js")).replace("/*VIEWER*/", _read("viewer.js"))
+    before, after = page.split("/*DATA*/")
+    path = Path(folder) / "index.html"
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write((before + parts[0]).encode())
+        for number, part in zip(parts[1::2], parts[2::2], strict=True):
+            for block in _blocks(large[int(number)]):
+                file.write(base64.b64encode(block))
+            file.write(part.encode())
+        file.write(after.encode())
+    return path
+
+
+def _blocks(content: bytes | Path) -> Iterator[bytes]:
+    """The bytes, or those of a file, in blocks."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        while block := file.read(_BLOCK):
+            yield block
 
 
 def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
 
 
 def _places() -> tuple[str, ...]:

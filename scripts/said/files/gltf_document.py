@@ -82,23 +82,28 @@ class Document:
 
     def content(self) -> bytes:
         """The .glb file."""
+        return b"".join(self._pieces())
+
+    def _pieces(self) -> list[bytes | bytearray]:
+        """The .glb file in parts; its buffer, which may be large, is not copied."""
         tree = dict(self.tree)
-        data = bytes(self.buffer) + b"\0" * (-len(self.buffer) % 4)
-        if data:
+        padding = b"\0" * (-len(self.buffer) % 4)
+        size = len(self.buffer) + len(padding)
+        if size:
             others = tree.get("buffers", [{}])[1:]
             first = tree.get("buffers", [{}])[0]
             tree["buffers"] = [first | {"byteLength": len(self.buffer)}, *others]
         text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
         text += b" " * (-len(text) % 4)
-        chunks = struct.pack("<II", len(text), _JSON) + text
-        if data:
-            chunks += struct.pack("<II", len(data), _BIN) + data
-        return struct.pack("<4sII", _MAGIC, 2, 12 + len(chunks)) + chunks
+        binary = [struct.pack("<II", size, _BIN), self.buffer, padding] if size else []
+        pieces = [struct.pack("<II", len(text), _JSON), text, *binary]
+        return [struct.pack("<4sII", _MAGIC, 2, 12 + sum(map(len, pieces))), *pieces]
 
     def write(self, path: PathLike) -> None:
         """Write the .glb file."""
         with atomic(path) as temporary:
-            temporary.write_bytes(self.content())
+            with temporary.open("wb") as file:
+                file.writelines(self._pieces())
 
     def copy(self) -> "Document":
         """A document that may be added to, while this one stays as it is."""
