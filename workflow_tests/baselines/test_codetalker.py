@@ -313,23 +313,6 @@ def test_a_fresh_codebook_and_predictor_are_the_authors():
     assert not predictor.feat_map.weight.any() and predictor.feat_map.bias is None
 
 
-def test_the_quantiser_takes_the_nearest_and_passes_gradients_through():
-    quantiser = VectorQuantiser(3, 2, commitment=0.5)
-    quantiser.embedding.weight.data = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    vectors = torch.tensor([[[0.9, 0.3]], [[0.1, -0.2]]], requires_grad=True)
-    chosen, codes, loss = quantiser(vectors)
-    assert codes.tolist() == [[1], [0]]  # of equals the first
-    near(chosen.detach(), torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]), 1e-6)
-    near(loss.detach(), 1.5 * (0.01 + 0.09 + 0.01 + 0.04) / 4, 1e-6)
-    (through,) = torch.autograd.grad(chosen.sum(), vectors, retain_graph=True)
-    assert torch.equal(through, torch.ones_like(vectors))
-    loss.backward()
-    near(vectors.grad, 0.5 * 2 * (vectors - chosen).detach() / 4, 1e-6)
-    near(quantiser.embedding.weight.grad[:2], 2 * (chosen - vectors).detach().flip(0)[:, 0] / 4, 1e-6)
-    assert quantiser.perplexity(torch.tensor([0, 1, 1, 0])).item() == pytest.approx(2)
-    assert quantiser.perplexity(torch.tensor([2, 2])).item() == pytest.approx(1)
-
-
 @pytest.mark.parametrize("stage, what, dropped", [
     (0, "autoencoder", "encoder.encoder_pos_embedding.pe"),
     (0, "autoencoder", "decoder.vertice_map_reverse.bias"),

@@ -1,8 +1,9 @@
 """Vector quantisation in parts, and codes that are moved to where vectors are."""
 
+import pytest
 import torch
 
-from said.baselines.quantiser import CodeRenewal, ProductQuantiser
+from said.baselines.quantiser import CodeRenewal, ProductQuantiser, VectorQuantiser
 
 
 def quantiser(components=3, codes=5, width=4):
@@ -25,6 +26,23 @@ def test_each_part_is_replaced_by_the_nearest_of_its_own_codebook():
     torch.testing.assert_close(quantised, made.lookup(codes))
     torch.testing.assert_close(loss, 1.25 * (quantised - vectors).square().mean())
     torch.testing.assert_close(made.perplexity(torch.arange(5)[:, None].expand(5, 3)), torch.full((3,), 5.0))
+
+
+def test_one_codebook_takes_the_nearest_and_its_loss_has_both_gradients():
+    quantiser = VectorQuantiser(3, 2, commitment=0.5)
+    quantiser.embedding.weight.data = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    vectors = torch.tensor([[[0.9, 0.3]], [[0.1, -0.2]]], requires_grad=True)
+    chosen, codes, loss = quantiser(vectors)
+    assert codes.tolist() == [[1], [0]]  # of equals the first
+    torch.testing.assert_close(chosen.detach(), torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]))
+    assert loss.item() == pytest.approx(1.5 * (0.01 + 0.09 + 0.01 + 0.04) / 4)
+    (through,) = torch.autograd.grad(chosen.sum(), vectors, retain_graph=True)
+    assert torch.equal(through, torch.ones_like(vectors))
+    loss.backward()
+    torch.testing.assert_close(vectors.grad, 0.5 * 2 * (vectors - chosen).detach() / 4)
+    torch.testing.assert_close(quantiser.embedding.weight.grad[:2], 2 * (chosen - vectors).detach().flip(0)[:, 0] / 4)
+    assert quantiser.perplexity(torch.tensor([0, 1, 1, 0])).item() == pytest.approx(2)
+    assert quantiser.perplexity(torch.tensor([2, 2])).item() == pytest.approx(1)
 
 
 def test_gradients_pass_straight_through():
