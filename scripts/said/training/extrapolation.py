@@ -28,9 +28,6 @@ class Extrapolation:
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
-
 
 @dataclass(frozen=True)
 class Trend:
@@ -38,12 +35,10 @@ class Trend:
 
     Attributes:
         slopes, offsets: (P,), the first that of the second half.
-        steps: of the training.
     """
 
     slopes: NDArray[np.float64]
     offsets: NDArray[np.float64]
-    steps: float
 
     @classmethod
     def of(cls, steps: ArrayLike, values: ArrayLike) -> "Trend":
@@ -64,7 +59,7 @@ class Trend:
             raise ValueError(f"{fewest} records in the last quarter of a training; a trend needs {_LEAST}")
         fits = [np.polyfit(np.log(steps[part]), np.log(values[part]), 1) for part in parts]
         slopes, offsets = np.transpose(fits)
-        return cls(slopes, offsets, float(steps[-1]))
+        return cls(slopes, offsets)
 
     def at(self, step: float) -> Extrapolation:
         """The value after so many steps, if it goes on like this."""
