@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 import trimesh
+from scipy.ndimage import binary_fill_holes
 
 from said import render
 from said.render import Framing, Renderer, frame, triangles_in_view
@@ -74,6 +75,17 @@ def test_what_a_hollow_mesh_encloses_is_its_dark_inside():
     np.testing.assert_array_equal(pictures[0][outside], pictures[1][outside])
 
 
+@pytest.mark.parametrize("share", [0.3, 0.45, 0.6, 0.9])
+def test_what_no_way_from_the_border_leads_to_is_inside(share):
+    rng = np.random.default_rng(round(100 * share))
+    for shape in ((40, 61), (1, 7), (2, 2), (120, 90)):
+        covered = rng.random(shape) < share  # mazes, long and winding near the share where ways close
+        seen = np.where(covered, 5, render._NOTHING).astype(np.int32)
+        render._hollow_out(seen)
+        np.testing.assert_array_equal(seen == render._INSIDE, binary_fill_holes(covered) & ~covered)
+        np.testing.assert_array_equal(seen == 5, covered)
+
+
 def test_left_is_right_on_screen_and_up_is_up():
     vertices = SQUARE * 0.3 + [1.0, 1.0, 0]  # to the subject's left and above: right and top of the picture
     rows, columns = np.nonzero(covered(Renderer(SQUARE_FACES, 100, UNIT_VIEW, distance=FAR)(vertices)))
@@ -131,6 +143,27 @@ def test_image_has_the_asked_size_and_is_the_same_every_time(sphere):
     first, second = renderer(sphere.vertices), renderer(sphere.vertices)
     assert first.shape == (60, 90, 3) and first.dtype == np.uint8 and (first == second).all()
     assert (first[0, 0] == 255).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_film_has_its_pictures_in_turn_however_many_are_drawn_at_a_time(sphere, threads):
+    renderer = Renderer(sphere.faces, 60, frame(sphere.vertices))
+
+    def draw(number):
+        return renderer(sphere.vertices * (1 - number / 40))
+
+    pictures = list(render.film(draw, 30, threads))
+    assert len(pictures) == 30
+    for number, picture in enumerate(pictures):
+        np.testing.assert_array_equal(picture, draw(number))
+
+
+def test_a_fault_in_a_picture_ends_the_film_where_it_is(sphere):
+    renderer = Renderer(sphere.faces, 20, frame(sphere.vertices))
+    pictures = render.film(lambda number: renderer(sphere.vertices * (np.nan if number == 3 else 1)), 30, 2)
+    assert [next(pictures).shape for _ in range(3)] == [(20, 20, 3)] * 3
+    with pytest.raises(ValueError, match="NaN"):
+        next(pictures)
 
 
 def test_frame_holds_the_whole_template(sphere):

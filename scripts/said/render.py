@@ -4,13 +4,14 @@ It gives a neutral studio look: a key light from the upper right, a fill light, 
 faces, such as the inside of an open mouth, are nearly black.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import binary_fill_holes
 
 BACK_FACE = 0.001
 """Linear radiance of faces seen from behind."""
@@ -27,11 +28,14 @@ _DISPLAY = (np.linspace(0, 1, 65536) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile with a cache on disk, or without one where it cannot be written, as in a read-only installation."""
+    """Compile with a cache on disk, or without one where it cannot be written, as in a read-only installation.
+
+    Threads run it side by side.
+    """
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
     except RuntimeError:
-        return numba.njit(error_model="numpy")(function)
+        return numba.njit(error_model="numpy", nogil=True)(function)
 
 
 @_compiled
@@ -59,10 +63,18 @@ def _vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> 
 def _visible(
     screen: NDArray[np.float64], faces: NDArray[np.int64], height: int, width: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """The face seen at each sample, or `_NOTHING`, and its barycentric coordinates; `screen` is (x, y, nearness)."""
+    """The face seen at each sample, or `_NOTHING`, and what barycentric coordinates follow from.
+
+    Args:
+        screen: (V, 3), x, y and nearness.
+
+    Returns:
+        (height, width), and for each face seen (F, 7): its signed area, doubled, and for its second and third corner
+        the weight at the origin's column in the first corner's row, and its changes per column and per row.
+    """
     nearest = np.zeros((height, width))
     seen = np.full((height, width), _NOTHING, np.int32)
-    weights = np.empty((height, width, 2))
+    planes = np.empty((faces.shape[0], 7))
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
         ax, ay, az = screen[a, 0], screen[a, 1], screen[a, 2]
@@ -77,10 +89,14 @@ def _visible(
             continue
         b_right, b_down = (cy - ay) / area, (ax - cx) / area  # change of the weights per column and per row
         c_right, c_down = (ay - by) / area, (bx - ax) / area
+        b_left, c_left = -b_right * ax, -c_right * ax
+        planes[face, 0] = area
+        planes[face, 1], planes[face, 2], planes[face, 3] = b_left, b_right, b_down
+        planes[face, 4], planes[face, 5], planes[face, 6] = c_left, c_right, c_down
         near_b, near_c = bz - az, cz - az
         for row in range(first_row, last_row + 1):
-            b_start = b_down * (row - ay) - b_right * ax
-            c_start = c_down * (row - ay) - c_right * ax
+            b_start = b_down * (row - ay) + b_left
+            c_start = c_down * (row - ay) + c_left
             for column in range(first_column, last_column + 1):
                 weight_b = b_start + b_right * column
                 weight_c = c_start + c_right * column
@@ -89,14 +105,52 @@ def _visible(
                     if near > nearest[row, column]:
                         nearest[row, column] = near
                         seen[row, column] = face
-                        weights[row, column, 0] = weight_b
-                        weights[row, column, 1] = weight_c
-    return seen, weights
+    return seen, planes
+
+
+@_compiled
+def _hollow_out(seen: NDArray[np.int32]) -> None:
+    """Tell samples that no way over `_NOTHING` leads to from the border: they become `_INSIDE`, in place.
+
+    Sweeps forth and back until nothing changes: two or three for a head, of any shape that encloses something.
+    """
+    height, width = seen.shape
+    for row in range(height):
+        for column in range(width):
+            if seen[row, column] == _NOTHING and not (
+                row == 0
+                or column == 0
+                or row == height - 1
+                or column == width - 1
+                or seen[row - 1, column] == _NOTHING
+                or seen[row, column - 1] == _NOTHING
+            ):
+                seen[row, column] = _INSIDE
+    changed = True
+    while changed:
+        changed = False
+        for row in range(height - 2, 0, -1):
+            for column in range(width - 2, 0, -1):
+                if seen[row, column] == _INSIDE and (
+                    seen[row + 1, column] == _NOTHING or seen[row, column + 1] == _NOTHING
+                ):
+                    seen[row, column] = _NOTHING
+                    changed = True
+        if not changed:
+            break
+        changed = False
+        for row in range(1, height - 1):
+            for column in range(1, width - 1):
+                if seen[row, column] == _INSIDE and (
+                    seen[row - 1, column] == _NOTHING or seen[row, column - 1] == _NOTHING
+                ):
+                    seen[row, column] = _NOTHING
+                    changed = True
 
 
 @_compiled
 def _shaded(
-    seen: NDArray[np.int32], weights: NDArray[np.float64], screen: NDArray[np.float64], normals: NDArray[np.float64],
+    seen: NDArray[np.int32], planes: NDArray[np.float64], screen: NDArray[np.float64], normals: NDArray[np.float64],
     albedo: NDArray[np.float64], faces: NDArray[np.int64], supersample: int, background: NDArray[np.float64],
     lights: NDArray[np.float64], intensities: NDArray[np.float64], ambient: float, gloss: NDArray[np.float64],
     back_face: float,
@@ -115,22 +169,23 @@ def _shaded(
     samples = supersample * supersample
     for row in range(height):
         for column in range(width):
+            top, left = row * supersample, column * supersample
+            y, x = top, left  # of the sample
+            following = seen[y, x]
             run, sum_b, sum_c = 0, 0.0, 0.0
             for sample in range(samples):
-                y, x = row * supersample + sample // supersample, column * supersample + sample % supersample
-                face = seen[y, x]
+                face = following
                 run += 1
                 if face >= 0:
-                    sum_b += weights[y, x, 0]
-                    sum_c += weights[y, x, 1]
+                    from_first = y - screen[faces[face, 0], 1]
+                    sum_b += planes[face, 3] * from_first + planes[face, 1] + planes[face, 2] * x
+                    sum_c += planes[face, 6] * from_first + planes[face, 4] + planes[face, 5] * x
                 if sample + 1 < samples:
-                    following = sample + 1
-                    if (
-                        seen[
-                            row * supersample + following // supersample, column * supersample + following % supersample
-                        ]
-                        == face
-                    ):
+                    x += 1
+                    if x == left + supersample:
+                        y, x = y + 1, left
+                    following = seen[y, x]
+                    if following == face:
                         continue
                 share = run / samples
                 wb, wc = sum_b / run, sum_c / run
@@ -139,14 +194,11 @@ def _shaded(
                     for channel in range(3):
                         image[row, column, channel] += share * (background[channel] if face == _NOTHING else back_face)
                     continue
-                a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-                area = (screen[b, 0] - screen[a, 0]) * (screen[c, 1] - screen[a, 1]) - (screen[c, 0] - screen[a, 0]) * (
-                    screen[b, 1] - screen[a, 1]
-                )
-                if area > 0:  # rows run downwards, so that faces seen from outside have negative area
+                if planes[face, 0] > 0:  # rows run downwards, so that faces seen from outside have negative area
                     for channel in range(3):
                         image[row, column, channel] += share * back_face
                     continue
+                a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
                 wa = 1.0 - wb - wc
                 nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
                 ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
@@ -247,6 +299,7 @@ class Renderer:
         self.supersample = supersample
         self.background = np.array(background, dtype=float)
         self.hollow = hollow
+        self._last = int(self.faces.max())
         self._surface: tuple[NDArray, NDArray] | None = None  # albedo and gloss of every vertex
 
     def __call__(self, vertices: ArrayLike, colours: NDArray | None = None) -> NDArray[np.uint8]:
@@ -260,9 +313,9 @@ class Renderer:
             ValueError: a shape does not fit, or a vertex is not finite.
         """
         vertices = np.ascontiguousarray(vertices, dtype=np.float64)
-        if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self.faces.max():
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self._last:
             raise ValueError(
-                f"vertices have shape {vertices.shape}; these faces need at least ({self.faces.max() + 1}, 3)"
+                f"vertices have shape {vertices.shape}; these faces need at least ({self._last + 1}, 3)"
             )
         if not np.isfinite(vertices).all():
             raise ValueError("vertices hold NaN or infinite coordinates; clean the mesh before drawing it")
@@ -279,10 +332,9 @@ class Renderer:
         screen[:, 0] = offsets[:, 0] * scale + (self.width * self.supersample - 1) / 2
         screen[:, 1] = -offsets[:, 1] * scale + (self.height * self.supersample - 1) / 2
         screen[:, 2] = nearness
-        seen, weights = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
+        seen, planes = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
         if self.hollow:
-            covered = seen != _NOTHING
-            seen[binary_fill_holes(covered) & ~covered] = _INSIDE
+            _hollow_out(seen)
         if self._surface is None or len(self._surface[0]) != len(vertices):
             gloss = np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices)))
             self._surface = _albedo(self.colours, len(vertices)), gloss
@@ -290,10 +342,33 @@ class Renderer:
         if colours is not None:
             albedo = _albedo(colours, len(vertices))
         image = _shaded(
-            seen, weights, screen, _vertex_normals(offsets, self.faces), albedo, self.faces, self.supersample,
+            seen, planes, screen, _vertex_normals(offsets, self.faces), albedo, self.faces, self.supersample,
             self.background**2.2, _LIGHTS, _INTENSITIES, _AMBIENT, gloss, BACK_FACE,
         )  # fmt: skip
         return _developed(image, _DISPLAY)
+
+
+def film(draw: Callable[[int], NDArray[np.uint8]], count: int, threads: int = 1) -> Iterator[NDArray[np.uint8]]:
+    """The pictures 0 to count - 1 in turn, of which some are drawn ahead by as many threads as are given.
+
+    Args:
+        draw: the picture of a number, by itself: a `Renderer` with a framing may be called by several threads.
+    """
+    if threads == 1:
+        yield from map(draw, range(count))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[NDArray[np.uint8]]] = deque()
+        try:
+            for number in range(count):
+                waiting.append(pool.submit(draw, number))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for picture in waiting:
+                picture.cancel()
 
 
 def triangles_in_view(template: NDArray, faces: NDArray, framing: Framing, reach: float = 0.3) -> NDArray[np.bool_]:

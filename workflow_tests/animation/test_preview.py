@@ -8,12 +8,12 @@ from said.animation.preview import write_preview
 from said.arkit import SPEECH_BLENDSHAPES
 
 
-def test_the_film_shows_an_open_mouth_and_holds_the_sound(tmp_path):
+def test_the_film_shows_an_open_mouth_and_holds_the_sound_whatever_the_threads(tmp_path):
     curves = np.zeros((30, 32))
     curves[15:, SPEECH_BLENDSHAPES.index("jawOpen")] = 1
     tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    for name in ("a", "b"):
-        write_preview(tmp_path / f"{name}.mp4", load_face(None), curves, 30, (0.5 * tone, 16000), size=128)
+    for name, threads in (("a", 1), ("b", 2)):
+        write_preview(tmp_path / f"{name}.mp4", load_face(None), curves, 30, (0.5 * tone, 16000), 128, threads=threads)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
     with av.open(str(tmp_path / "a.mp4")) as film:
         images = [image.to_ndarray(format="rgb24").astype(float) for image in film.decode(video=0)]

@@ -96,7 +96,7 @@ class Animator:
         settings: of the animations.
         face: that speaks in them.
         device: cpu or cuda.
-        threads: windows that are at work at a time on a CPU; they change no byte.
+        threads: windows, and frames of the film, that are at work at a time on a CPU; they change no byte.
         model_name: for the reports.
         head: what moves the head; None: it is still.
     """
@@ -252,7 +252,8 @@ class Animator:
             film = folder / "preview.mp4"
             shown = None if turns is None else turns[::step]
             heard = (np.asarray(heard, np.float32), rate)
-            write_preview(film, face, curves[::step], settings.fps // step, heard, head=shown)
+            fps = settings.fps // step
+            write_preview(film, face, curves[::step], fps, heard, head=shown, threads=self.threads)
 
     def _facts(self, recording: Recording, decoded: Decoded) -> dict[str, Any]:
         settings = asdict(self.settings) | {"guidance": self.sampler.settings.guidance}

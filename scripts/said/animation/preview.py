@@ -2,11 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from said.animation.faces import Face
 from said.animation.head_motion import pivot
 from said.files import video
-from said.render import Renderer, frame
+from said.render import Renderer, film, frame
 from said.running.atomic import PathLike
 
 
@@ -18,6 +19,7 @@ def write_preview(
     sound: tuple[NDArray[np.floating], int] | None = None,
     size: int = 384,
     head: NDArray[np.floating] | None = None,
+    threads: int = 1,
 ) -> None:
     """Write a film of a face.
 
@@ -27,6 +29,7 @@ def write_preview(
         sound: waveform (T,) in [-1, 1] and its rate in Hz; None for silence.
         size: pixels a side, even.
         head: (N, 3) rotation vectors in radians, by which the head turns; None: it is still.
+        threads: frames that are drawn at a time; they change no byte.
 
     Raises:
         ValueError: there is no frame, or the size is odd.
@@ -38,10 +41,12 @@ def write_preview(
     turns = None if head is None else np.asarray(head, np.float64)
     centre = None if head is None else pivot(face)
 
-    def shape(number: int) -> NDArray[np.float64]:
+    def picture(number: int) -> NDArray[np.uint8]:
         vertices = face.move(coefficients[number : number + 1])
-        return (vertices if turns is None or centre is None else turn(vertices, turns[number : number + 1], centre))[0]
+        if turns is not None and centre is not None:
+            vertices = turn(vertices, turns[number : number + 1], centre)
+        return draw(vertices[0])
 
-    images = (draw(shape(number)) for number in range(len(coefficients)))
     waveform, rate = sound or (np.zeros(round(len(coefficients) / fps * 16000), np.float32), 16000)
-    video.write(path, images, fps, waveform, rate)
+    with threadpool_limits(1):  # the frames are what is shared among threads
+        video.write(path, film(picture, len(coefficients), threads), fps, waveform, rate)
