@@ -1,5 +1,5 @@
 # The run as a whole: it has its folder to itself, says whose results it replaces, and is patient with Slurm.
-from said.workflow import paths, slurm, takeover
+from said.workflow import pace, paths, slurm, takeover
 
 try:
     paths.require_usable(Path.cwd(), BASE, sys.executable)
@@ -19,6 +19,7 @@ onstart:
     except takeover.TakeoverError as error:
         raise WorkflowError(str(error)) from None
     let_edits_fail(workflow.scheduler)
+    pace.lift_default_limit(workflow.scheduler)
     planned = [str(output) for job in workflow.dag.jobs if workflow.dag.needrun(job) for output in job.output]
     if replaced := provenance.find_others(planned, PROVENANCE):
         logger.warning(f"This run ({provenance.sentence(PROVENANCE)}) replaces those of others: {replaced}")
