@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from helpers import Samples, babble
 
-from said.animation.rest import RAMP, REST, LiveRest, powers, rest, shares
+from said.animation.rest import RAMP, REST, LiveRest, heard, powers, rest, shares
 from said.commands import main
 from said.corpus import FRAME_RATE
 from said.files.tables import read_coefficients
@@ -30,8 +30,12 @@ def made() -> np.ndarray:
     return np.random.default_rng(0).random((FRAMES, 32)).astype(np.float32)
 
 
+def at_rest(coefficients, speech, seconds=REST, kept=None):
+    return rest(coefficients, heard(Samples(speech), len(coefficients)), seconds, kept)
+
+
 def test_it_rests_in_silence_and_speech_stays_to_the_last_bit(talk, made):
-    rested, seconds = rest(made, Samples(talk))
+    rested, seconds = at_rest(made, talk)
     silent = np.zeros(FRAMES, bool)
     for begin, end in ((120, 240), (480, 600)):
         silent[begin:end] = True
@@ -43,13 +47,13 @@ def test_it_rests_in_silence_and_speech_stays_to_the_last_bit(talk, made):
         assert not rested[begin + reach : end - (0 if end == FRAMES else reach)].any()
     assert np.array_equal(rested[~silent], made[~silent])  # the short pause, and all that is said
     assert 2.5 < seconds < 4
-    smooth, _ = rest(np.ones_like(made), Samples(talk))
+    smooth, _ = at_rest(np.ones_like(made), talk)
     assert np.abs(np.diff(smooth, axis=0)).max() < 2 / (RAMP * FRAME_RATE)
 
 
 def test_nothing_changes_where_nobody_pauses_or_rest_is_off(talk, made):
     for speech, seconds in ((babble(10.0), REST), (talk, 0.0)):
-        rested, resting = rest(made, Samples(speech), seconds)
+        rested, resting = at_rest(made, speech, seconds)
         assert np.array_equal(rested, made) and resting == 0
     assert not shares(np.zeros(int(REST * FRAME_RATE), bool)).any()  # as long as is asked for, and no longer
     assert not shares(np.zeros(0, bool)).size and shares(np.zeros(60, bool)).max() == 1
@@ -57,13 +61,13 @@ def test_nothing_changes_where_nobody_pauses_or_rest_is_off(talk, made):
 
 @pytest.mark.parametrize("gain", [0.05, 1.0, 8.0])
 def test_how_loud_a_recording_is_does_not_matter(talk, made, gain):
-    assert np.array_equal(rest(made, Samples(gain * talk))[0], rest(made, Samples(talk))[0])
+    assert np.array_equal(at_rest(made, gain * talk)[0], at_rest(made, talk)[0])
 
 
 def test_what_is_kept_of_an_earlier_take_moves_on_and_its_neighbours_with_it(talk, made):
     kept = np.zeros_like(made, bool)
     kept[:, 3] = kept[170:180] = True
-    rested, _ = rest(made, Samples(talk), kept=kept)
+    rested, _ = at_rest(made, talk, kept=kept)
     assert np.array_equal(rested[kept], made[kept]) and np.array_equal(rested[160:190], made[160:190])
     assert not rested[145:149, 4:].any() and not rested[203:217, 4:].any()
 
@@ -71,12 +75,12 @@ def test_what_is_kept_of_an_earlier_take_moves_on_and_its_neighbours_with_it(tal
 @pytest.mark.parametrize(("noise", "rests"), [(0.004, True), (0.03, False)])
 def test_noise_of_a_room_is_no_sound_where_speech_is_well_above_it(talk, made, noise, rests):
     room = talk + noise * np.random.default_rng(2).standard_normal(len(talk))
-    rested, _ = rest(made, Samples(room))
+    rested, _ = at_rest(made, room)
     assert (not rested[145:215].any()) == rests and np.array_equal(rested[:120], made[:120])
     assert np.array_equal(rested[250:480], made[250:480])
     # A voice that is low there, by 16 dB, wavers as voices do, and is no noise.
     room[32000:64000] += 0.15 * talk[:32000]
-    assert np.array_equal(rest(made, Samples(room))[0][:480], made[:480])
+    assert np.array_equal(at_rest(made, room)[0][:480], made[:480])
 
 
 def test_power_is_that_around_each_frame_however_it_is_read(talk):

@@ -23,7 +23,7 @@ from said.animation.faces import _ASSET, load_face
 from said.animation.head_motion import load_head_motion
 from said.animation.inputs import SHIPPED, find_head, find_model
 from said.animation.models import default_guidance, load_model
-from said.animation.rest import rest
+from said.animation.rest import heard, rest
 from said.animation.windows import WINDOW, sample_windows, seams
 from said.arkit import SPEECH_BLENDSHAPES
 from said.corpus import FRAME_RATE
@@ -104,7 +104,7 @@ def animated(sampler: Sampler, waveform, rate: int, window: int = WINDOW) -> np.
     samples = Samples(prepare_waveform(waveform, rate))
     features = SpeechFeatures(sampler.encoder, samples, frames)
     values = sample_windows(sampler, features, frames, [0], window=window, report=lambda _: None)[0]
-    return rest(values, samples)[0]
+    return rest(values, heard(samples, len(values)))[0]
 
 
 @pytest.fixture(scope="module")

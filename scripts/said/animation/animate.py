@@ -25,7 +25,7 @@ from said.animation.models import default_guidance
 from said.animation.picture import draw_curves
 from said.animation.preview import write_preview
 from said.animation.recordings import Decoded, RecordingError, decode
-from said.animation.rest import REST, rest
+from said.animation.rest import REST, heard, rest
 from said.animation.scene import write_animation
 from said.animation.windows import Kept, sample_windows, seams
 from said.arkit import OTHER_BLENDSHAPES, SPEECH_BLENDSHAPES
@@ -160,18 +160,21 @@ class Animator:
             for warning in decoded.warnings:
                 report(f"{recording.path}: {warning}")
             kept = _kept(recording, keep, decoded.frames)
-            takes = self._sample(recording, decoded, unfinished, kept, report)
+            takes = [*self._sample(recording, decoded, unfinished, kept, report)]
+            sound = heard(decoded.waveform, decoded.frames)
             facts = self._facts(recording, decoded)
             facts["takes"] = []
-            for number, values in enumerate(takes, start=1):
+            for number in range(1, len(takes) + 1):
+                values = takes.pop(0)  # an hour of each is 28 MB
+                borders = dict(seams(values))
                 inside = made if number == 1 else made / f"take{number}"
                 mask = None if kept is None else kept.mask
-                rested, facts["seconds_at_rest"] = rest(values, decoded.waveform, self.settings.rest, mask)
-                shaped = shape_curves(rested, self.settings.gain, self.settings.smooth)
+                values, facts["seconds_at_rest"] = rest(values, sound, self.settings.rest, mask)
+                values = shape_curves(values, self.settings.gain, self.settings.smooth)
                 title = recording.name if number == 1 else f"{recording.name}, take {number}"
                 poses = self._poses(decoded, number - 1)
-                self._write(inside, shaped, title, made / SPEECH_SOUND, poses)
-                facts["takes"].append({"folder": "." if number == 1 else inside.name, "seams": dict(seams(values))})
+                self._write(inside, values, title, made / SPEECH_SOUND, poses)
+                facts["takes"].append({"folder": "." if number == 1 else inside.name, "seams": borders})
             if "sound" in self.settings.formats:
                 _compress(made / SPEECH_SOUND, made / COMPRESSED_SOUND)
             else:

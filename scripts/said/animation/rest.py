@@ -113,9 +113,17 @@ def shares(sound: Bool[np.ndarray, " N"], seconds: float = REST) -> Float[np.nda
 
 
 @shaped
+def heard(speech: Samples, frames: int) -> Bool[np.ndarray, " {frames}"]:
+    """(frames,) in which frames of a recording there is a sound."""
+    power, level = powers(speech, 0, frames), Level()
+    level.add(power)
+    return level.heard(power)
+
+
+@shaped
 def rest(
     coefficients: Float[np.ndarray, "N 32"],
-    speech: Samples,
+    sound: Bool[np.ndarray, " N"],
     seconds: float = REST,
     kept: Bool[np.ndarray, "N 32"] | None = None,
 ) -> tuple[Float[np.ndarray, "N 32"], float]:
@@ -123,7 +131,7 @@ def rest(
 
     Args:
         coefficients: 60 per second.
-        speech: that they were made for.
+        sound: where the speech that they were made for has one, see `heard`.
         seconds: see `shares`.
         kept: what stays as it is, as if there were a sound (Eq. 10).
 
@@ -132,9 +140,6 @@ def rest(
     """
     if not seconds:
         return coefficients, 0.0
-    power, level = powers(speech, 0, len(coefficients)), Level()
-    level.add(power)
-    sound = level.heard(power)
     share = shares(sound, seconds)
     resting = round(np.count_nonzero(share > 0.5) / FRAME_RATE, 3)
     moving = (1 - share[:, None]).astype(coefficients.dtype)

@@ -47,6 +47,8 @@ _MOST_KEPT = 64
 """Steps up to which a window keeps what it prepared for all of them; with more, memory is worth more than time."""
 _EVERY = 30.0
 """Seconds between records of an unfinished job."""
+_ROWS = 3600
+"""Frames that are looked at together, so that looking at an hour of them takes no second hour's memory."""
 
 
 @runtime_checkable
@@ -314,7 +316,9 @@ def seams(
         their number, and the mean and the largest share of frames that change less; None without a border. Where
         borders do not show, the mean is about .5.
     """
-    change = np.abs(np.diff(values, axis=0)).max(1)
+    starts = range(0, len(values) - 1, _ROWS)
+    changes = [np.abs(np.diff(values[start : start + _ROWS + 1], axis=0)).max(1) for start in starts]
+    change = np.concatenate([*changes, np.zeros(0, values.dtype)])
     borders = [
         place
         for begin, _ in segments(len(values), window, overlap)[1:]

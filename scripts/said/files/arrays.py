@@ -1,6 +1,5 @@
 """Arrays as npy and npz. Writing is atomic: a file gets its name only when it is complete."""
 
-import io
 import zipfile
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from said.running.integrity import reading
 
 # A fixed date for the members of an npz, so that the same arrays give the same bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_HEADER = 2**16
 
 
 def read_frames(path: PathLike) -> NDArray[np.float32]:
@@ -44,6 +44,7 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray]) -> None:
     """Named arrays as npz. The same arrays give the same bytes, which np.savez does not promise."""
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), buffer.getvalue())
+            values, entry = np.asanyarray(array), zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH)
+            entry.file_size = values.nbytes + _HEADER  # at most: whether the entry needs sizes of 64 bits
+            with archive.open(entry, "w") as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)

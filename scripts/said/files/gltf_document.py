@@ -156,7 +156,7 @@ class Document:
 
     # -------------------------------------------------------------------------------------- adding
 
-    def add_bytes(self, data: bytes, target: int | None = None) -> int:
+    def add_bytes(self, data: bytes | memoryview, target: int | None = None) -> int:
         """Append bytes; gives the number of their buffer view."""
         self.buffer += b"\0" * (-len(self.buffer) % 4)
         view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.buffer), "byteLength": len(data)}
@@ -175,7 +175,8 @@ class Document:
         """
         values = np.ascontiguousarray(values)
         values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-        entry: dict[str, Any] = {"bufferView": self.add_bytes(values.tobytes(), target)} | _described(values) | more
+        data = values.reshape(-1).view(np.uint8).data  # an hour of weights is 40 MB, which are not copied first
+        entry: dict[str, Any] = {"bufferView": self.add_bytes(data, target)} | _described(values) | more
         return _append(self.tree, "accessors", entry)
 
     def add_sparse(self, values: NDArray[np.float32]) -> int:
