@@ -211,7 +211,9 @@ def load(path: PathLike) -> SAiD:
     def build(facts: dict) -> SAiD:
         encoder = facts["encoder"]
         config = {"channels_per_group": _published_groups(facts["config"]["width"])} | facts["config"]
-        return SAiD(ModelConfig(**config), encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder)))
+        with torch.device("meta"):  # no random weights are drawn only to be replaced
+            own = encoder and Wav2Vec2Model(Wav2Vec2Config(**encoder))
+        return SAiD(ModelConfig(**config), own)
 
     return load_model(path, _FORMAT, "a SAiD model", build, buffers=["coefficient_scale"])
 

@@ -314,9 +314,7 @@ class Renderer:
         """
         vertices = np.ascontiguousarray(vertices, dtype=np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= self._last:
-            raise ValueError(
-                f"vertices have shape {vertices.shape}; these faces need at least ({self._last + 1}, 3)"
-            )
+            raise ValueError(f"vertices have shape {vertices.shape}; these faces need at least ({self._last + 1}, 3)")
         if not np.isfinite(vertices).all():
             raise ValueError("vertices hold NaN or infinite coordinates; clean the mesh before drawing it")
         if self.framing is None:

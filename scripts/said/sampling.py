@@ -139,10 +139,12 @@ class Sampler:
 
     def identity(self) -> dict:
         """Everything that decides the samples, besides the speech."""
+        weights = digest(self.model.state_dict())
+        own = self.encoder is self.model.audio_encoder
         return {
-            "model": asdict(self.model.config) | {"weights": digest(self.model.state_dict())},
+            "model": asdict(self.model.config) | {"weights": weights},
             "scale": self.model.coefficient_scale.tolist(),
-            "encoder": digest(self.encoder.state_dict()),
+            "encoder": weights if own else digest(self.encoder.state_dict()),
             "settings": asdict(self.settings),
             "seed": self.seed,
         }

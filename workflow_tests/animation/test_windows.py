@@ -6,7 +6,7 @@ import torch
 from helpers import Samples, babble
 
 from said.animation.encoding import SpeechFeatures
-from said.animation.windows import Kept, sample_windows, seams, segments
+from said.animation.windows import OVERLAP, WINDOW, Kept, sample_windows, seams, segments
 from said.diffusion import Course, guided, sample
 from said.model import ModelConfig, SAiD
 from said.sampling import Sampler
@@ -38,12 +38,14 @@ def sampler(model, encoder, **settings) -> Sampler:
 
 
 def test_segments_cover_each_frame_once_and_windows_are_no_longer_than_said():
-    for frames in (*range(1, 1200, 7), 240, 241, 420, 421, 216000):
+    for frames in (*range(1, 1200, 7), WINDOW, WINDOW + 1, 2 * WINDOW - OVERLAP, 2 * WINDOW - OVERLAP + 1, 216000):
         found = segments(frames)
         assert found[0][0] == 0 and found[-1][1] == frames
         assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))
-        assert all(end - begin + 60 <= 240 for begin, end in found[:-1]) and found[-1][1] - found[-1][0] <= 240
-        assert len(found) == 1 or found[-1][1] - found[-1][0] > 60
+        assert (
+            all(end - begin + OVERLAP <= WINDOW for begin, end in found[:-1]) and found[-1][1] - found[-1][0] <= WINDOW
+        )
+        assert len(found) == 1 or found[-1][1] - found[-1][0] > OVERLAP
 
 
 @pytest.mark.parametrize("name", ["ddim", "dpmsolver++"])
@@ -73,13 +75,13 @@ def averaged(model, audio, frames: int, seed: int, steps: int) -> np.ndarray:
         for step in range(steps):
             total, weights = torch.zeros_like(noise), torch.zeros(frames, 1)
             for begin in starts:
-                end = min(frames, begin + 240)
+                end = min(frames, begin + WINDOW)
                 weight = torch.ones(end - begin, 1)
-                ramp = ((torch.arange(60) + 0.5) / 60)[:, None]
+                ramp = ((torch.arange(OVERLAP) + 0.5) / OVERLAP)[:, None]
                 if begin:
-                    weight[:60] = ramp
+                    weight[:OVERLAP] = ramp
                 if end < frames or begin != starts[-1]:
-                    weight[-60:] = 1 - ramp
+                    weight[-OVERLAP:] = 1 - ramp
                 predict = guided(model, audio[None, begin:end], course.timesteps, 1.0)
                 total[:, begin:end] += weight * predict(course.values[:, begin:end], step)
                 weights[begin:end] += weight

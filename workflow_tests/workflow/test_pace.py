@@ -1,4 +1,4 @@
-"""Snakemake's limit of jobs per second: its default is lifted, since it keeps looking for jobs; a user's own is kept."""
+"""Snakemake's limit of jobs per second: its default, which keeps it looking for jobs, is lifted; a user's own stays."""
 
 import re
 import subprocess

@@ -24,6 +24,8 @@ CONTEXT = 150
 """Frames on either side that a block is encoded with: more than a window of the paper's training."""
 _PASS = 30 * SAMPLE_RATE
 """Samples that are looked at together for what is taken from the whole clip."""
+_CHUNK = 100
+"""Features, of 20 ms, that are convolved together: what is between the layers stays in a processor's cache."""
 
 
 @runtime_checkable
@@ -54,7 +56,7 @@ class SpeechFeatures:
         self.block, self.context = block, context
         self.device = next(encoder.parameters()).device
         self._blocks: dict[int, Tensor] = {}
-        self._statistics: _Statistics | None = None
+        self._convolutions: _Convolutions | None = None
 
     def read(self, begin: int, end: int) -> Tensor:
         """(end - begin, H) features of the frames from `begin`."""
@@ -72,21 +74,21 @@ class SpeechFeatures:
         if self.frames <= self.block:
             samples = self.frames * SAMPLE_RATE // FRAME_RATE
             return encode_clip(self.encoder, self.speech.read(0, samples), self.frames)
-        if self._statistics is None:
-            self._statistics = _Statistics(self.encoder, self.speech, self.frames * SAMPLE_RATE // FRAME_RATE)
+        if self._convolutions is None:
+            self._convolutions = _Convolutions(self.encoder, self.speech, self.frames * SAMPLE_RATE // FRAME_RATE)
         begin, end = number * self.block, min(self.frames, (number + 1) * self.block)
         first, last = max(0, begin - self.context), min(self.frames, end + self.context)
-        positions = np.arange(first, last) * ((self._statistics.features - 1) / (self.frames - 1))
-        below = np.minimum(positions.astype(int), self._statistics.features - 2)
-        features = self._statistics.convolve(int(below[0]), int(below[-1]) + 2)  # (F, C)
+        positions = np.arange(first, last) * ((self._convolutions.features - 1) / (self.frames - 1))
+        below = np.minimum(positions.astype(int), self._convolutions.features - 2)
+        features = self._convolutions.convolve(int(below[0]), int(below[-1]) + 2)  # (F, C)
         share = torch.from_numpy((positions - below).astype(np.float32)).to(self.device)[:, None]
         index = torch.from_numpy(below - below[0]).to(self.device)
         between = features[index] * (1 - share) + features[index + 1] * share
         return contextualise(self.encoder, between[None])[0, begin - first : end - first].clone()
 
 
-class _Statistics:
-    """What the convolutional part of the encoder needs to know of a whole clip.
+class _Convolutions:
+    """The convolutional part of the encoder: it knows what it must of the whole clip, and gives features in parts.
 
     Attributes:
         features: how many the convolutional part makes of the clip.
@@ -103,6 +105,7 @@ class _Statistics:
         for begin in range(0, samples, _PASS):
             part = speech.read(begin, min(samples, begin + _PASS)).astype(np.float64)
             total, square = total + part.sum(), square + np.square(part).sum()
+        self._chunks: dict[int, Tensor] = {}
         self.mean = total / samples
         self.deviation = math.sqrt(max(0.0, square / samples - self.mean**2) + 1e-7)
         self.normalisation: tuple[Tensor, Tensor] | None = None
@@ -113,15 +116,13 @@ class _Statistics:
         """Mean and variance (C,) of each channel of the first convolution, over the whole clip."""
         kernel, stride = self.encoder.config.conv_kernel[0], self.encoder.config.conv_stride[0]
         count = (samples - kernel) // stride + 1
-        step = _PASS // stride
+        step = SAMPLE_RATE // stride  # a second, whose sums in single precision are good to the last digits
         total = square = torch.zeros(self.encoder.config.conv_dim[0], dtype=torch.float64, device=self.device)
         for begin in range(0, count, step):
             end = min(count, begin + step)
             made = self.layers[0].conv(self._samples(begin * stride, (end - 1) * stride + kernel))[0]
-            # In parts of a second, whose sums in single precision are good to the last digits.
-            for part in made.split(SAMPLE_RATE // stride, dim=1):
-                total = total + part.sum(1, dtype=torch.float64)
-                square = square + part.square().sum(1, dtype=torch.float64)
+            total = total + made.sum(1, dtype=torch.float64)
+            square = square + made.square().sum(1, dtype=torch.float64)
         mean = total / count
         return mean.float(), (square / count - mean.square()).clamp(min=0).float()
 
@@ -131,7 +132,17 @@ class _Statistics:
         return ((part - self.mean) / self.deviation)[None, None]
 
     def convolve(self, begin: int, end: int) -> Tensor:
-        """(end - begin, C) features of the convolutional part."""
+        """(end - begin, C) features of the convolutional part; best in turn, since the last ones are kept."""
+        first, last = begin // _CHUNK, (end - 1) // _CHUNK
+        for number in [number for number in self._chunks if not first <= number <= last]:
+            del self._chunks[number]
+        for number in range(first, last + 1):
+            if number not in self._chunks:
+                self._chunks[number] = self._convolve(number * _CHUNK, min(self.features, (number + 1) * _CHUNK))
+        features = torch.cat([self._chunks[number] for number in range(first, last + 1)])
+        return features[begin - first * _CHUNK : end - first * _CHUNK]
+
+    def _convolve(self, begin: int, end: int) -> Tensor:
         hidden = self._samples(begin * self.stride, (end - 1) * self.stride + self.reach)
         for number, layer in enumerate(self.layers):
             if number == 0 and self.normalisation is not None:

@@ -38,7 +38,7 @@ def load_model(
     Args:
         form: the kind of model, as given to `save_model`.
         noun: what the file should hold, for messages, such as "a SAiD model".
-        build: builds the module from the facts that were saved with it.
+        build: builds the module from the facts that were saved with it; parts may be on the device "meta".
         buffers: as given to `save_model`.
 
     Raises:
@@ -51,7 +51,8 @@ def load_model(
         raise ValueError(f"{path}: not {noun} written by this project")
     with reading(path):
         module = build(facts)
-    load_strict(module, tensors, path, buffers)
+    unbuilt = any(value.is_meta for value in module.state_dict().values())
+    load_strict(module, tensors, path, buffers, assign=unbuilt)
     return module.eval()
 
 

@@ -98,16 +98,18 @@ def load_strict(
     Args:
         source: of the state dict, for messages.
         buffers: names of buffers that are not in the module's own state dict, but in `state`.
-        assign: use the tensors themselves, for a module that was built on the device "meta".
+        assign: use the tensors themselves, in the module's precision, for one that was built on the device "meta".
 
     Raises:
         ValueError: the message lists every missing, unexpected and misshapen key.
     """
     apart = {name: module.get_buffer(name) for name in buffers}
-    faults = mismatches(module.state_dict() | apart, state)
+    own = module.state_dict()
+    faults = mismatches(own | apart, state)
     if faults:
         raise ValueError("\n".join([f"{source}: not the weights of {type(module).__name__}:", *faults]))
-    module.load_state_dict({name: value for name, value in state.items() if name not in apart}, assign=assign)
+    values = {name: value.to(own[name].dtype) for name, value in state.items() if name not in apart}
+    module.load_state_dict(values, assign=assign)
     for name, buffer in apart.items():
         buffer.copy_(state[name])
 
