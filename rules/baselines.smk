@@ -88,15 +88,15 @@ rule sample_baseline:
         encoder="results/{run}/speech_encoder",
         topology="results/{run}/corpus/topology.npz",
         std="results/{run}/coefficients/std.csv",
-        template="results/{run}/corpus/templates/{speaker}.ply",
-        blendshapes="results/{run}/blendshapes/{speaker}.npz",
-        speech="results/{run}/corpus/sequences/{speaker}",
+        templates=expand("results/{{run}}/corpus/templates/{speaker}.ply", speaker=SPLIT["test"]),
+        blendshapes=expand("results/{{run}}/blendshapes/{speaker}.npz", speaker=SPLIT["test"]),
+        speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
     output:
-        "results/{run}/methods/{baseline}/{speaker}.npz",
+        expand("results/{{run}}/methods/{{baseline}}/{speaker}.npz", speaker=SPLIT["test"]),
     log:
-        "results/{run}/logs/sample_baseline/{baseline}/{speaker}.log",
+        "results/{run}/logs/sample_baseline/{baseline}.log",
     benchmark:
-        "results/{run}/benchmarks/sample_baseline/{baseline}/{speaker}.tsv"
+        "results/{run}/benchmarks/sample_baseline/{baseline}.tsv"
     wildcard_constraints:
         baseline=one_of(BASELINES),
     conda:
@@ -111,12 +111,12 @@ rule sample_baseline:
         resampling=config["baselines"]["resampling"],
         solver=config["coefficients"],
         device=config["compute"]["device"],
-        finished="results/{run}/methods/{baseline}/{speaker}.unfinished",
-        seed=lambda w: seed("sample", w.speaker),
+        finished=lambda w: unfinished(w.run, w.baseline),
+        seeds=[seed("sample", speaker) for speaker in SPLIT["test"]],
         method=lambda w: module_code(f"baselines/methods/{w.baseline}"),
         code=code("sample_baseline.py"),
     message:
-        "Asking {wildcards.baseline} for every sentence of {wildcards.speaker}"
+        "Asking {wildcards.baseline} for every sentence of the test speakers"
     script:
         "../scripts/sample_baseline.py"
 

@@ -74,6 +74,11 @@ def correspondence(wildcards):
     return f"results/{wildcards.run}/blendshapes/correspondence/{speaker}.npz"
 
 
+def unfinished(run, method):
+    """Where sampling a method keeps the sentences of each test speaker until it has them all."""
+    return expand("results/{run}/methods/{method}/{speaker}.unfinished", run=run, method=method, speaker=SPLIT["test"])
+
+
 def faces_in_training(wildcards):
     """The blendshapes that a variant's training needs: for the vertex loss all, for previews the validation speakers'."""
     settings = SETTINGS[wildcards.variant]

@@ -74,13 +74,13 @@ rule sample_said:
     input:
         weights="results/{run}/said/{variant}/model.safetensors",
         encoder="results/{run}/speech_encoder",
-        speech="results/{run}/corpus/sequences/{speaker}",
+        speech=expand("results/{{run}}/corpus/sequences/{speaker}", speaker=SPLIT["test"]),
     output:
-        "results/{run}/methods/{variant}/{speaker}.npz",
+        expand("results/{{run}}/methods/{{variant}}/{speaker}.npz", speaker=SPLIT["test"]),
     log:
-        "results/{run}/logs/sample_said/{variant}/{speaker}.log",
+        "results/{run}/logs/sample_said/{variant}.log",
     benchmark:
-        "results/{run}/benchmarks/sample_said/{variant}/{speaker}.tsv"
+        "results/{run}/benchmarks/sample_said/{variant}.tsv"
     conda:
         "../envs/said.yaml"
     threads: config["compute"]["threads"]
@@ -90,12 +90,12 @@ rule sample_said:
     params:
         settings=config["sampling"],
         device=config["compute"]["device"],
-        finished="results/{run}/methods/{variant}/{speaker}.unfinished",
+        finished=lambda w: unfinished(w.run, w.variant),
         # The same noise for every variant, as in the paper's figure 9.
-        seed=lambda w: seed("sample", w.speaker),
+        seeds=[seed("sample", speaker) for speaker in SPLIT["test"]],
         code=code("sample_said.py"),
     message:
-        "Sampling {params.settings[samples]} sequences per sentence of {wildcards.speaker} from {wildcards.variant}"
+        "Sampling {params.settings[samples]} sequences per sentence of the test speakers from {wildcards.variant}"
     script:
         "../scripts/sample_said.py"
 

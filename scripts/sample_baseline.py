@@ -1,4 +1,6 @@
-"""Ask one of the other methods of Table 1 for all sentences of a test speaker, and fit coefficients to its meshes."""
+"""Ask another method of Table 1 for all sentences of the test speakers, and fit coefficients to its meshes."""
+
+from contextlib import ExitStack
 
 from said import corpus
 from said.baselines.clips import Shared, Utterance
@@ -18,12 +20,16 @@ files, params = snakemake.input, snakemake.params
 method = find_method(snakemake.wildcards.baseline)
 shared = Shared(load_encoder(files.encoder), corpus.read_topology(files.topology), read_coefficients(files.std)[0])
 model = method.load(files.weights, shared, params.settings).to(find_device(params.device))
-baseline = Baseline(method, model, params.settings, params.styles, params.resampling, params.seed)
-
-names = corpus.sentences(files.speech)
-speeches = (Utterance(name, *corpus.read_speech(files.speech, name)) for name in progress(names, "sentences"))
 identity = [params.code, params.method, digest(model.state_dict()), params.settings, params.styles, params.resampling]
-with Finished(params.finished, [*identity, params.seed, params.solver]) as finished:
-    face = read_mesh(files.template).vertices, read_rig(files.blendshapes)
-    samples = dict(sample_baseline(baseline, speeches, *face, Solver(**params.solver), finished))
-    corpus.write_samples(snakemake.output[0], samples)
+
+with ExitStack() as kept:  # until all speakers are done
+    for template, blendshapes, folder, output, finished, seed in zip(
+        files.templates, files.blendshapes, files.speech, snakemake.output, params.finished, params.seeds, strict=True
+    ):
+        baseline = Baseline(method, model, params.settings, params.styles, params.resampling, seed)
+        done = kept.enter_context(Finished(finished, [*identity, seed, params.solver]))
+        names = progress(corpus.sentences(folder), "sentences")
+        speeches = (Utterance(name, *corpus.read_speech(folder, name)) for name in names)
+        face = read_mesh(template).vertices, read_rig(blendshapes)
+        samples = sample_baseline(baseline, speeches, *face, Solver(**params.solver), done)
+        corpus.write_samples(output, dict(samples))

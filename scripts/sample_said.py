@@ -1,4 +1,6 @@
-"""Sample one variant of SAiD for every sentence of one test speaker."""
+"""Sample one variant of SAiD for every sentence of the test speakers."""
+
+from contextlib import ExitStack
 
 from said import corpus, model
 from said.compute import find_device
@@ -9,25 +11,23 @@ from said.speech import load_encoder
 from said.waveforms import frame_count, prepare_waveform
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
-params = snakemake.params
-settings = SamplingSettings.of(params.settings)
+files, params = snakemake.input, snakemake.params
+settings, device = SamplingSettings.of(params.settings), find_device(params.device)
+said, encoder = model.load(files.weights), load_encoder(files.encoder)
 
-speeches = []
-for sentence in corpus.sentences(snakemake.input.speech):
-    waveform, rate = corpus.read_speech(snakemake.input.speech, sentence)
-    speeches.append(
-        Speech(
-            sentence, prepare_waveform(waveform, rate), frame_count(len(waveform), rate, rounding=settings.frame_count)
-        )
-    )
 
-sampler = Sampler(
-    model.load(snakemake.input.weights),
-    load_encoder(snakemake.input.encoder),
-    settings,
-    params.seed,
-    find_device(params.device),
-)
-with Finished(params.finished, [params.code, sampler.identity()]) as finished:
-    samples = sample_speech(sampler, speeches, threads=snakemake.threads, finished=finished)
-    corpus.write_samples(snakemake.output[0], dict(samples))
+def speech(folder, name):
+    waveform, rate = corpus.read_speech(folder, name)
+    frames = frame_count(len(waveform), rate, rounding=settings.frame_count)
+    return Speech(name, prepare_waveform(waveform, rate), frames)
+
+
+with ExitStack() as kept:  # until all speakers are done
+    for folder, output, finished, seed in zip(
+        files.speech, snakemake.output, params.finished, params.seeds, strict=True
+    ):
+        sampler = Sampler(said, encoder, settings, seed, device)
+        done = kept.enter_context(Finished(finished, [params.code, sampler.identity()]))
+        speeches = [speech(folder, name) for name in corpus.sentences(folder)]
+        samples = sample_speech(sampler, speeches, threads=snakemake.threads, finished=done)
+        corpus.write_samples(output, dict(samples))

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Wav2Vec2Model
@@ -108,12 +109,12 @@ class _Convolutions:
         self._chunks: dict[int, Tensor] = {}
         self.mean = total / samples
         self.deviation = math.sqrt(max(0.0, square / samples - self.mean**2) + 1e-7)
-        self.normalisation: tuple[Tensor, Tensor] | None = None
+        self.first: tuple[Tensor, Tensor] | None = None
         if isinstance(getattr(self.layers[0], "layer_norm", None), nn.GroupNorm):
-            self.normalisation = self._first_layer(samples)
+            self.first = self._first_layer(samples)
 
     def _first_layer(self, samples: int) -> tuple[Tensor, Tensor]:
-        """Mean and variance (C,) of each channel of the first convolution, over the whole clip."""
+        """Weight and bias of the first convolution and its normalisation in one, which is over the whole clip."""
         kernel, stride = self.encoder.config.conv_kernel[0], self.encoder.config.conv_stride[0]
         count = (samples - kernel) // stride + 1
         step = SAMPLE_RATE // stride  # a second, whose sums in single precision are good to the last digits
@@ -124,7 +125,13 @@ class _Convolutions:
             total = total + made.sum(1, dtype=torch.float64)
             square = square + made.square().sum(1, dtype=torch.float64)
         mean = total / count
-        return mean.float(), (square / count - mean.square()).clamp(min=0).float()
+        variance = (square / count - mean.square()).clamp(min=0)
+        conv, norm = self.layers[0].conv, self.layers[0].layer_norm
+        scale = norm.weight / (variance + norm.eps).sqrt()
+        bias = norm.bias - mean * scale  # the mean is of what the convolution gives, its own bias included
+        if conv.bias is not None:
+            bias = bias + conv.bias * scale
+        return (conv.weight * scale[:, None, None]).float(), bias.float()
 
     def _samples(self, begin: int, end: int) -> Tensor:
         """(1, 1, T) normalised samples."""
@@ -145,11 +152,8 @@ class _Convolutions:
     def _convolve(self, begin: int, end: int) -> Tensor:
         hidden = self._samples(begin * self.stride, (end - 1) * self.stride + self.reach)
         for number, layer in enumerate(self.layers):
-            if number == 0 and self.normalisation is not None:
-                mean, variance = (values[:, None] for values in self.normalisation)
-                norm = layer.layer_norm
-                hidden = (layer.conv(hidden) - mean) / (variance + norm.eps).sqrt()
-                hidden = layer.activation(hidden * norm.weight[:, None] + norm.bias[:, None])
+            if number == 0 and self.first is not None:
+                hidden = layer.activation(F.conv1d(hidden, *self.first, stride=layer.conv.stride))
             else:
                 hidden = layer(hidden)
         return hidden[0].T

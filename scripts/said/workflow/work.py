@@ -102,7 +102,7 @@ def _sampling(job: Job, config: Mapping[str, Any], variant: str, samples: int) -
 
 
 def _sample_said(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
-    samples = _sentences_of(config, job.wildcards["speaker"]) * job.params["settings"]["samples"]
+    samples = _sentences(config, "test") * job.params["settings"]["samples"]
     return _sampling(job, config, job.wildcards["variant"], samples)
 
 
@@ -127,7 +127,7 @@ def _train_baseline(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
 
 def _sample_baseline(job: Job, config: Mapping[str, Any]) -> dict[str, float]:
     """Sentences, which cost what the method's network does, and the sequences that coefficients are fitted to."""
-    name, sentences = job.wildcards["baseline"], _sentences_of(config, job.wildcards["speaker"])
+    name, sentences = job.wildcards["baseline"], _sentences(config, "test")
     return {f"{_large_speech(config)}{name} sentence": sentences, "sequence": sentences * _styles(name, config)}
 
 
