@@ -41,7 +41,7 @@ from said.seeds import derive_seed
 
 WINDOW = 240
 """Frames of a window: 4 s. A clip of at most this length is sampled in one piece."""
-OVERLAP = 40
+OVERLAP = 30
 """Frames that two neighbours share, which both predict: each tenth of a second of it costs a thirtieth of the time."""
 _MOST_KEPT = 64
 """Steps up to which a window keeps what it prepared for all of them; with more, memory is worth more than time."""
