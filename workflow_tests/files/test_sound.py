@@ -231,6 +231,14 @@ def as_float(samples):
     return samples * np.float32(2.0**-15) if samples.dtype == np.int16 else samples
 
 
+def test_sound_of_unknown_length_may_begin_like_a_chunk():
+    samples = b"dnW1\x9f4\xd9P"  # a name, and a size that the file does not have
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    body = b"WAVE" + form + b"data" + bytes(4) + samples
+    sound = decode(io.BytesIO(b"RIFF" + struct.pack("<I", len(body)) + body))
+    np.testing.assert_array_equal(as_float(sound.samples)[:, 0], np.frombuffer(samples, "<i2") / np.float32(2**15))
+
+
 @settings(max_examples=150, deadline=None)
 @given(wavs())
 def test_any_legal_wav_is_read_to_the_bit(spelled):

@@ -166,11 +166,12 @@ def _chunks(content: bytes, layout: _Layout, position: int) -> Iterator[_Chunk]:
 
 
 def _follows(content: bytes, positions: set[int], layout: _Layout) -> str:
-    """What follows at one of `positions`: "chunks" up to the end of the file, "nothing", or "something else"."""
+    """What follows at one of `positions`: "chunks" up to the end of the file, "cut chunks" where the last one should be
+    longer, "nothing", or "something else"."""
     for position in positions:
-        names = [chunk.name[:4] for chunk in _chunks(content, layout, position)]
-        if names and all(map(_is_name, names)):
-            return "chunks"
+        found = list(_chunks(content, layout, position))
+        if found and all(_is_name(chunk.name[:4]) for chunk in found):
+            return "chunks" if found[-1].begin + found[-1].size <= len(content) else "cut chunks"
     for position in positions:
         rest = content[position:]
         if len(rest) < layout.header or not rest.strip(b"\0") or rest.startswith((b"ID3", b"TAG", b"APETAGEX")):

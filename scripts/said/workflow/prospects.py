@@ -46,7 +46,7 @@ def prospects(jobs: Iterable[Job], config: Mapping[str, Any]) -> list[str]:
             continue
         steps = sum(count for unit, count in work(job, config).items() if unit.endswith("step"))
         found.setdefault((steps, settings["learning_rate"]), []).append(job.wildcards["variant"])
-    return [_line(names, *key) for key, names in found.items()]
+    return [_line(sorted(names), *key) for key, names in sorted(found.items(), reverse=True)]
 
 
 def _line(names: list[str], steps: float, rate: float) -> str:
