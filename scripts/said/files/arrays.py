@@ -12,6 +12,7 @@ from said.running.integrity import reading
 # A fixed date for the members of an npz, so that the same arrays give the same bytes.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _HEADER = 2**16
+"""Bytes that describe an array in front of its values, at most."""
 
 
 def read_frames(path: PathLike) -> NDArray[np.float32]:
