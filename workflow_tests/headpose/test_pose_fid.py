@@ -67,9 +67,12 @@ def test_windows_are_the_stretches_of_fifty_frames():
         fid.windows(np.zeros((1, 49, 3)))
 
 
-def test_training_learns(trained):
+def test_training_learns_more_than_the_mean(trained):
     model, history = trained
-    assert history[-1]["validation"] < 0.9 * history[0]["validation"] and not model.training
+    held_out = np.concatenate([fid.windows(pose[None]) for pose in poses(1, 6).values()])
+    offset = model.standardise(torch.from_numpy(held_out).float())
+    of_the_mean = float(offset.abs().mean() + offset.diff(dim=1).abs().mean())  # .85; the training reaches .53
+    assert history[-1]["validation"] < 0.75 * of_the_mean and not model.training
 
 
 def test_training_repeats_itself():
