@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
 
@@ -35,23 +34,27 @@ class _BoxDDPM(_Box, DDPMScheduler):
     pass
 
 
-class _BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
-    pass
+def _box_dpm_solver() -> type[Any]:
+    # Imported where it is asked for: it brings scipy.stats, as much time again as the other two take.
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+    class BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
+        pass
+
+    return BoxDPMSolver
 
 
-Scheduler = _BoxDDIM | _BoxDDPM | _BoxDPMSolver
-
-SAMPLERS: dict[str, tuple[type[Scheduler], dict[str, Any]]] = {
-    "ddim": (_BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
-    "ddpm": (_BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
+SAMPLERS: dict[str, tuple[Callable[[], type[Any]], dict[str, Any]]] = {
+    "ddim": (lambda: _BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
+    "ddpm": (lambda: _BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
     # Second order, in equal steps of the log-SNR, which is unbounded at the end of the cosine schedule unless clipped.
-    "dpmsolver++": (_BoxDPMSolver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
+    "dpmsolver++": (_box_dpm_solver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
-"""The samplers by name: a scheduler of diffusers and its settings."""
+"""The samplers by name: how to get a scheduler of diffusers, and its settings."""
 _PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}
 
 
-def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> Scheduler:
+def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> Any:
     """A sampler with the noise schedule of a model.
 
     Args:
@@ -64,9 +67,9 @@ def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> Sc
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
-    kind, settings = SAMPLERS[sampler]
+    find, settings = SAMPLERS[sampler]
     config = model.config
-    schedule = kind(
+    schedule = find()(
         **_noise_schedule(config),
         prediction_type=_PREDICTIONS[config.prediction],
         thresholding=True,
@@ -331,9 +334,8 @@ class Course:
     def state(self) -> dict[str, Tensor]:
         """All that changes from step to step, for `restore`."""
         state = {"values": self.values, "done": torch.tensor(self.done)}
-        if isinstance(self.schedule, DPMSolverMultistepScheduler):
-            outputs = [output for output in self.schedule.model_outputs if output is not None]
-            state |= {f"output{number}": output for number, output in enumerate(outputs)}
+        outputs = [output for output in self._earlier_outputs() if output is not None]
+        state |= {f"output{number}": output for number, output in enumerate(outputs)}
         if isinstance(generator := self.options["generator"], torch.Generator):
             state["generator"] = generator.get_state()
         return state
@@ -341,8 +343,7 @@ class Course:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from where `state` was asked for, in a course that was made alike."""
         self.values, self.done = state["values"].to(self.noise.device), int(state["done"])
-        if isinstance(self.schedule, DPMSolverMultistepScheduler) and self.done:
-            order = len(self.schedule.model_outputs)
+        if self.done and (order := len(self._earlier_outputs())):
             outputs = [state[name].to(self.noise.device) for name in sorted(state) if name.startswith("output")]
             self.schedule.model_outputs = [None] * (order - len(outputs)) + outputs
             self.schedule.lower_order_nums = min(self.done, order)
@@ -350,6 +351,10 @@ class Course:
             self.schedule._step_index = (self.schedule._step_index or 0) + self.done
         if "generator" in state:
             self.options["generator"].set_state(state["generator"])
+
+    def _earlier_outputs(self) -> list[Tensor | None]:
+        """What a multistep sampler keeps of its last steps; others keep nothing."""
+        return getattr(self.schedule, "model_outputs", [])
 
     def result(self) -> Tensor:
         """(B, N, 32) coefficients in [0, 1]."""

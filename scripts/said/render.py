@@ -94,10 +94,28 @@ def _visible(
         planes[face, 1], planes[face, 2], planes[face, 3] = b_left, b_right, b_down
         planes[face, 4], planes[face, 5], planes[face, 6] = c_left, c_right, c_down
         near_b, near_c = bz - az, cz - az
+        a_right = -b_right - c_right
+        # Where along a row a weight changes its sign: columns before or after it need no look.
+        b_zero = 1.0 / b_right if abs(b_right) > 1e-9 else 0.0
+        c_zero = 1.0 / c_right if abs(c_right) > 1e-9 else 0.0
+        a_zero = 1.0 / a_right if abs(a_right) > 1e-9 else 0.0
         for row in range(first_row, last_row + 1):
             b_start = b_down * (row - ay) + b_left
             c_start = c_down * (row - ay) + c_left
-            for column in range(first_column, last_column + 1):
+            begin, end = float(first_column), float(last_column)
+            if b_zero > 0.0:
+                begin = max(begin, -b_start * b_zero - 1.0)
+            elif b_zero < 0.0:
+                end = min(end, -b_start * b_zero + 1.0)
+            if c_zero > 0.0:
+                begin = max(begin, -c_start * c_zero - 1.0)
+            elif c_zero < 0.0:
+                end = min(end, -c_start * c_zero + 1.0)
+            if a_zero > 0.0:
+                begin = max(begin, (b_start + c_start - 1.0) * a_zero - 1.0)
+            elif a_zero < 0.0:
+                end = min(end, (b_start + c_start - 1.0) * a_zero + 1.0)
+            for column in range(int(begin), int(end) + 1):
                 weight_b = b_start + b_right * column
                 weight_c = c_start + c_right * column
                 if weight_b >= -1e-9 and weight_c >= -1e-9 and weight_b + weight_c <= 1.0 + 1e-9:
@@ -332,7 +350,9 @@ class Renderer:
         screen[:, 2] = nearness
         seen, planes = _visible(screen, self.faces, self.height * self.supersample, self.width * self.supersample)
         if self.hollow:
-            _hollow_out(seen)
+            first, last = screen[:, :2].min(0).astype(int), screen[:, :2].max(0).astype(int)
+            (left, top), (right, bottom) = np.maximum(first - 1, 0), np.maximum(last + 3, 0)
+            _hollow_out(seen[top:bottom, left:right])
         if self._surface is None or len(self._surface[0]) != len(vertices):
             gloss = np.ascontiguousarray(np.broadcast_to(np.asarray(self.gloss, float), len(vertices)))
             self._surface = _albedo(self.colours, len(vertices)), gloss

@@ -17,7 +17,8 @@ from said.running.integrity import reading
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player supports it."""
 # The macroblock tree of x264's assembly depends on uninitialised memory, and threads depend on their timing.
-_H264 = {"crf": "22", "threads": "1", "x264-params": "mbtree=0"}
+# The preset takes half the time of the usual one, for films as large, .4 dB of which is lost.
+_H264 = {"crf": "22", "threads": "1", "preset": "veryfast", "x264-params": "mbtree=0"}
 
 
 def write(
