@@ -34,6 +34,7 @@ from said.files.finished import Finished
 from said.files.images import write_figure
 from said.files.tables import read_columns, write_coefficients, write_table
 from said.files.text import write_json
+from said.files.video import AAC, AUDIO_RATE
 from said.model import SAiD
 from said.running.atomic import PathLike, atomic, atomic_folder
 from said.running.integrity import reading_own
@@ -321,9 +322,9 @@ def _compress(source: Path, path: Path) -> None:
     with atomic(path) as temporary, soundfile.SoundFile(source) as sound:
         options = {"movflags": "faststart", "fflags": "bitexact"}
         with av.open(str(temporary), "w", format="ipod", options=options) as container:
-            stream = container.add_stream("aac", rate=48000, layout="mono")
+            stream = container.add_stream("aac", rate=AUDIO_RATE, layout="mono", options=AAC)
             stream.codec_context.bit_rate = 128000
-            resampler = av.AudioResampler(format="fltp", layout="mono", rate=48000)
+            resampler = av.AudioResampler(format="fltp", layout="mono", rate=AUDIO_RATE)
             position = 0
             while len(block := sound.read(2**16, dtype="float32")):
                 samples = np.asarray(block, np.float32)[None]

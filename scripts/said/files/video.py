@@ -16,6 +16,8 @@ from said.running.integrity import reading
 
 AUDIO_RATE = 48000
 """Hz of the AAC track; every player supports it."""
+AAC = {"aac_coder": "fast"}
+"""Of the encoder of sound: less than half the time of the usual one, and at these rates nearer to what was recorded."""
 # The macroblock tree of x264's assembly depends on uninitialised memory, and threads depend on their timing.
 # The preset takes half the time of the usual one, for films as large, .4 dB of which is lost.
 _H264 = {"crf": "22", "threads": "1", "preset": "veryfast", "x264-params": "mbtree=0"}
@@ -48,7 +50,7 @@ def write(
         if provenance is not None:
             container.metadata["comment"] = sentence(provenance)
         video, count = None, 0
-        audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+        audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono", options=AAC)
         audio.codec_context.bit_rate = 96000
         for image in images:
             if video is None:
