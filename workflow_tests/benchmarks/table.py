@@ -24,7 +24,7 @@ BENCHMARKS = {
     "training": ("Training", ["--steps", "5"]),
     "trainings": ("Units of the other trainings and samplings", ["--steps", "1"]),
     "sampling": ("Sampling", ["--rounds", "2"]),
-    "animation": ("Animating recordings", ["--minutes", "10"]),
+    "animation": ("Animating recordings", ["--minutes", "10", "--film", "--paper"]),
     "attention": ("Cross-attention under the alignment bias", ["--lengths", "120", "600", "3600"]),
     "coefficients": ("Coefficients", ["--without-dense"]),
     "transfer": ("Correspondence and deformation transfer", ["--targets", "2"]),
