@@ -21,7 +21,7 @@ from said.workflow import benchmarks, estimate, prospects, remembered
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job
-from said.workflow.written import refuse_repeated_keys, with_arguments
+from said.workflow.written import LOADER, refuse_repeated_keys, with_arguments
 
 
 configfile: "config.yaml"
@@ -30,7 +30,7 @@ configfile: "config.yaml"
 report: "report/workflow.rst"
 
 
-SCHEMA = yaml.safe_load((BASE / "schemas/config.schema.yaml").read_text())
+SCHEMA = yaml.load((BASE / "schemas/config.schema.yaml").read_text(), LOADER)
 try:
     refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
     WRITTEN = with_arguments(config, workflow.config_settings.config_args)

@@ -11,8 +11,8 @@ import yaml
 from said.workflow.config import ConfigError, merge
 from said.workflow.values import join
 
-# With libyaml, config.yaml takes 5 ms, and every job reads it again.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Of YAML: with libyaml config.yaml takes 5 ms, and every job of a cluster reads it again."""
 
 
 def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterable[str] | None) -> None:
@@ -34,7 +34,7 @@ def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterab
     for key, text in _split(arguments):
         try:
             faults += [f"--config: {place} is there twice; {_remedy(place)}" for place, *_ in _repeated(text, key)]
-            if not isinstance(yaml.load(text, _LOADER), Mapping):  # mappings are merged
+            if not isinstance(yaml.load(text, LOADER), Mapping):  # mappings are merged
                 faults += [f"--config: {key} is there twice; {_remedy(key)}"] * (key in plain)
                 plain.add(key)
         except yaml.YAMLError:
@@ -55,7 +55,7 @@ def with_arguments(config: Mapping[str, Any], arguments: Iterable[str] | None) -
     config = dict(config)
     for key, text in _split(arguments):
         try:
-            value = yaml.load(text, _LOADER)
+            value = yaml.load(text, LOADER)
         except yaml.YAMLError:
             continue
         if isinstance(value, Mapping | list):
@@ -100,7 +100,7 @@ def _repeated(text: str, place: str = "") -> Iterator[tuple[str, int, int]]:
                 yield from walk(inner, f"{place}.{index}")
 
     try:
-        root = yaml.compose(text, _LOADER)
+        root = yaml.compose(text, LOADER)
     except yaml.YAMLError:  # libyaml refuses a few texts that PyYAML itself reads
         root = yaml.compose(text, yaml.SafeLoader)
     if root is not None:
