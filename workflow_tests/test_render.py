@@ -6,7 +6,7 @@ import pytest
 import trimesh
 from scipy.ndimage import binary_fill_holes
 
-from said import render
+from said import rasteriser, render
 from said.render import Framing, Renderer, frame, triangles_in_view
 
 FAR = 1e4
@@ -80,9 +80,9 @@ def test_what_no_way_from_the_border_leads_to_is_inside(share):
     rng = np.random.default_rng(round(100 * share))
     for shape in ((40, 61), (1, 7), (2, 2), (120, 90)):
         covered = rng.random(shape) < share  # mazes, long and winding near the share where ways close
-        seen = np.where(covered, 5, render._NOTHING).astype(np.int32)
-        render._hollow_out(seen)
-        np.testing.assert_array_equal(seen == render._INSIDE, binary_fill_holes(covered) & ~covered)
+        seen = np.where(covered, 5, rasteriser.NOTHING).astype(np.int32)
+        rasteriser.hollow_out(seen)
+        np.testing.assert_array_equal(seen == rasteriser.INSIDE, binary_fill_holes(covered) & ~covered)
         np.testing.assert_array_equal(seen == 5, covered)
 
 
@@ -228,7 +228,7 @@ def test_compiles_where_no_cache_can_be_written(monkeypatch):
         return real(**options)
 
     monkeypatch.setattr(numba, "njit", read_only)
-    assert render._compiled(lambda x: x + 1)(2) == 3
+    assert rasteriser.compiled(lambda x: x + 1)(2) == 3
     assert asked == [True, False]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import diffusers
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
@@ -26,31 +26,13 @@ class _Box:
         return sample.clamp(min=self.lower, max=self.upper)
 
 
-class _BoxDDIM(_Box, DDIMScheduler):
-    pass
-
-
-class _BoxDDPM(_Box, DDPMScheduler):
-    pass
-
-
-def _box_dpm_solver() -> type[Any]:
-    # Imported where it is asked for: it brings scipy.stats, as much time again as the other two take.
-    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-
-    class BoxDPMSolver(_Box, DPMSolverMultistepScheduler):
-        pass
-
-    return BoxDPMSolver
-
-
-SAMPLERS: dict[str, tuple[Callable[[], type[Any]], dict[str, Any]]] = {
-    "ddim": (lambda: _BoxDDIM, dict(clip_sample=False, timestep_spacing="leading")),
-    "ddpm": (lambda: _BoxDDPM, dict(clip_sample=False, timestep_spacing="leading")),
+SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", dict(clip_sample=False, timestep_spacing="leading")),
+    "ddpm": ("DDPMScheduler", dict(clip_sample=False, timestep_spacing="leading")),
     # Second order, in equal steps of the log-SNR, which is unbounded at the end of the cosine schedule unless clipped.
-    "dpmsolver++": (_box_dpm_solver, dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
+    "dpmsolver++": ("DPMSolverMultistepScheduler", dict(use_lu_lambdas=True, lambda_min_clipped=-5.1)),
 }
-"""The samplers by name: how to get a scheduler of diffusers, and its settings."""
+"""The samplers by name: a scheduler of diffusers and its settings."""
 _PREDICTIONS: dict[str, Any] = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}
 
 
@@ -67,9 +49,11 @@ def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> An
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
-    find, settings = SAMPLERS[sampler]
+    name, settings = SAMPLERS[sampler]
+    # diffusers imports a scheduler when it is asked for it; DPM-Solver brings scipy.stats, as long again as the others.
+    kind = type(name, (_Box, getattr(diffusers, name)), {})
     config = model.config
-    schedule = find()(
+    schedule = kind(
         **_noise_schedule(config),
         prediction_type=_PREDICTIONS[config.prediction],
         thresholding=True,
