@@ -51,7 +51,7 @@ def scheduler(model: SAiD, sampler: str = "ddim", clip: str = "symmetric") -> An
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     name, settings = SAMPLERS[sampler]
     # diffusers imports a scheduler when it is asked for it; DPM-Solver brings scipy.stats, as long again as the others.
-    kind = type(name, (_Box, getattr(diffusers, name)), {})
+    kind: Any = type(name, (_Box, getattr(diffusers, name)), {})
     config = model.config
     schedule = kind(
         **_noise_schedule(config),
