@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from said import corpus
-from said.evaluation import jitter_ratio, truth_correlation
+from said.agreement import jitter_ratio, truth_correlation
 from said.files import provenance
 from said.files.tables import write_table
 from said.files.text import read_json, write_text

@@ -1,4 +1,4 @@
-"""Evaluation of a method: windows, latents, the row of a table, and the comparison with the truth."""
+"""Evaluation of a method: windows, latents and the row of a table."""
 
 from dataclasses import replace
 
@@ -7,14 +7,11 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from said.arkit import SPEECH_BLENDSHAPES
 from said.evaluation import (
     EvaluationSettings,
     evaluate_method,
-    jitter_ratio,
     latents,
     multimodality_per_clip,
-    truth_correlation,
     wind_repeats,
 )
 from said.extractor import BlendshapeVAE, load_official
@@ -233,29 +230,6 @@ def test_equal_latents_are_as_far_apart_as_the_fits_of_their_mixtures():
     values = np.concatenate([centre + rng.normal(size=(200, 2)) for centre in centres])
     assert wind_repeats(values, values, 2, 3, seed=0) == pytest.approx(0, abs=1e-3)
     assert wind_repeats(values, values + [3.0, 0.0], 2, 2, seed=0) == pytest.approx(9, rel=1e-2)
-
-
-def test_correlation_with_the_truth(truth):
-    rng = np.random.default_rng(0)
-    same = {name: np.stack([value, 0.5 * value + 0.1]) for name, value in truth.items()}
-    assert np.mean(list(truth_correlation(same, truth).values())) > 0.97
-    unrelated = {name: rng.normal(size=(3, *value.shape)) for name, value in truth.items()}
-    correlation = truth_correlation(unrelated, truth)
-    assert tuple(correlation) == SPEECH_BLENDSHAPES
-    assert max(map(abs, correlation.values())) < 0.2
-
-
-def test_correlation_of_a_still_face_is_zero_and_lengths_may_differ(truth):
-    still = {name: np.full((1, len(value) - 3, 32), 0.5) for name, value in truth.items()}
-    assert set(truth_correlation(still, truth).values()) == {0.0}
-
-
-def test_jitter_of_the_truth_is_one_and_of_noise_is_more(truth):
-    same = {name: value[None] for name, value in truth.items()}
-    assert jitter_ratio(same, truth) == pytest.approx(1)
-    rng = np.random.default_rng(0)
-    noisy = {name: value + 0.05 * rng.normal(size=value.shape).astype(np.float32) for name, value in same.items()}
-    assert jitter_ratio(noisy, truth) > 2
 
 
 def separated(rows, dimensions=6, seed=0):

@@ -8,7 +8,6 @@ from said.motion import (
     MEASURES,
     beat_consistency,
     face_regions,
-    lip_vertex_error,
     measure_clip,
     summarise,
     upper_face_dynamics_deviation,
@@ -30,16 +29,6 @@ def lips_that_rest(at, frames=240, every=0.5):
     time = np.arange(frames) / 60
     position = (time - at) - every / (2 * np.pi) * np.sin(2 * np.pi * (time - at) / every) * 0.9
     return position[:, None, None] * np.array([0.0, 1.0, 0.0])
-
-
-def test_lip_error_is_the_worst_vertex_averaged_over_frames():
-    truth = np.zeros((2, 3, 3))
-    sample = truth.copy()
-    sample[0, 1] = [3.0, 4.0, 0.0]
-    sample[0, 2] = [1.0, 0.0, 0.0]
-    sample[1, 0] = [0.0, 0.0, 1.0]
-    assert lip_vertex_error(truth, sample) == pytest.approx((5 + 1) / 2)
-    assert lip_vertex_error(truth, truth) == 0
 
 
 def test_dynamics_deviation_of_a_still_face_is_the_truths_own_deviation():

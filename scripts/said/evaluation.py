@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from said.arkit import SPEECH_BLENDSHAPES
+from said.agreement import check_clips
 from said.extractor import LATENT, BlendshapeVAE, edge_padded
 from said.intervals import Moments, jackknife_interval
 from said.metrics import frechet_distance, multimodality, wind
@@ -66,7 +66,7 @@ def evaluate_method(
     Raises:
         ValueError: the clips of the two differ, or samples have another shape.
     """
-    _check(real, generated)
+    check_clips(real, generated)
     settings = EvaluationSettings.of(settings)
     names = sorted(real)
     stride = settings.stride
@@ -203,52 +203,3 @@ def _fd_of_clips(real: Sequence[Moments], generated: Sequence[Moments]) -> float
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def truth_correlation(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray]) -> dict[str, float]:
-    """Pearson correlation of each blendshape with the truth: over the frames of all clips, mean over repeats.
-
-    Args:
-        generated: name of each clip -> (S, N, 32).
-        truth: the same names -> (N, 32); lengths may differ by a few frames, the common ones count.
-
-    Returns:
-        blendshape -> correlation in [-1, 1]; 0 where samples or truth do not move.
-    """
-    true, repeats = _common_frames(generated, truth)
-    correlations = [[_pearson(one[:, k], true[:, k]) for k in range(true.shape[1])] for one in repeats]
-    return dict(zip(SPEECH_BLENDSHAPES, np.mean(correlations, axis=0).tolist(), strict=True))
-
-
-def jitter_ratio(generated: Mapping[str, NDArray], truth: Mapping[str, NDArray]) -> float:
-    """Root mean square of the second differences of the samples, divided by the truth's; 1 moves as smoothly."""
-    names = sorted(truth)
-    sampled = np.concatenate([np.diff(generated[name].astype(float), 2, axis=1).reshape(-1) for name in names])
-    true = np.concatenate([np.diff(truth[name].astype(float), 2, axis=0).reshape(-1) for name in names])
-    return float(np.sqrt(np.square(sampled).mean() / max(np.square(true).mean(), 1e-30)))
-
-
-def _common_frames(generated: Mapping, truth: Mapping) -> tuple[NDArray, list[NDArray]]:
-    """The truth's frames of all clips (F, 32), and the same of each repeat that every clip has."""
-    _check(truth, generated)
-    names = sorted(truth)
-    lengths = {name: min(len(truth[name]), generated[name].shape[1]) for name in names}
-    true = np.concatenate([np.asarray(truth[name], dtype=np.float64)[: lengths[name]] for name in names])
-    count = min(len(generated[name]) for name in names)
-    repeats = [[generated[name][s, : lengths[name]].astype(float) for name in names] for s in range(count)]
-    return true, [np.concatenate(clips) for clips in repeats]
-
-
-def _pearson(first: NDArray, second: NDArray) -> float:
-    first, second = first - first.mean(), second - second.mean()
-    scale = np.sqrt(np.square(first).sum() * np.square(second).sum())
-    return float(first @ second / scale) if scale > 1e-12 else 0.0
-
-
-def _check(real: Mapping, generated: Mapping) -> None:
-    if real.keys() != generated.keys() or not real:
-        missing, extra = sorted(real.keys() - generated.keys()), sorted(generated.keys() - real.keys())
-        raise ValueError(f"the method lacks the clips {missing[:5]} and has the unknown {extra[:5]}")
-    for name, samples in generated.items():
-        if samples.ndim != 3 or len(samples) == 0 or samples.shape[2] != real[name].shape[1]:
-            raise ValueError(f"{name}: samples are {samples.shape}, expected (S, N, {real[name].shape[1]})")

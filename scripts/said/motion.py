@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from said.agreement import lip_vertex_error
 from said.intervals import jackknife_interval
 from said.landmarks import LIPS, MOUTH_CORNERS, UPPER_FACE
 from said.meshes import nearest_source
@@ -44,18 +45,6 @@ def face_regions(template: trimesh.Trimesh, landmarks: NDArray, skin: NDArray) -
     lips = on_skin & np.isin(nearest, landmarks[LIPS]) & (distance <= _LIP_REACH * mouth_width)
     upper = on_skin & np.isin(nearest, landmarks[UPPER_FACE])
     return np.flatnonzero(lips), np.flatnonzero(upper)
-
-
-def lip_vertex_error(truth: ArrayLike, sample: ArrayLike) -> float:
-    """Largest distance of any lip vertex from its true place, averaged over frames (Richard et al. 2021, MeshTalk).
-
-    Args:
-        truth, sample: (N, L, 3) lip vertices.
-
-    Returns:
-        in the vertices' unit.
-    """
-    return float(np.linalg.norm(np.subtract(sample, truth), axis=2).max(1).mean())
 
 
 def upper_face_dynamics_deviation(truth: ArrayLike, sample: ArrayLike, template: ArrayLike) -> float:

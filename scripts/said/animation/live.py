@@ -178,22 +178,18 @@ class Live:
             listen()
             start, frame, late, slowest = time.monotonic(), 0, 0, 0.0
 
-            def make() -> tuple[NDArray[np.float32] | None, float]:
-                heard = start + min(frames, make_from[0] + STEP) / FRAME_RATE
+            def make(begin: int) -> tuple[NDArray[np.float32], float]:
+                heard = start + min(frames, begin + STEP) / FRAME_RATE
                 time.sleep(max(0.0, heard - time.monotonic()))
                 began = time.monotonic()
-                made = next(steps, None)
-                make_from[0] += STEP
-                return made, time.monotonic() - began
+                return next(steps), time.monotonic() - began
 
-            make_from = [0]
-            following = pool.submit(make)
+            following = pool.submit(make, frame)
             while frame < frames:
                 made, seconds = following.result()
-                assert made is not None
                 slowest = max(slowest, seconds)
-                if make_from[0] < frames:
-                    following = pool.submit(make)
+                if frame + len(made) < frames:
+                    following = pool.submit(make, frame + len(made))
                 for packet in livelink.packets(made, self.subject, frame):
                     due = start + latency + frame / FRAME_RATE
                     now = time.monotonic()

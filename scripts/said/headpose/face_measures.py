@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Real
 from numpy.typing import NDArray
 
-from said.evaluation import jitter_ratio, truth_correlation
+from said.agreement import jitter_ratio, truth_correlation
 from said.headpose.blocks import BLOCK, at_30
 from said.intervals import jackknife_interval
 from said.running.shapes import shaped

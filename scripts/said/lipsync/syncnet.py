@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import python_speech_features
+import torch
 from jaxtyping import Float, Float32, Float64, Real
 from torch import Tensor, nn
 
@@ -32,6 +33,7 @@ REACH = 15
 _STEPS = 20  # columns of speech features in a sample
 _STEPS_PER_FRAME = 4
 _COEFFICIENTS = 13
+_FIRST = 3  # modules of the first layer: convolution, normalisation, ReLU
 _FORMAT = "said-syncnet"
 
 
@@ -97,7 +99,7 @@ class SyncNet(nn.Module):
                 f"expected pictures (B, {self.colours}, at least {WINDOW}, {self.size}, {self.size}), "
                 f"got {tuple(pictures.shape)}"
             )
-        hidden = self.netcnnlip(pictures)  # (B, C, T - 4, 1, 1)
+        hidden = _through(self.netcnnlip, pictures, torch.channels_last_3d)  # (B, C, T - 4, 1, 1)
         hidden = hidden[..., 0, 0].transpose(1, 2)  # (B, T - 4, C)
         return self.netfclip(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])
 
@@ -106,7 +108,16 @@ class SyncNet(nn.Module):
         """(B, 1, 13, 20) features of 0.2 s of speech -> (B, 1024 width)."""
         if features.shape[1:] != (1, _COEFFICIENTS, _STEPS):
             raise ValueError(f"expected features (B, 1, {_COEFFICIENTS}, {_STEPS}), got {tuple(features.shape)}")
-        return self.netfcaud(self.netcnnaud(features).flatten(1))
+        return self.netfcaud(_through(self.netcnnaud, features, torch.channels_last).flatten(1))
+
+
+def _through(network: nn.Sequential, maps: Tensor, layout: torch.memory_format) -> Tensor:
+    """What a network gives, all but its first layer in a layout in which it is faster.
+
+    The first layer has too few channels to lie beside each other.
+    """
+    first, others = network[:_FIRST], network[_FIRST:]
+    return others(first(maps).contiguous(memory_format=layout))
 
 
 def _convolution(layer: nn.Conv2d | nn.Conv3d) -> Iterator[nn.Module]:

@@ -7,13 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from said.agreement import jitter_ratio, lip_vertex_error, truth_correlation
 from said.diffusion import guided, sample
-from said.evaluation import jitter_ratio, truth_correlation
 from said.guidance import GuidedDenoiser
 from said.intervals import Moments
 from said.metrics import frechet_distance
 from said.model import SAiD
-from said.motion import lip_vertex_error
 from said.seeds import derive_seed
 from said.training.windows import Clip
 
