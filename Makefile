@@ -30,7 +30,7 @@ demo: $(VENV)/.installed
 # Synthetic speakers who pause, and more of all training: 15 minutes of a core. It uses, and changes, the folder of the demonstration.
 model: $(VENV)/.installed
 	$(BIN)/python -m snakemake --cores $(CORES) --config dataset=synthetic scale=demo preset=paper seed=0 'synthetic={pauses: 0.5}' \
-	    'speech_encoder={stand_in: {utterances: 400, steps: 1000}}' 'variants={shipped: {epochs: 40}}' -- $(BUNDLE)/model.safetensors $(HEADS)/pose_base.safetensors
+	    'speech_encoder={stand_in: {utterances: 400, steps: 1000}}' 'variants={shipped: {epochs: 40, validate_every: 3, preview_every: 5}}' -- $(BUNDLE)/model.safetensors $(HEADS)/pose_base.safetensors
 	cp $(BUNDLE)/model.safetensors $(BUNDLE)/settings.json $(HEADS)/*.safetensors $(HEADS)/head_settings.json scripts/said/animation/demo/
 
 test: lint docs
