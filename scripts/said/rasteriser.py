@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 NOTHING, INSIDE = -1, -2
 """In place of a face, at samples that see the background or the inside of a hollow mesh."""
+_NARROW = 8
+"""Columns of a face up to which it is faster to test them all than to find those that may be inside."""
 
 
 def compiled(function: Callable) -> Callable:
@@ -100,9 +102,10 @@ def find_visible(
             b_start = b_down * (row - ay) + b_left
             c_start = c_down * (row - ay) + c_left
             begin, end = float(first_column), float(last_column)
-            begin, end = _where_positive(begin, end, b_start, b_zero)
-            begin, end = _where_positive(begin, end, c_start, c_zero)
-            begin, end = _where_positive(begin, end, 1.0 - b_start - c_start, a_zero)
+            if last_column - first_column >= _NARROW:
+                begin, end = _where_positive(begin, end, b_start, b_zero)
+                begin, end = _where_positive(begin, end, c_start, c_zero)
+                begin, end = _where_positive(begin, end, 1.0 - b_start - c_start, a_zero)
             for column in range(int(begin), int(end) + 1):
                 weight_b = b_start + b_right * column
                 weight_c = c_start + c_right * column
