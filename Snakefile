@@ -21,7 +21,7 @@ from said.workflow import benchmarks, estimate, prospects, remembered
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job
-from said.workflow.written import LOADER, refuse_repeated_keys, with_arguments
+from said.workflow.written import LOADER, read_arguments, refuse_repeated_keys
 
 
 configfile: "config.yaml"
@@ -33,8 +33,9 @@ report: "report/workflow.rst"
 SCHEMA = yaml.load((BASE / "schemas/config.schema.yaml").read_text(), LOADER)
 try:
     refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
-    WRITTEN = with_arguments(config, workflow.config_settings.config_args)
-    config = settings.resolve(WRITTEN, SCHEMA) | {"version": VERSION}
+    ARGUMENTS = read_arguments(workflow.config_settings.config_args)
+    WRITTEN = settings.merge(config, ARGUMENTS)
+    config = settings.resolve(WRITTEN, SCHEMA, ARGUMENTS) | {"version": VERSION}
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 

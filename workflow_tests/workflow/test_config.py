@@ -185,6 +185,21 @@ def test_every_key_of_the_schema_is_described():
         assert [*undescribed(definition, name)] == [] or name == "override_sets"
 
 
+def test_the_command_line_has_the_last_word():
+    """Also where a scale or a preset says otherwise; a variant's own block still holds."""
+    told = {"sampling": {"steps": 50}, "said": {"loss": "l2"}, "baselines": {"methods": ["meshtalk"]}}
+    changed = merge(config(scale="smoke"), told)
+    assert resolve(changed, SCHEMA)["sampling"]["steps"] == 3  # in the file, the scale's
+    resolved = resolve(changed, SCHEMA, told)
+    assert resolved["sampling"] == resolve(changed, SCHEMA)["sampling"] | {"steps": 50}
+    assert resolved["baselines"]["methods"] == ["meshtalk"]
+    variants = {**CONFIG["variants"], "mine": {"loss": "l1"}}
+    losses = {
+        name: one["loss"] for name, one in resolve(changed | {"variants": variants}, SCHEMA, told)["variants"].items()
+    }
+    assert losses == dict.fromkeys(CONFIG["variants"], "l2") | {"mine": "l1"}
+
+
 def test_every_path_may_begin_at_home(monkeypatch):
     monkeypatch.setenv("HOME", "/home/reader")
     files = dict.fromkeys(("topology", "landmarks", "head", "arkit", "arkit_landmarks"), "~/file")

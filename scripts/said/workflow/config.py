@@ -37,7 +37,9 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(
+    config: Mapping[str, Any], schema: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The configuration of one run: the sections, overridden by the preset and then by the scale, and checked.
 
     A value that begins with `~` is a path; `~` is the home folder.
@@ -45,6 +47,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     Args:
         config: config.yaml, with the changes of the command line.
         schema: schemas/config.schema.yaml.
+        arguments: the changes of the command line by themselves; of a section they are the last word.
 
     Returns:
         a dict with dataset, scale, preset, seed and the sections, and
@@ -71,6 +74,7 @@ def resolve(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
         if chosen not in sets:
             raise ConfigError(f"{kind}: {chosen!r} is none of {', '.join(sets)}{nearest(chosen, sets)}")
         sections = merge(sections, sets[chosen])
+    sections = merge(sections, {name: value for name, value in (arguments or {}).items() if name in SECTIONS})
     sections = as_described(sections, schema, schema)
     resolved = {key: config[key] for key in ("dataset", "scale", "preset", "seed")} | sections
     resolved = _expand(resolved)

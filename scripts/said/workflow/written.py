@@ -43,24 +43,23 @@ def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterab
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {fault}" for fault in faults)]))
 
 
-def with_arguments(config: Mapping[str, Any], arguments: Iterable[str] | None) -> dict[str, Any]:
-    """The configuration with the mappings and lists of --config read as those of config.yaml are.
+def read_arguments(arguments: Iterable[str] | None) -> dict[str, Any]:
+    """The mappings and lists of --config, read as those of config.yaml are.
 
     Snakemake turns every number, truth value and null inside them into text.
 
     Args:
-        config: as Snakemake read it, the files overridden by the arguments.
         arguments: what follows --config, as `key=value`.
     """
-    config = dict(config)
+    read: dict[str, Any] = {}
     for key, text in _split(arguments):
         try:
             value = yaml.load(text, LOADER)
         except yaml.YAMLError:
             continue
         if isinstance(value, Mapping | list):
-            config = merge(config, {key: value})
-    return config
+            read = merge(read, {key: value})
+    return read
 
 
 def _split(arguments: Iterable[str] | None) -> Iterator[tuple[str, str]]:
