@@ -16,10 +16,10 @@ HEARING = {
 }  # fmt: skip
 LEARNED = {
     "evaluate_method", "export_extractor", "join_sync", "measure_sync", "prove_sync", "published_syncnet",
-    "table2_truth", "train_extractor", "train_syncnet",
+    "train_extractor", "train_syncnet",
     "cut_talks", "measure_poses", "plot_headpose_codes", "rebuild_poses", "record_talks", "sample_poses",
     "train_pose_fid", "train_pose_generator", "train_pose_vq",
-    "bundle_head_pose", "face_in_codes", "measure_face", "train_facial_vq",
+    "bundle_head_pose", "face_in_codes", "train_facial_vq",
 }  # fmt: skip
 USERS = {
     "transformers": HEARING,  # 2.7 s of CPU time
@@ -33,11 +33,19 @@ USERS = {
         "train_said",
     },
     "torch": HEARING | LEARNED,  # 1.1 s
-    "sklearn": {"evaluate_method", "measure_face", "table2_truth"},  # 1.1 s
+    "sklearn": {"evaluate_method"},  # 1.1 s
     "snakemake": set(),
 }
 """Scripts that load a package, or a part of it, when they are imported."""
-LIGHT = ("blendshape_residuals", "coefficient_std", "ground_truth", "make_table", "quality_table", "record_run")
+LIGHT = (
+    "blendshape_residuals",
+    "coefficient_std",
+    "ground_truth",
+    "make_table",
+    "quality_table",
+    "record_run",
+    "table2_truth",
+)
 """Scripts that load neither these nor what is below."""
 SLOW = ("trimesh", "numba", "matplotlib", "scipy.stats", "av", "jsonschema", "requests")
 
