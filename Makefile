@@ -69,7 +69,7 @@ $(VENV)/.installed: requirements.txt
 	$(INSTALL) --no-compile -r requirements.txt
 	@$(BIN)/python -m snakemake --version >/dev/null 2>&1 || $(INSTALL) --no-compile --ignore-installed -r requirements.txt
 # With all cores, where pip has one. Some packages hold templates that are no Python.
-	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV) || true
+	@$(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $(VENV) || true
 # So that `python -m said` and `import said` find the library, from any folder.
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "said.pth").write_text(str(pathlib.Path("scripts").resolve()) + "\n")'
 	@touch $@ && rm $(UNDONE)
