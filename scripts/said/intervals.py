@@ -10,23 +10,29 @@ from scipy.special import stdtrit
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, sum and sum of outer products of vectors. Moments of clips can be added up without one of the clips.
+    """Count, mean and scatter of vectors. Moments of clips can be added up without one of the clips.
+
+    The scatter is about the vectors' own mean (Chan, Golub and LeVeque 1979): as the difference of two sums it would be
+    rounding alone where vectors hardly differ, and no covariance.
 
     Attributes:
         count: number of vectors.
-        total: (D,) their sum; 0 for none.
-        outer: (D, D) sum of their outer products with themselves; 0 for none.
+        mean: (D,); 0 for none.
+        scatter: (D, D) sum of the outer products of their deviations from the mean; 0 for none.
     """
 
     count: float
-    total: NDArray | float
-    outer: NDArray | float
+    mean: NDArray | float
+    scatter: NDArray | float
 
     @classmethod
     def of(cls, values: NDArray) -> "Moments":
         """The moments of the rows of (n, D), in double precision."""
         values = np.asarray(values, dtype=np.float64)
-        return cls(len(values), values.sum(0), values.T @ values)
+        if not len(values):
+            return cls.none()
+        mean = values.mean(0)
+        return cls(len(values), mean, (values - mean).T @ (values - mean))
 
     @classmethod
     def none(cls) -> "Moments":
@@ -34,12 +40,15 @@ class Moments:
         return cls(0, 0.0, 0.0)
 
     def __add__(self, other: "Moments") -> "Moments":
-        return Moments(self.count + other.count, self.total + other.total, self.outer + other.outer)
+        count = self.count + other.count
+        share = other.count / max(1, count)
+        apart = np.atleast_1d(np.asarray(other.mean) - self.mean)
+        between = self.count * share * np.outer(apart, apart)
+        return Moments(count, self.mean + share * apart, self.scatter + other.scatter + between)
 
     def gaussian(self) -> tuple[NDArray, NDArray]:
         """Mean (D,) and unbiased covariance (D, D), which is 0 for a single vector."""
-        mean = np.asarray(self.total) / self.count
-        return mean, (self.outer - self.count * np.outer(mean, mean)) / max(1, self.count - 1)
+        return np.asarray(self.mean), np.asarray(self.scatter) / max(1, self.count - 1)
 
 
 def jackknife_interval(

@@ -88,7 +88,7 @@ def measure(folder: Path, minutes: float, formats: str, threads: int, model: str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[10, 60])
+    parser.add_argument("--minutes", type=float, nargs="*", default=[10, 60])
     parser.add_argument("--film", action="store_true", help="also with the film")
     parser.add_argument("--paper", action="store_true", help="also by a model of the paper's size")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of all but the paper's size")
