@@ -1,4 +1,5 @@
 # The paper SAiD, from data to tables. Configuration, validation, includes and targets; the stages are in rules/.
+import json
 import re
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from said.workflow import benchmarks, estimate, prospects, remembered
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job
-from said.workflow.written import LOADER, read_arguments, refuse_repeated_keys
+from said.workflow.written import LOADER, ineffective, read_arguments, refuse_repeated_keys
 
 
 configfile: "config.yaml"
@@ -38,6 +39,10 @@ try:
     config = settings.resolve(WRITTEN, SCHEMA, ARGUMENTS) | {"version": VERSION}
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
+if workflow.is_main_process and (
+    faults := ineffective(WRITTEN, json.loads((BASE / "schemas/defaults.json").read_text()), ARGUMENTS)
+):
+    logger.warning("\n  ".join(["Edits without effect (docs/ablations.md says what wins):", *faults]))
 
 
 RUN = f"{config['dataset']}-{config['scale']}"

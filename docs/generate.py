@@ -1,4 +1,4 @@
-"""Write the pages that follow from the code: configuration.md, map.md and rulegraph.svg.
+"""Write the pages that follow from the code, configuration.md, map.md and rulegraph.svg, and schemas/defaults.json.
 
     python docs/generate.py
 
@@ -6,6 +6,7 @@
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -16,26 +17,34 @@ import networkx
 import yaml
 
 ROOT = Path(__file__).parent.parent
+_NO_SECTIONS = ("dataset", "scale", "preset", "seed", "variants", "learning", "edits", "presets", "scales")
 NOTICE = "<!-- Written by docs/generate.py: do not edit. -->\n\n"
 
 
 def main() -> None:
     for name, text in pages().items():
-        (ROOT / "docs" / name).write_text(text, encoding="utf-8")
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[str, str]:
-    """Text of each generated file, by its name in docs/."""
+    """Text of each generated file, by its path."""
     rules = stages()
     graph = rule_graph()
     return {
-        "configuration.md": configuration(),
-        "map.md": library_and_rules(rules),
-        "rulegraph.svg": draw(graph, {name: stage for stage, names in rules.items() for name in names}),
+        "docs/configuration.md": configuration(),
+        "schemas/defaults.json": defaults(),
+        "docs/map.md": library_and_rules(rules),
+        "docs/rulegraph.svg": draw(graph, {name: stage for stage, names in rules.items() for name in names}),
     }
 
 
 # ------------------------------------------------------------------------------------------------- configuration
+
+
+def defaults() -> str:
+    """The sections of config.yaml as they are shipped, by which edits are told from what is not."""
+    written = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return json.dumps({name: value for name, value in written.items() if name not in _NO_SECTIONS}, indent=1) + "\n"
 
 
 def configuration() -> str:

@@ -1,13 +1,14 @@
 """The configuration as written: keys given twice, and what --config holds."""
 
 import json
+import re
 
 import pytest
 import yaml
 from conftest import ROOT
 
-from said.workflow.config import ConfigError
-from said.workflow.written import read_arguments, refuse_repeated_keys
+from said.workflow.config import SECTIONS, ConfigError, merge
+from said.workflow.written import ineffective, read_arguments, refuse_repeated_keys
 
 CONFIG = (ROOT / "config.yaml").read_text()
 
@@ -81,3 +82,48 @@ def test_numbers_inside_arguments_are_those_of_a_file():
     assert read_arguments([f"variants={json.dumps(variants)}"]) == {"variants": variants}
     assert read_arguments(["said={epochs: 3"]) == {}  # for the schema, which sees what Snakemake took it for
     assert read_arguments(None) == {}
+
+
+def edited(arguments=None, **changes):
+    defaults = json.loads((ROOT / "schemas/defaults.json").read_text())
+    config = merge(yaml.safe_load(CONFIG), changes)
+    return ineffective(merge(config, arguments or {}), defaults, arguments)
+
+
+@pytest.mark.parametrize("scale", ["smoke", "demo", "paper"])
+@pytest.mark.parametrize("preset", ["paper", "released", "fast"])
+def test_the_shipped_configuration_is_no_edit(scale, preset):
+    assert edited(scale=scale, preset=preset) == []
+
+
+def test_an_edit_that_the_scale_overrides_is_named_with_what_holds_and_the_remedy():
+    lines = edited(sampling={"steps": 50}, said={"velocity_weight": 0.5, "gradient_clip": 2.0})
+    assert lines == [
+        "said.gradient_clip is 2.0, but the scale demo sets 1.0, which holds; "
+        'edit scales.demo.said.gradient_clip or say --config "said={gradient_clip: 2.0}"',
+        "sampling.steps is 50, but the scale demo sets 25, which holds; "
+        'edit scales.demo.sampling.steps or say --config "sampling={steps: 50}"',
+    ]
+
+
+def test_an_edit_that_the_preset_overrides_is_named():
+    (line,) = edited(scale="paper", preset="released", said={"gradient_clip": 2.0, "dropout": 0.2})
+    assert line.startswith("said.gradient_clip is 2.0, but the preset released sets 1.0, which holds; edit presets.rel")
+
+
+def test_what_the_command_line_sets_is_no_edit_without_effect():
+    assert edited({"sampling": {"steps": 50}}) == []
+    (line,) = edited({"sampling": {"steps": 50}}, sampling={"samples": 5})
+    assert line.startswith("sampling.samples is 5, but the scale demo sets 2")
+
+
+def test_the_remedies_are_right():
+    """Each key that the scale sets is edited, and then again as the line says."""
+    text = "\n".join(edited(sampling={"steps": 50, "guidance": 1.5}, lipsync={"epochs": 7}))
+    places, commands = re.findall(r"edit (\S+) or", text), re.findall(r'--config "(.+)"', text)
+    assert places == ["scales.demo.sampling.steps", "scales.demo.sampling.guidance", "scales.demo.lipsync.epochs"]
+    assert read_arguments(commands) == {"sampling": {"steps": 50, "guidance": 1.5}, "lipsync": {"epochs": 7}}
+
+
+def test_every_section_has_its_defaults():
+    assert set(json.loads((ROOT / "schemas/defaults.json").read_text())) == set(SECTIONS)

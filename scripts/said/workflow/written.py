@@ -1,6 +1,8 @@
 """The configuration as it is written: what Snakemake's own readers overlook or misread in files and in --config."""
 
+import functools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -8,11 +10,12 @@ from typing import Any
 
 import yaml
 
-from said.workflow.config import ConfigError, merge
+from said.workflow.config import SECTIONS, ConfigError, merge
 from said.workflow.values import join
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Of YAML: with libyaml config.yaml takes 5 ms, and every job of a cluster reads it again."""
+_ABSENT = object()
 
 
 def refuse_repeated_keys(files: Iterable[str | PathLike[str]], arguments: Iterable[str] | None) -> None:
@@ -60,6 +63,58 @@ def read_arguments(arguments: Iterable[str] | None) -> dict[str, Any]:
         if isinstance(value, Mapping | list):
             read = merge(read, {key: value})
     return read
+
+
+def ineffective(
+    config: Mapping[str, Any], defaults: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Edits of sections that change nothing, since the preset or the scale sets another value.
+
+    Args:
+        config: of config.yaml and the files given with --configfile; accepted by `said.workflow.config.resolve`.
+        defaults: the sections as they are shipped, schemas/defaults.json.
+        arguments: of `read_arguments`; they have the last word, so that what they set has an effect.
+
+    Returns:
+        a line for each, with the remedy.
+    """
+    chosen = {kind: config[f"{kind}s"][config[kind]] for kind in ("preset", "scale")}
+    sections = {name: config[name] for name in SECTIONS}
+    held = functools.reduce(merge, (*chosen.values(), arguments or {}), sections)
+    lines: list[str] = []
+    for keys, value in _leaves(sections):
+        holds = _at(held, keys)
+        if value not in (holds, _at(defaults, keys)):
+            kind = "scale" if _at(chosen["scale"], keys) is not _ABSENT else "preset"
+            where = functools.reduce(join, (f"{kind}s", config[kind], *keys))
+            command = functools.reduce(lambda inner, key: {key: inner}, reversed(keys[1:]), value)
+            lines.append(
+                f"{functools.reduce(join, keys)} is {_text(value)}, but the {kind} {config[kind]} sets {_text(holds)}, "
+                f'which holds; edit {where} or say --config "{keys[0]}={_text(command)}"'
+            )
+    return lines
+
+
+def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value that is no mapping, with the keys that lead to it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*keys, key))
+    else:
+        yield keys, value
+
+
+def _at(value: object, keys: Iterable[str]) -> object:
+    """What keys lead to; what is no mapping stands for all that would be below it."""
+    for key in keys:
+        if isinstance(value, Mapping):
+            value = value.get(key, _ABSENT)
+    return value
+
+
+def _text(value: object) -> str:
+    """A value as YAML in one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf).removesuffix("...\n").strip()
 
 
 def _split(arguments: Iterable[str] | None) -> Iterator[tuple[str, str]]:
