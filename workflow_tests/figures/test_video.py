@@ -62,6 +62,36 @@ def test_the_bytes_do_not_depend_on_what_memory_held_before(tmp_path):
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+def test_sound_is_read_with_its_pictures_and_lies_beside_them(tmp_path, rate):
+    """An hour of sound in memory would be ten times what all else takes."""
+    frames, part, taken, ahead = 300, 4000, 0, []
+    speech = np.random.default_rng(0).uniform(-0.5, 0.5, frames // 30 * rate).astype(np.float32)
+
+    def parts():
+        nonlocal taken
+        for begin in range(0, len(speech), part):
+            taken = begin + part
+            yield speech[begin : begin + part]
+
+    def images():
+        for frame in range(frames):
+            ahead.append(taken / rate - frame / 30)
+            yield np.full((64, 64, 3), frame % 200, np.uint8)
+
+    video.write(tmp_path / "parts.mp4", images(), 30, parts(), rate)
+    video.write(tmp_path / "whole.mp4", images(), 30, speech, rate)
+    assert (tmp_path / "parts.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert max(ahead[:frames]) < 2 * part / rate + 0.1
+    with av.open(str(tmp_path / "parts.mp4")) as container:
+        found = [(p.pos, p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.dts is not None]
+    times = {"video": 0.0, "audio": 0.0}
+    for _, kind, time in sorted(found):
+        times[kind] = time
+        assert abs(times["video"] - times["audio"]) < 2
+    assert min(times.values()) > 9.5
+
+
 def test_odd_sizes_and_no_images_are_refused_and_leave_nothing(tmp_path):
     with pytest.raises(ValueError, match="even"):
         video.write(tmp_path / "odd.mp4", [np.zeros((63, 64, 3), np.uint8)], 60, np.zeros(100), 22000)

@@ -252,10 +252,9 @@ class Animator:
         if "preview" in settings.formats and face is not None:
             # Of 60 frames per second every second one is filmed: pictures take most of the time.
             step = 2 if settings.fps >= 48 and settings.fps % 2 == 0 else 1
-            heard, rate = soundfile.read(sound, dtype="float32")
             film = folder / "preview.mp4"
             shown = None if turns is None else turns[::step]
-            heard = (np.asarray(heard, np.float32), rate)
+            heard = (soundfile.blocks(sound, 2**16, dtype="float32"), soundfile.info(sound).samplerate)
             fps = settings.fps // step
             write_preview(film, face, curves[::step], fps, heard, head=shown, threads=self.threads)
 

@@ -1,5 +1,7 @@
 """preview.mp4: the face that speaks, with its sound."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -16,7 +18,7 @@ def write_preview(
     face: Face,
     coefficients: NDArray,
     fps: int,
-    sound: tuple[NDArray[np.floating], int] | None = None,
+    sound: tuple[NDArray[np.floating] | Iterable[NDArray[np.floating]], int] | None = None,
     size: int = 384,
     head: NDArray[np.floating] | None = None,
     threads: int = 1,
@@ -26,7 +28,7 @@ def write_preview(
     Args:
         coefficients: (N, 32), in the order of `said.arkit.SPEECH_BLENDSHAPES`.
         fps: frames per second.
-        sound: waveform (T,) in [-1, 1] and its rate in Hz; None for silence.
+        sound: waveform (T,) in [-1, 1], or parts of it in turn, and its rate in Hz; None for silence.
         size: pixels a side, even.
         head: (N, 3) rotation vectors in radians, by which the head turns; None: it is still.
         threads: frames that are drawn at a time; they change no byte.

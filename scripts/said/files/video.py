@@ -1,7 +1,8 @@
 """Videos for the browser: H.264 and AAC in MP4, written by PyAV."""
 
 import io
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +19,10 @@ AUDIO_RATE = 48000
 """Hz of the AAC track; every player supports it."""
 AAC = {"aac_coder": "fast"}
 """Of the encoder of sound: less than half the time of the usual one, and at these rates nearer to what was recorded."""
+_FRAME = 1024
+"""Samples in a frame of AAC."""
+_PART = 2**16
+"""Samples that are resampled together."""
 # The macroblock tree of x264's assembly depends on uninitialised memory, and threads depend on their timing.
 # The preset takes half the time of the usual one, for films as large, .4 dB of which is lost.
 _H264 = {"crf": "22", "threads": "1", "preset": "veryfast", "x264-params": "mbtree=0"}
@@ -27,17 +32,17 @@ def write(
     path: PathLike,
     images: Iterable[NDArray[np.uint8]],
     frame_rate: int,
-    waveform: NDArray[np.floating],
+    waveform: NDArray[np.floating] | Iterable[NDArray[np.floating]],
     sample_rate: int,
     provenance: Mapping[str, object] | None = None,
 ) -> None:
-    """Write an MP4 of images with sound. The same input gives the same bytes.
+    """Write an MP4 of images with sound, in constant memory. The same input gives the same bytes.
 
     Args:
         path: the file; it takes its name only when it is complete.
         images: (H, W, 3) uint8, one per frame, H and W even.
         frame_rate: frames per second.
-        waveform: (T,) in [-1, 1].
+        waveform: (T,) in [-1, 1], or an iterable of parts of it.
         sample_rate: Hz.
         provenance: which run the file says it is from, see `said.files.provenance`.
 
@@ -52,6 +57,8 @@ def write(
         video, count = None, 0
         audio = container.add_stream("aac", rate=AUDIO_RATE, layout="mono", options=AAC)
         audio.codec_context.bit_rate = 96000
+        sound = _audio_frames(_parts(waveform) if isinstance(waveform, np.ndarray) else waveform, sample_rate)
+        heard = 0
         for image in images:
             if video is None:
                 height, width = image.shape[:2]
@@ -64,17 +71,36 @@ def write(
             frame.pts = count
             count += 1
             container.mux(video.encode(frame))
+            # Sound lies beside its pictures: a player need not seek, and nothing waits for the end.
+            while heard * frame_rate < count * AUDIO_RATE and (block := next(sound, None)) is not None:
+                container.mux(audio.encode(block))
+                heard += block.samples
         if video is None:
             raise ValueError("a video needs at least one image")
         container.mux(video.encode(None))
-
-        speech = soxr.resample(np.asarray(waveform, dtype=np.float32), sample_rate, AUDIO_RATE)
-        for begin in range(0, len(speech), 1024):
-            block = av.AudioFrame.from_ndarray(speech[None, begin : begin + 1024], format="fltp", layout="mono")
-            block.sample_rate, block.pts = AUDIO_RATE, begin
-            block.time_base = Fraction(1, AUDIO_RATE)
+        for block in (*sound, None):
             container.mux(audio.encode(block))
-        container.mux(audio.encode(None))
+
+
+def _parts(waveform: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    for begin in range(0, len(waveform), _PART):
+        yield waveform[begin : begin + _PART]
+
+
+def _audio_frames(parts: Iterable[NDArray[np.floating]], rate: int) -> Iterator[av.AudioFrame]:
+    """A waveform at `AUDIO_RATE` in frames of `_FRAME` samples; the last may be shorter."""
+    stream = soxr.ResampleStream(rate, AUDIO_RATE, 1, dtype="float32")
+    kept, begin = np.zeros(0, np.float32), 0
+    for part in itertools.chain(parts, [None]):
+        given = np.zeros(0, np.float32) if part is None else np.asarray(part, np.float32)
+        kept = np.concatenate([kept, stream.resample_chunk(given, last=part is None)])
+        ready = len(kept) if part is None else len(kept) // _FRAME * _FRAME
+        for first in range(0, ready, _FRAME):
+            frame = av.AudioFrame.from_ndarray(kept[None, first : first + _FRAME], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = AUDIO_RATE, begin + first
+            frame.time_base = Fraction(1, AUDIO_RATE)
+            yield frame
+        kept, begin = kept[ready:], begin + ready
 
 
 @dataclass(frozen=True)
