@@ -218,8 +218,7 @@ class Animator:
         if self.head is None:
             return None
         seed = derive_seed(self.settings.seed, decoded.digest, take, "head")
-        waveform = decoded.waveform.read(0, decoded.waveform.samples)
-        return self.head.poses(waveform, decoded.frames, seed)
+        return self.head.poses(decoded.waveform.mapped(), decoded.frames, seed)
 
     def _write(
         self,
@@ -254,7 +253,8 @@ class Animator:
             step = 2 if settings.fps >= 48 and settings.fps % 2 == 0 else 1
             film = folder / "preview.mp4"
             shown = None if turns is None else turns[::step]
-            heard = (soundfile.blocks(sound, 2**16, dtype="float32"), soundfile.info(sound).samplerate)
+            parts = (np.asarray(part, np.float32) for part in soundfile.blocks(sound, 2**16, dtype="float32"))
+            heard = (parts, soundfile.info(sound).samplerate)
             fps = settings.fps // step
             write_preview(film, face, curves[::step], fps, heard, head=shown, threads=self.threads)
 

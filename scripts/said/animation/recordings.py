@@ -50,6 +50,10 @@ class Waveform:
             values[:count] = np.fromfile(self.path, np.float32, count, offset=4 * begin)
         return values
 
+    def mapped(self) -> NDArray[np.float32]:
+        """(samples,) all of it, which the system reads from the file where it is looked at."""
+        return np.memmap(self.path, np.float32, "r", shape=(self.samples,))
+
 
 @dataclass(frozen=True)
 class Decoded:

@@ -1,6 +1,6 @@
 """Head poses drawn for speech: nucleus sampling of codes, token after token, for speech of any length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,7 @@ def continue_codes(
 @shaped
 def sample_directions(
     models: PoseModels,
-    windows: Sequence[tuple[Tensor, Tensor]],
+    windows: Iterable[tuple[Tensor, Tensor]],
     frames: int,
     style: int | None,
     seed: int,
@@ -206,8 +206,8 @@ def rebuild_clips(vq: PoseVQ, clips: Sequence[str], directions: NDArray[np.float
 
 def hear(
     waveform: NDArray[np.float32], encoder: "Wav2Vec2Model", generator: PoseGenerator
-) -> tuple[list[tuple[Tensor, Tensor]], int]:
-    """A recording as `sample_directions` takes it: its windows, each heard by itself, and its frames.
+) -> tuple[Iterator[tuple[Tensor, Tensor]], int]:
+    """A recording as `sample_directions` takes it: its windows, each heard by itself when it is due, and its frames.
 
     Args:
         waveform: (T,) at 16 kHz in [-1, 1], of at least one frame; a last block of frames is filled with silence.
@@ -219,16 +219,16 @@ def hear(
         raise ValueError(f"expected a waveform (T,) of at least {SAMPLES_PER_FRAME} samples, got {waveform.shape}")
     config = generator.config
     count = -(-frames // config.block)
-    fitted = fit_length(waveform, count * config.block * SAMPLES_PER_FRAME)
-    windows = []
-    for start in window_starts(count, config.tokens):
+
+    def window(start: int) -> tuple[Tensor, Tensor]:
         own = min(config.tokens, count - start) * config.block
-        first = start * config.block * SAMPLES_PER_FRAME
-        piece = fitted[first : first + own * SAMPLES_PER_FRAME]
+        first, length = start * config.block * SAMPLES_PER_FRAME, own * SAMPLES_PER_FRAME
+        piece = fit_length(waveform[first : first + length], length)
         semantic, mel = features_of(piece, encoder, own, config.semantic_input)
         heard = piece if config.rhythm_input == "waveform" else of_mel(config.rhythm_input, mel)
-        windows.append((torch.from_numpy(np.float32(semantic)), torch.from_numpy(np.float32(heard))))
-    return windows, frames
+        return torch.from_numpy(np.float32(semantic)), torch.from_numpy(np.float32(heard))
+
+    return map(window, window_starts(count, config.tokens)), frames
 
 
 def poses_of(
