@@ -14,15 +14,14 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 from said import edits as entries
 from said import seeds
-from said.baselines.registry import TITLES
+from said.baselines.registry import TITLES, WITH_STYLES
 from said.files import provenance
 from said.headpose.registry import KNOWN
 from said.running.console import nearest
-from said.workflow import benchmarks, estimate, prospects, remembered
+from said.workflow import benchmarks, estimate, prospects, remembered, written
 from said.workflow import config as settings
 from said.workflow.version import VERSION
 from said.workflow.work import Job
-from said.workflow.written import LOADER, ineffective, read_arguments, refuse_repeated_keys
 
 
 configfile: "config.yaml"
@@ -31,16 +30,17 @@ configfile: "config.yaml"
 report: "report/workflow.rst"
 
 
-SCHEMA = yaml.load((BASE / "schemas/config.schema.yaml").read_text(), LOADER)
+SCHEMA = yaml.load((BASE / "schemas/config.schema.yaml").read_text(), written.LOADER)
 try:
-    refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
-    ARGUMENTS = read_arguments(workflow.config_settings.config_args)
-    WRITTEN = settings.merge(config, ARGUMENTS)
+    written.refuse_repeated_keys(workflow.configfiles, workflow.config_settings.config_args)
+    FILES, ASKED = written.read_files(workflow.configfiles)
+    ARGUMENTS = written.read_arguments(workflow.config_settings.config_args)
+    WRITTEN = settings.merge(written.in_order(config, FILES), ARGUMENTS)
     config = settings.resolve(WRITTEN, SCHEMA, ARGUMENTS) | {"version": VERSION}
 except settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 if workflow.is_main_process and (
-    faults := ineffective(WRITTEN, json.loads((BASE / "schemas/defaults.json").read_text()), ARGUMENTS)
+    faults := written.ineffective(WRITTEN, json.loads((BASE / "schemas/defaults.json").read_text()), ARGUMENTS, ASKED)
 ):
     logger.warning("\n  ".join(["Edits without effect (docs/ablations.md says what wins):", *faults]))
 

@@ -97,7 +97,7 @@ use rule table2_beyond as table1_beyond with:
     localrule: True
     params:
         measures=BEYOND,
-        trainings={},
+        trainings={method: [method] for method in TABLE1},
         provenance=PROVENANCE,
         code=code("table2_beyond.py"),
     message:

@@ -81,6 +81,7 @@ rule table1:
     params:
         label="method",
         names={VARIANTS[0]: "SAiD"} | TITLES,
+        rows=["ground_truth", *TABLE1],
         dataset=config["dataset"],
         provenance=PROVENANCE,
         code=code("make_table.py"),
@@ -117,6 +118,7 @@ rule table2:
     params:
         label="variant",
         names={},
+        rows=[*FLOORS, *VARIANTS],
         dataset=config["dataset"],
         provenance=PROVENANCE,
         code=code("make_table.py"),

@@ -10,7 +10,8 @@ from said.tables import compare, join, tabulate
 
 start(snakemake.log[0], snakemake.input, snakemake.output)
 params, output = snakemake.params, snakemake.output
-measurements = join((Path(path).stem, read_json(path)) for path in snakemake.input.measurements)
+measured = join((Path(path).stem, read_json(path)) for path in snakemake.input.measurements)
+measurements = {name: measured[name] for name in params.rows}
 truth = join((Path(path).stem, read_json(path)) for path in snakemake.input.truth)["ground_truth"]
 
 table = tabulate(measurements, params.label)

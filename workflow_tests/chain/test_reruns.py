@@ -36,6 +36,24 @@ def test_adding_a_variant_computes_it_alone(edited):
     }  # fmt: skip
 
 
+def test_a_variant_of_the_command_line_is_a_further_row_too(edited):
+    """It is not the first, which stands for SAiD in Table 1, in figures and in edits."""
+    assert jobs(edited, "variants={wide_band: {alignment_bias: 5}}") == {
+        "train_said": 1, "sample_said": 1, "evaluate_method": 1, "measure_motion": 1, "measure_sync": 1,
+        "table2": 1, "table2_truth": 1, "table2_beyond": 1,
+        "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
+    }  # fmt: skip
+
+
+def test_rows_in_another_order_are_so_in_every_table(edited):
+    one, other = "  squared_error: {loss: l2}\n", "  no_velocity: {velocity_weight: 0.0}\n"
+    edited.edit("config.yaml", one + other, other + one)
+    assert jobs(edited) == {
+        "table2": 1, "table2_truth": 1, "table2_beyond": 1,
+        "plot_training": 1, "comparison_video": 1, "publish_figure": 3, "record_run": 1,
+    }  # fmt: skip
+
+
 def test_adding_a_seed_trains_and_measures_it_for_its_intervals_alone(edited):
     edited.edit("config.yaml", "  squared_error: {loss: l2}", "  squared_error: {loss: l2, seeds: [0, 1]}")
     assert jobs(edited) == {

@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 
 from said.workflow.config import SECTIONS, ConfigError, merge
-from said.workflow.written import ineffective, read_arguments, refuse_repeated_keys
+from said.workflow.written import in_order, ineffective, read_arguments, read_files, refuse_repeated_keys
 
 CONFIG = (ROOT / "config.yaml").read_text()
 
@@ -115,6 +115,29 @@ def test_what_the_command_line_sets_is_no_edit_without_effect():
     assert edited({"sampling": {"steps": 50}}) == []
     (line,) = edited({"sampling": {"steps": 50}}, sampling={"samples": 5})
     assert line.startswith("sampling.samples is 5, but the scale demo sets 2")
+
+
+def test_what_a_file_of_the_users_asks_for_is_an_edit_even_if_it_is_the_default(tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "mine.yaml").write_text("scale: smoke\nsampling: {steps: 1000}\nsaid: {gradient_clip: null}\n")
+    (tmp_path / "copy.yaml").write_text(CONFIG)
+    defaults = json.loads((ROOT / "schemas/defaults.json").read_text())
+    for other, count in (("mine.yaml", 1), ("copy.yaml", 0)):
+        files = [tmp_path / other, tmp_path / "config.yaml"]
+        merged, asked = read_files(files, str(tmp_path / "config.yaml"))
+        assert len(ineffective(merged, defaults, None, asked)) == count
+    assert ineffective(merged, defaults, None, {"sampling": {"steps": 1000}})[0].startswith("sampling.steps is 1000")
+
+
+def test_keys_are_in_the_order_of_the_files_whoever_was_read_first(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 0\nvariants:\n  base: {}\n  other: {loss: l2}\n")
+    (tmp_path / "mine.yaml").write_text("variants: {third: {}, other: {loss: l1}}\n")
+    files, asked = read_files([tmp_path / "mine.yaml", tmp_path / "config.yaml"], str(tmp_path / "config.yaml"))
+    snakemakes = {"variants": {"fourth": {}, "third": {}, "other": {"loss": "l1"}, "base": {}}, "seed": 0}
+    ordered = in_order(snakemakes, files)
+    assert ordered == snakemakes and list(ordered) == ["seed", "variants"]
+    assert list(ordered["variants"]) == ["base", "other", "third", "fourth"]
+    assert asked == {"variants": {"third": {}, "other": {"loss": "l1"}}}
 
 
 def test_the_remedies_are_right():

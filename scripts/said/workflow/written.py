@@ -65,8 +65,56 @@ def read_arguments(arguments: Iterable[str] | None) -> dict[str, Any]:
     return read
 
 
+def read_files(files: Iterable[str | PathLike[str]], own: str = "config.yaml") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration's files: all of them in one, the workflow's own first, and what the others ask for.
+
+    Args:
+        files: which Snakemake read.
+        own: the workflow's own among them; the others were given with --configfile.
+
+    Returns:
+        their values merged, and those of the others alone. A file that has `scales` is a copy of config.yaml, of which
+        nobody knows what is asked for and what is merely there; it is not among the latter.
+    """
+    names = sorted(map(str, files), key=lambda name: name != own)
+    contents = {name: _load(Path(name).read_text(encoding="utf-8")) or {} for name in names}
+    asked = [content for name, content in contents.items() if name != own and "scales" not in content]
+    return functools.reduce(merge, contents.values(), {}), functools.reduce(merge, asked, {})
+
+
+def _load(text: str) -> Any:
+    """What a file that Snakemake read says."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return yaml.load(text, LOADER)
+    except yaml.YAMLError:  # libyaml refuses a few texts that PyYAML itself reads
+        return yaml.safe_load(text)
+
+
+def in_order(config: Any, files: Any) -> Any:
+    """A configuration with the keys of each mapping in the order of the files, and others after them.
+
+    Snakemake puts what the command line says before the files: a variant that it adds would be the first, for which
+    SAiD stands in Table 1.
+
+    Args:
+        config: as Snakemake has it.
+        files: of `read_files`.
+    """
+    if not (isinstance(config, Mapping) and isinstance(files, Mapping)):
+        return config
+    keys = [*(key for key in files if key in config), *(key for key in config if key not in files)]
+    return {key: in_order(config[key], files.get(key)) for key in keys}
+
+
 def ineffective(
-    config: Mapping[str, Any], defaults: Mapping[str, Any], arguments: Mapping[str, Any] | None = None
+    config: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    arguments: Mapping[str, Any] | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Edits of sections that change nothing, since the preset or the scale sets another value.
 
@@ -74,6 +122,7 @@ def ineffective(
         config: of config.yaml and the files given with --configfile; accepted by `said.workflow.config.resolve`.
         defaults: the sections as they are shipped, schemas/defaults.json.
         arguments: of `read_arguments`; they have the last word, so that what they set has an effect.
+        asked: of `read_files`; an edit even where it is the default.
 
     Returns:
         a line for each, with the remedy.
@@ -84,7 +133,7 @@ def ineffective(
     lines: list[str] = []
     for keys, value in _leaves(sections):
         holds = _at(held, keys)
-        if value not in (holds, _at(defaults, keys)):
+        if value != holds and (value != _at(defaults, keys) or _at(asked or {}, keys) is not _ABSENT):
             kind = "scale" if _at(chosen["scale"], keys) is not _ABSENT else "preset"
             where = functools.reduce(join, (f"{kind}s", config[kind], *keys))
             command = functools.reduce(lambda inner, key: {key: inner}, reversed(keys[1:]), value)
