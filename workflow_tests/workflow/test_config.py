@@ -74,6 +74,11 @@ def test_each_seed_is_a_training_of_the_same_settings():
     assert changed["variants"] == plain["variants"] and further == [plain["variants"]["base"]] * 2
 
 
+def test_all_trainings_of_a_method_with_styles_have_them():
+    changed = config(said={"seeds": [0, 1]}, evaluation={"style_methods": ["base", "oracle"]})
+    assert resolve(changed, SCHEMA)["evaluation"]["style_methods"] == ["base", "base_seed1", "oracle"]
+
+
 def test_seeds_of_trainings_differ_and_number_0_is_that_of_no_seeds():
     assert training_seed(5, 0) == derive_seed(5, "said")
     assert len({training_seed(5, number) for number in range(4)}) == 4
@@ -121,6 +126,14 @@ def test_trainings_of_learning_stand_beside_the_variants():
         ({"study": {"part2": {"clips": [0, 0]}}}, ["study.part2.clips"]),
         ({"study": {"post_url": "https://a.org; script-src *"}}, ["study.post_url"]),
         ({"study": {"size": 321}}, ["study.size"]),
+        ({"variants": {"base": {"selection": "sample_fd", "preview_every": 0}}}, ["base.selection", "preview_every"]),
+        ({"speech_encoder": {"stand_in": {"heads": 3}}}, ["speech_encoder.stand_in.width: 128", "into 3 heads"]),
+        ({"baselines": {"faceformer": {"heads": 3}}}, ["baselines.faceformer.width: 64", "into 3 heads"]),
+        ({"baselines": {"codetalker": {"heads": 3}}}, ["baselines.codetalker.width: 64", "into 3 heads"]),
+        (
+            {"scale": "paper", "baselines": {"codetalker": {"autoencoder": {"code_width": 5}}}},
+            ["baselines.codetalker.autoencoder.width: 1024", "code_width 5"],
+        ),
         ({"scale": "dmo"}, ["scale", "did you mean 'demo'"]),
         ({"preset": "papr"}, ["preset", "did you mean 'paper'"]),
         ({"dataset": "vocset"}, ["dataset", "vocset"]),

@@ -53,7 +53,8 @@ def resolve(
         a dict with dataset, scale, preset, seed and the sections, and
 
         * `trainings`: for each row of Table 2, its trainings by name, each with its number from `said.seeds`. The
-            first has the variant's name and stands for it; the others are called <variant>_seed<number>.
+            first has the variant's name and stands for it; the others are called <variant>_seed<number>. A variant in
+            `evaluation.style_methods` stands for all of them.
         * `variants`: for each training, its complete `said` section without the seeds, so that adding a seed leaves
             the existing trainings as they are.
         * `learning`: `trainings` and `variants` of `snakemake learning`; names begin with learning_.
@@ -80,6 +81,8 @@ def resolve(
     resolved = _expand(resolved)
     _complete(resolved, schema)
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
+    named = resolved["evaluation"]["style_methods"]
+    resolved["evaluation"]["style_methods"] = [one for name in named for one in resolved["trainings"].get(name, [name])]
     blocks = {f"learning_{name}": block for name, block in config["learning"].items()}
     resolved["learning"] = dict(zip(("trainings", "variants"), _trainings(sections["said"], blocks), strict=True))
     by_dataset = "published" if resolved["dataset"] == "vocaset" else "trained"
@@ -264,10 +267,15 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
     for name, fit in {"extractor": resolved["extractor"], "said": resolved["said"], **variants}.items():
         if fit["warmup_epochs"] > fit["epochs"]:
             faults.append(f"{name}.warmup_epochs: {fit['warmup_epochs']} is more than the {fit['epochs']} epochs")
+    faults += _wrong_widths(resolved)
     faults += _wrong_headpose(resolved["headpose"])
     for name, said in {"said": resolved["said"], **variants}.items():
         if said["alignment_bias"] is None and said["alignment_schedule"] != "constant":
             faults.append(f"{name}.alignment_schedule: needs an alignment_bias to end at; here it is null")
+        if said["selection"] == "sample_fd" and not said["preview_every"]:
+            faults.append(
+                f"{name}.selection: sample_fd is measured on previews; set preview_every, here 0, to 1 or more"
+            )
         if resolved["sampling"]["steps"] > said["diffusion_steps"]:
             faults.append(f"sampling.steps: more than the {said['diffusion_steps']} diffusion_steps of {name}")
     if resolved["sampling"]["eta"] and resolved["sampling"]["sampler"] != "ddim":
@@ -288,6 +296,22 @@ def _consistent(resolved: Mapping[str, Any]) -> None:
                 if number >= count:
                     faults.append(f"figures.{key}: {number}: a test speaker has {count} sentences, counted from 0")
     _raise(faults)
+
+
+def _wrong_widths(resolved: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each model whose width its heads or its codes do not divide."""
+    faceformer, codetalker = (resolved["baselines"][name] for name in ("faceformer", "codetalker"))
+    models = {
+        "speech_encoder.stand_in": resolved["speech_encoder"]["stand_in"],
+        "baselines.faceformer": faceformer,
+        "baselines.codetalker": codetalker,
+        "baselines.codetalker.autoencoder": codetalker["autoencoder"],
+    }
+    for name, model in models.items():
+        if model["width"] % model["heads"]:
+            yield f"{name}.width: {model['width']} cannot be divided into {model['heads']} heads"
+        if "code_width" in model and model["width"] % model["code_width"]:
+            yield f"{name}.width: {model['width']} cannot be divided into codes of code_width {model['code_width']}"
 
 
 def _wrong_headpose(headpose: Mapping[str, Any]) -> Iterator[str]:
