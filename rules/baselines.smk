@@ -107,7 +107,7 @@ rule sample_baseline:
         runtime=720,
     params:
         settings=lambda w: BASELINE_SETTINGS[w.baseline],
-        styles=config["baselines"]["styles"],
+        styles=lambda w: config["baselines"]["styles"] if w.baseline in WITH_STYLES else None,
         resampling=config["baselines"]["resampling"],
         solver=config["coefficients"],
         device=config["compute"]["device"],

@@ -133,12 +133,20 @@ def test_a_variant_with_several_seeds_has_one_row_and_its_mean():
     base, other, truth = (table.iloc[row] for row in range(3))
     assert (base["value"], base["seeds"], base["seeds_mean"]) == (3.0, 2, 4.0)
     half = np.tan(0.475 * np.pi)  # Student's quantile at one degree of freedom, times the standard error of 3 and 5
-    assert (base["seeds_low"], base["seeds_high"]) == pytest.approx((4 - half, 4 + half))
+    assert (base["seeds_low"], base["seeds_high"]) == pytest.approx(
+        (0, 4 + half)
+    )  # 4 - half, but no distance is below 0
     assert other["seeds"] == 2 and np.isnan([other["seeds_mean"], other["seeds_low"]]).all()  # one has no number
     assert pd.isna(truth["seeds"]) and np.isnan(truth["seeds_mean"])
     page = beyond_page(table, measured).html()
-    assert "3.000<br>over 2 seeds: 4.000 [-8.706, 16.706]" in page and "1.000 [1.000, 1.000]" in page
+    assert "3.000<br>over 2 seeds: 4.000 [0.000, 16.706]" in page and "1.000 [1.000, 1.000]" in page
     assert "Student" in page and "other_seed1, fd: no finite sample" in page
+
+
+def test_the_offset_alone_may_be_below_zero():
+    measured = join([(name, {"av_offset": offset}) for name, offset in (("base", -1.0), ("base_seed1", -1.2))])
+    (row,) = tabulate_beyond(measured, ["av_offset"], {"base": ["base", "base_seed1"]}).to_dict("records")
+    assert row["seeds_low"] < row["seeds_mean"] == pytest.approx(-1.1) and row["seeds_low"] < -1.2
 
 
 def test_costs_are_summed_by_rule_in_the_workflows_order():

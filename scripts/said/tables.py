@@ -229,16 +229,17 @@ def tabulate_beyond(
             if name not in others:
                 low, high = measured.get(f"{measure}_interval") or (np.nan, np.nan)
                 over_seeds = [_number(measurements[training], measure) for training in trainings.get(name, ())]
-                rows.append((name, measure, _number(measured, measure), low, high, *_over_seeds(over_seeds)))
+                rows.append((name, measure, _number(measured, measure), low, high, *_over_seeds(measure, over_seeds)))
     columns = ["variant", "measure", "value", "low", "high", "seeds", "seeds_mean", "seeds_low", "seeds_high"]
     return pd.DataFrame(rows, columns=columns).astype({"seeds": "Int64"})
 
 
-def _over_seeds(values: Sequence[float]) -> tuple[float, ...]:
+def _over_seeds(measure: str, values: Sequence[float]) -> tuple[float, ...]:
     """Number, mean and interval of the values of several trainings; NaN for fewer than two."""
     if len(values) < 2:
         return (np.nan,) * 4
-    low, high = jackknife_interval(np.mean, values) or (np.nan, np.nan)
+    lowest = -np.inf if measure == "av_offset" else 0.0
+    low, high = jackknife_interval(np.mean, values, lowest=lowest) or (np.nan, np.nan)
     return len(values), float(np.mean(values)), low, high
 
 
