@@ -154,6 +154,7 @@ def test_sums_travel_with_copies_and_are_read_by_sha256sum(speaker, tmp_path):
     flip(copy / "speaker/sentence01.csv", 500)
     shutil.rmtree(speaker)  # what is not there is to be made, and no fault
     assert [error.path for error in integrity.changed_below(tmp_path)] == [copy / "speaker/sentence01.csv"]
+    assert list(integrity.missing_below(tmp_path)) == [speaker]
 
 
 def test_what_has_no_sums_is_taken_as_it_is(tmp_path):

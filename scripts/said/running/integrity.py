@@ -36,7 +36,8 @@ class ChangedError(ValueError):
     def __str__(self) -> str:
         return (
             f"{self.path}: {self.problem} since it was written. If you did not change it, `rm -r {self.made}` and run "
-            f"again to rebuild it. If you did, and want to use it as it is now, `rm {self.sums}` and run again"
+            f"again, with {self.made} as a target, to rebuild it. If you did, and want to use it as it is now, "
+            f"`rm {self.sums}` and run again"
         )
 
 
@@ -136,6 +137,14 @@ def changed_below(folder: PathLike) -> Iterator[ChangedError]:
                 _compare(result)
             except ChangedError as error:
                 yield error
+
+
+def missing_below(folder: PathLike) -> Iterator[Path]:
+    """The results in a folder, at any depth, of which there are checksums and nothing else."""
+    for sums in sorted(Path(folder).rglob(f"{_SUMS}/*")):
+        result = sums.parent.parent / sums.name
+        if not (result.exists() or sums.name.startswith(".")):
+            yield result
 
 
 def _compare(path: Path) -> None:
