@@ -101,17 +101,20 @@ def as_obj(file: HeadFile) -> bytes:
     textured = np.zeros(len(file.vertices), bool)
     coordinates = np.zeros((len(file.vertices), 2))
     for part in file.scene.parts:
-        primitive = tree["meshes"][part.mesh]["primitives"][part.primitives[0]]
-        if "TEXCOORD_0" in primitive["attributes"]:
-            coordinates[part.rows] = file.document.array(primitive["attributes"]["TEXCOORD_0"])
-            textured[part.rows] = True
+        for place, number in enumerate(part.primitives):
+            attributes = tree["meshes"][part.mesh]["primitives"][number]["attributes"]
+            if "TEXCOORD_0" in attributes:
+                rows = np.flatnonzero(part.owners == place)
+                coordinates[part.rows.start + rows] = file.document.array(attributes["TEXCOORD_0"])[rows]
+                textured[part.rows.start + rows] = True
     if textured.any():
         lines += [f"vt {u:.9g} {1 - v:.9g}" for u, v in coordinates]
     for part in file.scene.parts:
-        own = (file.faces >= part.rows.start) & (file.faces < part.rows.stop)
-        shapes.append("g " + re.sub(r"\s+", "_", part.label.strip() or f"part{len(shapes)}"))
-        corner = "{0}/{0}" if textured[part.rows].all() else "{0}"
-        shapes += ["f " + " ".join(corner.format(index + 1) for index in face) for face in file.faces[own.all(axis=1)]]
+        for label, triangles in zip(part.labels, part.triangles, strict=True):
+            own = file.faces[triangles]
+            shapes.append("g " + re.sub(r"\s+", "_", label.strip() or f"part{len(shapes)}"))
+            corner = "{0}/{0}" if textured[own].all() else "{0}"
+            shapes += ["f " + " ".join(corner.format(index + 1) for index in face) for face in own]
     return ("\n".join([*lines, *shapes]) + "\n").encode()
 
 

@@ -47,7 +47,7 @@ class HeadFile:
         labels = np.full(count, "", dtype=object)
         if self.scene is not None:
             for part in self.scene.parts:
-                labels[rows[part.rows]] = part.label
+                labels[rows[part.rows]] = np.array(part.labels, dtype=object)[part.owners]
         elif self.surface is not None:
             names = np.array(self.surface.group_names, dtype=object)
             for column in range(3):

@@ -27,11 +27,17 @@ def target_names(mesh: Mapping[str, Any]) -> list[str]:
 
 def read_target(document: Document, part: Part, target: int) -> NDArray[np.float64]:
     """(n, 3) displacements in the scene that a target gives to a part's vertices."""
-    primitive = document.tree["meshes"][part.mesh]["primitives"][part.primitives[0]]
-    accessor = primitive["targets"][target].get("POSITION") if target < len(primitive.get("targets", ())) else None
+    primitives = document.tree["meshes"][part.mesh]["primitives"]
     count = part.rows.stop - part.rows.start
-    stored = np.zeros((count, 3)) if accessor is None else document.array(accessor).astype(np.float64)
+    stored = part.of_owners([_target(document, primitives[number], target, count) for number in part.primitives])
     return part.into_scene(stored)
+
+
+def _target(document: Document, primitive: Mapping[str, Any], target: int, count: int) -> NDArray[np.float64]:
+    """(n, 3) stored displacements that a primitive's target gives to all vertices of its accessor."""
+    targets = primitive.get("targets", ())
+    accessor = targets[target].get("POSITION") if target < len(targets) else None
+    return np.zeros((count, 3)) if accessor is None else document.array(accessor).astype(np.float64)
 
 
 def add_targets(

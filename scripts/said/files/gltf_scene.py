@@ -1,7 +1,7 @@
 """The triangles of a glTF document as one mesh, where its scene places them, and how each part of it is stored."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,11 @@ class Part:
         primitives: numbers of the mesh's primitives that use the accessor.
         rows: which rows of the whole mesh its vertices are.
         linear: (3, 3) or (n, 3, 3), what carries a displacement of the stored vertices into the scene.
-        label: names of node, mesh and materials, in lower case.
+        labels: of each primitive, the names of node, mesh and material, in lower case.
+        triangles: of each primitive, which of the whole mesh's are its.
+        owners: (n,) which of the primitives, by its place among them, each vertex belongs to: the last one whose
+            triangles use it, the first where none does. Exporters such as UniVRM store a face with its eyes and teeth
+            in one accessor, so that only the triangles tell them apart.
     """
 
     node: int
@@ -31,7 +35,15 @@ class Part:
     primitives: tuple[int, ...]
     rows: slice
     linear: NDArray[np.float64]
-    label: str
+    labels: tuple[str, ...]
+    triangles: tuple[slice, ...]
+    owners: NDArray[np.int64]
+
+    def of_owners(self, values: Sequence[NDArray]) -> NDArray:
+        """(n, ...) each vertex's value among those that the primitives have, (n, ...) each."""
+        if len(values) == 1:
+            return values[0]
+        return np.stack(values)[self.owners, np.arange(len(self.owners))]
 
     def into_scene(self, displacements: NDArray) -> NDArray[np.float64]:
         """(..., n, 3) stored displacements as the scene has them."""
@@ -65,7 +77,7 @@ def read_scene(document: Document) -> Scene:
     """
     tree = document.tree
     places, meshes = place_nodes(tree), tree.get("meshes", [])
-    vertices, faces, parts, count = [], [], [], 0
+    vertices, faces, parts, count, triangles_before = [], [], [], 0, 0
     for number, place in places.items():
         node = tree["nodes"][number]
         if "mesh" not in node:
@@ -82,13 +94,18 @@ def read_scene(document: Document) -> Scene:
             stored = document.array(accessor).astype(np.float64)
             matrix = _posed(document, node, primitives[users[0]], places, place)
             vertices.append((matrix[..., :3, :3] @ stored[..., None])[..., 0] + matrix[..., :3, 3])
-            for user in users:
-                triangles = _triangles(document, primitives[user], len(stored)) + count
-                mirrored = np.linalg.det(matrix[..., :3, :3].reshape(-1, 3, 3)[0]) < 0
-                faces.append(triangles[:, ::-1] if mirrored else triangles)
-            label = " ".join(_names(tree, node, [primitives[user] for user in users])).lower()
+            mirrored = np.linalg.det(matrix[..., :3, :3].reshape(-1, 3, 3)[0]) < 0
+            owners, ranges, labels = np.zeros(len(stored), np.int64), [], []
+            for place_among, user in enumerate(users):
+                triangles = _triangles(document, primitives[user], len(stored))
+                owners[triangles] = place_among
+                faces.append((triangles[:, ::-1] if mirrored else triangles) + count)
+                ranges.append(slice(triangles_before, triangles_before + len(triangles)))
+                triangles_before += len(triangles)
+                labels.append(" ".join(_names(tree, node, primitives[user])).lower())
             rows = slice(count, count + len(stored))
-            parts.append(Part(number, node["mesh"], tuple(users), rows, matrix[..., :3, :3], label))
+            linear = matrix[..., :3, :3]
+            parts.append(Part(number, node["mesh"], tuple(users), rows, linear, tuple(labels), tuple(ranges), owners))
             count += len(stored)
     if not parts:
         raise ValueError("its scene holds no triangles")
@@ -165,22 +182,25 @@ def _triangles(document: Document, primitive: dict, count: int) -> NDArray[np.in
     return np.stack([corners[steps], corners[steps + 1 + odd], corners[steps + 2 - odd]], axis=1)
 
 
-def _names(tree: dict, node: dict, primitives: list[dict]) -> Iterator[str]:
+def _names(tree: dict, node: dict, primitive: dict) -> Iterator[str]:
     yield node.get("name", "")
     yield tree["meshes"][node["mesh"]].get("name", "")
-    for primitive in primitives:
-        if "material" in primitive:
-            yield tree["materials"][primitive["material"]].get("name", "")
+    if "material" in primitive:
+        yield tree["materials"][primitive["material"]].get("name", "")
 
 
 def read_part_colours(document: Document, part: Part) -> NDArray[np.float64]:
-    """(n, 3) sRGB in [0, 1] of a part's vertices: its material's colour and picture, times that of the vertices."""
-    tree = document.tree
-    primitive = tree["meshes"][part.mesh]["primitives"][part.primitives[0]]
-    attributes = primitive["attributes"]
+    """(n, 3) sRGB in [0, 1] of a part's vertices: their material's colour and picture, times that of the vertices."""
+    primitives = document.tree["meshes"][part.mesh]["primitives"]
+    count = part.rows.stop - part.rows.start
+    return part.of_owners([_colours(document, primitives[number], count) for number in part.primitives])
+
+
+def _colours(document: Document, primitive: dict, count: int) -> NDArray[np.float64]:
+    """(n, 3) sRGB in [0, 1] that a primitive gives to all vertices of its accessor."""
+    tree, attributes = document.tree, primitive["attributes"]
     material = tree["materials"][primitive["material"]] if "material" in primitive else {}
     surface = material.get("pbrMetallicRoughness", {})
-    count = part.rows.stop - part.rows.start
     linear = np.tile(np.array(surface.get("baseColorFactor", (1, 1, 1, 1))[:3], float), (count, 1))
     if "COLOR_0" in attributes:
         linear = linear * document.array(attributes["COLOR_0"])[:, :3]

@@ -1,0 +1,80 @@
+"""Heads that came as GLB, as exporters store them: shared vertices, instances, weights at rest; and damaged ones."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from said.animation import parts
+from said.animation.export import as_obj
+from said.animation.heads import head_of
+from said.animation.surfaces import read_head
+from said.files.gltf import Material, Piece, build_document, smooth_normals
+from said.files.gltf_document import Document
+
+SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
+
+
+@pytest.fixture(scope="module")
+def pieces(head):
+    """Name, vertices and triangles of skin, eyes, teeth and tongue, each numbered from 0."""
+    marks = head.vertices[head.landmarks]
+    lips, width = marks[60:68].mean(axis=0), np.ptp(marks[[48, 54], 0])
+    found = []
+    eyeball = head.regions == "eyeball"
+    for name, own in (
+        ("skin", ~eyeball),
+        ("EyeL", eyeball & (head.vertices[:, 0] > 0)),
+        ("EyeR", eyeball & (head.vertices[:, 0] < 0)),
+    ):
+        used, places = np.unique(head.faces[own[head.faces].all(axis=1)], return_inverse=True)
+        found.append((name, head.vertices[used], places.reshape(-1, 3)))
+    for name, centre, size in (
+        ("upper_teeth", [0, 0.006, -0.022], (0.8 * width, 0.008, 0.01)),
+        ("lower_teeth", [0, -0.006, -0.022], (0.8 * width, 0.008, 0.01)),
+        ("tongue", [0, -0.003, -0.045], (0.5 * width, 0.008, 0.04)),
+    ):
+        mesh = trimesh.creation.box(size)
+        found.append((name, np.asarray(mesh.vertices) + lips + centre, np.asarray(mesh.faces)))
+    return found
+
+
+def sharing(pieces, **more) -> Document:
+    """One mesh of a primitive and a material for each piece, all on the same accessors, as UniVRM writes them."""
+    vertices = np.concatenate([vertices for _, vertices, _ in pieces])
+    begins = np.cumsum([0, *(len(vertices) for _, vertices, _ in pieces)])
+    triangles = [faces + begin for (_, _, faces), begin in zip(pieces, begins, strict=False)]
+    materials = [Material(name, **more.get(name, {})) for name, _, _ in pieces]
+    stored = [Piece(np.arange(len(vertices)), faces, None, place) for place, faces in enumerate(triangles)]
+    document = build_document("Face", vertices, smooth_normals(vertices, np.concatenate(triangles)), stored, materials)
+    primitives = document.tree["meshes"][0]["primitives"]
+    for primitive in primitives:
+        primitive["attributes"] = primitives[0]["attributes"]
+    return document
+
+
+def test_parts_that_share_their_vertices_are_told_apart_by_their_triangles(head, pieces, tmp_path):
+    sharing(pieces).write(tmp_path / "head.glb")
+    made = head_of(tmp_path / "head.glb", head.vertices[head.landmarks])
+    words = [parts.SKIN, parts.EYEBALL, parts.EYEBALL, parts.UPPER, parts.LOWER, parts.LOWER]
+    expected = np.repeat(words, [len(vertices) for _, vertices, _ in pieces])
+    np.testing.assert_array_equal(made.parts, expected)
+    assert not made.displacements[:, np.isin(expected, (parts.EYEBALL, parts.UPPER))].any()
+
+
+def test_colours_and_groups_of_shared_vertices_are_those_of_their_primitives(tmp_path):
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    red, blue = {"colour": (1.0, 0.0, 0.0)}, {"colour": (0.0, 0.0, 1.0)}
+    document = sharing([("a", square, SQUARE), ("b", square + [0, 0, 1], SQUARE)], a=red, b=blue)
+    first, second = document.tree["meshes"][0]["primitives"]
+    coordinates = document.add(np.arange(16, dtype=np.float32).reshape(8, 2))
+    second["attributes"] = second["attributes"] | {"TEXCOORD_0": coordinates}
+    document.write(tmp_path / "two.glb")
+    file = read_head(tmp_path / "two.glb")
+    np.testing.assert_array_equal(file.part_labels(np.arange(8), 8), ["face face a"] * 4 + ["face face b"] * 4)
+    from said.animation.faces import scene_colours
+
+    colours = scene_colours(file.document, file.scene)
+    np.testing.assert_allclose(colours, [[1, 0, 0]] * 4 + [[0, 0, 1]] * 4, atol=1e-7)
+    lines = as_obj(file).decode().splitlines()
+    assert lines[16:] == ["g face_face_a", "f 1 2 3", "f 1 3 4", "g face_face_b", "f 5/5 6/6 7/7", "f 5/5 7/7 8/8"]
+    np.testing.assert_allclose([float(lines[12].split()[1]), float(lines[12].split()[2])], [8, 1 - 9])
