@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 import trimesh
+from animation.node import assert_valid
 
 from said.animation import parts
 from said.animation.export import as_obj
+from said.animation.faces import load_face, scene_colours
 from said.animation.heads import head_of
 from said.animation.surfaces import read_head
 from said.files.gltf import Material, Piece, build_document, smooth_normals
 from said.files.gltf_document import Document
+from said.files.gltf_morphs import add_targets
+from said.files.gltf_scene import read_scene
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
 
@@ -71,10 +75,41 @@ def test_colours_and_groups_of_shared_vertices_are_those_of_their_primitives(tmp
     document.write(tmp_path / "two.glb")
     file = read_head(tmp_path / "two.glb")
     np.testing.assert_array_equal(file.part_labels(np.arange(8), 8), ["face face a"] * 4 + ["face face b"] * 4)
-    from said.animation.faces import scene_colours
-
+    assert file.document is not None and file.scene is not None
     colours = scene_colours(file.document, file.scene)
     np.testing.assert_allclose(colours, [[1, 0, 0]] * 4 + [[0, 0, 1]] * 4, atol=1e-7)
     lines = as_obj(file).decode().splitlines()
     assert lines[16:] == ["g face_face_a", "f 1 2 3", "f 1 3 4", "g face_face_b", "f 5/5 6/6 7/7", "f 5/5 7/7 8/8"]
     np.testing.assert_allclose([float(lines[12].split()[1]), float(lines[12].split()[2])], [8, 1 - 9])
+
+
+def half(nodes) -> Document:
+    """A square to one side of x = 0 as a mesh that several nodes show."""
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
+    document = build_document("half", square, np.tile([0, 0, 1.0], (4, 1)), [Piece(np.arange(4), SQUARE)])
+    document.tree["nodes"] = [{"name": f"n{number}", "mesh": 0} | node for number, node in enumerate(nodes)]
+    document.tree["scenes"][0]["nodes"] = list(range(len(nodes)))
+    return document
+
+
+def test_nodes_that_show_one_mesh_get_targets_of_their_own_where_they_move_differently(tmp_path):
+    document = half([{}, {"scale": [-1, 1, 1]}, {"translation": [0, 0, 1]}, {"translation": [0, 0, 2]}])
+    document.tree["meshes"][0]["extras"] = {"artist": "Ünal"}
+    left, up = np.tile([0.1, 0, 0], (16, 1)), np.tile([0, 0.1, 0], (16, 1))
+    left[12:] = up[12:] = 0
+    moves = np.stack([left, up])
+    scene = read_scene(document)
+    add_targets(document, scene, ["jawLeft", "jawOpen"], moves, np.zeros_like(moves))
+    document.write(tmp_path / "half.glb")
+    assert_valid(tmp_path / "half.glb")
+    face = load_face(tmp_path / "half.glb")
+    np.testing.assert_allclose(face.displacements[face.names.index("jawLeft")], left, atol=1e-7)
+    np.testing.assert_allclose(face.displacements[face.names.index("jawOpen")], up, atol=1e-7)
+    np.testing.assert_array_equal(face.neutral, scene.vertices)
+    # The mirrored one has a mesh of its own, those that move alike share one, and what stands still has no targets.
+    meshes = document.tree["meshes"]
+    first, mirrored, third, still = (meshes[node["mesh"]] for node in document.tree["nodes"])
+    assert first is third and len(meshes) == 3 and "targets" not in still["primitives"][0]
+    for mesh in (mirrored, still):
+        assert mesh["primitives"][0]["attributes"] == first["primitives"][0]["attributes"]
+        assert mesh["extras"]["artist"] == "Ünal"

@@ -1,5 +1,6 @@
 """Morph targets of a glTF document: reading those that it has, adding others, and animating their weights."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,9 @@ def add_targets(
 ) -> None:
     """Give the parts of a document that move named targets, after those that they have, with weights of 0.
 
+    Where several nodes show one mesh, such as a half head and its mirror image, and would move it differently, each
+    further one gets a copy of the mesh, with the same accessors and targets of its own.
+
     Args:
         scene: what `read_scene` gave for the document.
         names: (K,).
@@ -58,32 +62,76 @@ def add_targets(
     still = _STILL * np.ptp(scene.vertices, axis=0).max()
     moves = np.linalg.norm(displacements, axis=2) > still
     moving = {part.mesh for part in scene.parts if moves[:, part.rows].any()}
-    done = set[tuple[int, int]]()
     for mesh_number in sorted(moving):
-        mesh = document.tree["meshes"][mesh_number]
-        before = target_names(mesh)
-        shared: dict[int, list[dict[str, int]]] = {}
+        shown: dict[int, list[Part]] = {}
         for part in (part for part in scene.parts if part.mesh == mesh_number):
-            for number in part.primitives:
-                if (mesh_number, number) in done:  # a second node shows the same mesh
-                    continue
-                done.add((mesh_number, number))
-                primitive = mesh["primitives"][number]
-                position = primitive["attributes"]["POSITION"]
-                if position not in shared:
-                    shared[position] = _stored(document, part, displacements, moves, turns, primitive)
-                earlier = primitive.get("targets", [])
-                lacking = len(before) - len(earlier)
-                nothing = [_nothing(document, part)] * lacking if lacking else []
-                primitive["targets"] = [*earlier, *nothing, *shared[position]]
-        labels = [name or f"target{number}" for number, name in enumerate(before)]
-        extras = mesh.get("extras")
-        mesh["extras"] = (extras if isinstance(extras, dict) else {}) | {"targetNames": labels + list(names)}
-        weights = mesh.get("weights", [0.0] * len(before))
-        mesh["weights"] = [*weights, *[0.0] * len(names)]
-        for node in document.tree["nodes"]:
-            if node.get("mesh") == mesh_number and "weights" in node:
-                node["weights"] += [0.0] * len(names)
+            shown.setdefault(part.node, []).append(part)
+        alike: list[list[int]] = []  # nodes whose stored displacements are the same, so that they can share a mesh
+        for node, own in shown.items():
+            for group in alike:
+                if _move_alike(own, shown[group[0]], displacements, moves, still):
+                    group.append(node)
+                    break
+            else:
+                alike.append([node])
+        numbers = [mesh_number]
+        for group in alike[1:]:  # before the mesh gets its targets
+            document.tree["meshes"].append(copy.deepcopy(document.tree["meshes"][mesh_number]))
+            numbers.append(len(document.tree["meshes"]) - 1)
+            for node in group:
+                document.tree["nodes"][node]["mesh"] = numbers[-1]
+        for number, group in zip(numbers, alike, strict=True):
+            own = shown[group[0]]
+            if any(moves[:, part.rows].any() for part in own):
+                _add_to_mesh(document, number, own, names, displacements, moves, turns)
+
+
+def _move_alike(
+    parts: Sequence[Part],
+    others: Sequence[Part],
+    displacements: NDArray[np.float64],
+    moves: NDArray[np.bool_],
+    still: np.floating,
+) -> bool:
+    """Whether what moves the parts of one node, as stored, moves those of another that shows the same mesh."""
+    for part, other in zip(parts, others, strict=True):
+        stored = other.from_scene(displacements[:, other.rows] * moves[:, other.rows, None])
+        wanted = displacements[:, part.rows] * moves[:, part.rows, None]
+        if (np.linalg.norm(part.into_scene(stored) - wanted, axis=2) > still).any():
+            return False
+    return True
+
+
+def _add_to_mesh(
+    document: Document,
+    mesh_number: int,
+    parts: Sequence[Part],
+    names: Sequence[str],
+    displacements: NDArray[np.float64],
+    moves: NDArray[np.bool_],
+    turns: NDArray[np.float64] | None,
+) -> None:
+    """Give a mesh named targets by the parts of a node that shows it."""
+    mesh = document.tree["meshes"][mesh_number]
+    before = target_names(mesh)
+    for part in parts:
+        shared: list[dict[str, int]] | None = None
+        for number in part.primitives:
+            primitive = mesh["primitives"][number]
+            if shared is None:
+                shared = _stored(document, part, displacements, moves, turns, primitive)
+            earlier = primitive.get("targets", [])
+            lacking = len(before) - len(earlier)
+            nothing = [_nothing(document, part)] * lacking if lacking else []
+            primitive["targets"] = [*earlier, *nothing, *shared]
+    labels = [name or f"target{number}" for number, name in enumerate(before)]
+    extras = mesh.get("extras")
+    mesh["extras"] = (extras if isinstance(extras, dict) else {}) | {"targetNames": labels + list(names)}
+    weights = mesh.get("weights", [0.0] * len(before))
+    mesh["weights"] = [*weights, *[0.0] * len(names)]
+    for node in document.tree["nodes"]:
+        if node.get("mesh") == mesh_number and "weights" in node:
+            node["weights"] += [0.0] * len(names)
 
 
 def _stored(
