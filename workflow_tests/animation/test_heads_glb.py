@@ -9,9 +9,10 @@ from said.animation import parts
 from said.animation.export import as_obj
 from said.animation.faces import load_face, scene_colours
 from said.animation.heads import head_of
+from said.animation.scene import write_animation
 from said.animation.surfaces import read_head
 from said.files.gltf import Material, Piece, build_document, smooth_normals
-from said.files.gltf_document import Document
+from said.files.gltf_document import Document, read_document
 from said.files.gltf_morphs import add_targets
 from said.files.gltf_scene import read_scene
 
@@ -113,3 +114,41 @@ def test_nodes_that_show_one_mesh_get_targets_of_their_own_where_they_move_diffe
     for mesh in (mirrored, still):
         assert mesh["primitives"][0]["attributes"] == first["primitives"][0]["attributes"]
         assert mesh["extras"]["artist"] == "Ünal"
+
+
+def test_weights_at_rest_are_part_of_the_neutral(tmp_path):
+    document = half([{}, {"scale": [2, 2, 2]}])
+    square = read_scene(document).vertices[:4]
+    wide, tall = np.zeros((2, 8, 3))
+    wide[:4] = wide[4:] = 3 * np.array([[0, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0.0]])
+    tall[:4] = tall[4:] = [0, 1, 0]
+    wide[4:], tall[4:] = 2 * wide[4:], 2 * tall[4:]
+    add_targets(document, read_scene(document), ["wide", "tall"], np.stack([wide, tall]))
+    document.tree["meshes"][0]["weights"] = [0.5, 0.25]
+    document.tree["nodes"][1]["weights"] = [1.0, 0.0]  # before those of its mesh
+    scene = read_scene(document)
+    rest = np.concatenate([square + 0.5 * wide[:4] + 0.25 * tall[:4], 2 * square + wide[4:]])
+    np.testing.assert_allclose(scene.vertices, rest, atol=1e-6)
+    # What it gets moves it from there, and its own weights stay.
+    move = np.random.default_rng(0).normal(size=(1, 8, 3))
+    add_targets(document, scene, ["jawOpen"], move)
+    document.write(tmp_path / "rest.glb")
+    face = load_face(tmp_path / "rest.glb")
+    np.testing.assert_allclose(face.neutral, rest, atol=1e-6)
+    np.testing.assert_allclose(face.displacements, move, atol=1e-6)
+    write_animation(tmp_path / "a.glb", face, np.linspace(0, 1, 96).reshape(3, 32), 60)
+    spoken = read_document(tmp_path / "a.glb")
+    curves = [spoken.array(sampler["output"]).reshape(3, 3) for sampler in spoken.tree["animations"][0]["samplers"]]
+    np.testing.assert_allclose([curve[:, :2] for curve in curves], [[[0.5, 0.25]] * 3, [[1, 0]] * 3])
+
+
+def test_a_weight_at_rest_of_what_speech_moves_is_not_part_of_the_neutral(tmp_path):
+    document = half([{}])
+    moves = np.zeros((3, 4, 3))
+    moves[0, :, 1], moves[1, :, 2], moves[2, 0, 0] = -1, 1, 1
+    add_targets(document, read_scene(document), ["jawOpen", "eyeBlinkLeft", "smirk"], moves)
+    plain = read_scene(document).vertices
+    document.tree["meshes"][0]["weights"] = [0.5, 0.5, 0.5]  # speech sets the first of them alone
+    document.write(tmp_path / "face.glb")
+    neutral = load_face(tmp_path / "face.glb").neutral
+    np.testing.assert_allclose(neutral, plain + 0.5 * (moves[1] + moves[2]), atol=1e-7)

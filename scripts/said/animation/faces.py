@@ -47,7 +47,8 @@ class Face:
         name: of its file or folder.
         document: the face as glTF, with its targets; what an animation is added to.
         targets: by mesh of the document, by ARKit's name: the target's number.
-        neutral: (V, 3) metres, x to the subject's left, y up, z forward; in the order of its file's vertices.
+        neutral: (V, 3) metres, x to the subject's left, y up, z forward; in the order of its file's vertices, where
+            the file shows them with all targets that speech sets at 0.
         faces: (F, 3) int.
         names: (K,) ARKit's names that it has, in the order of `said.arkit.BLENDSHAPES`.
         displacements: (K, V, 3) metres, what each adds to the neutral face at a weight of 1.
@@ -177,7 +178,7 @@ def face_of(name: str, document: Document, path: PathLike) -> Face | None:
     if not set(names) & set(SPEECH_BLENDSHAPES):
         return None
     try:
-        scene = read_scene(document)
+        scene = read_scene(document, speaking(targets))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     displacements = np.zeros((len(names), *scene.vertices.shape))
@@ -192,6 +193,14 @@ def face_of(name: str, document: Document, path: PathLike) -> Face | None:
     notes = (f"no target for {', '.join(missing)}: they do not move it",) if missing else ()
     return Face(name, document, targets, scene.vertices, scene.faces, names, displacements,
                 scene_colours(document, scene), notes)  # fmt: skip
+
+
+def speaking(targets: Mapping[int, Mapping[str, int]]) -> dict[int, set[int]]:
+    """By mesh, the targets that speech sets: a face's neutral is without them, whatever weights its file gives."""
+    return {
+        mesh: {number for name, number in found.items() if name in SPEECH_BLENDSHAPES}
+        for mesh, found in targets.items()
+    }
 
 
 def scene_colours(document: Document, scene: Scene) -> NDArray[np.float64]:

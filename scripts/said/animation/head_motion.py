@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from said.animation.faces import Face
+from said.animation.faces import Face, speaking
 from said.animation.inputs import HeadFiles
 from said.corpus import FRAME_RATE
 from said.files.gltf_document import Document
@@ -116,7 +116,7 @@ def pivot(face: Face) -> NDArray[np.float64]:
 
 def turn_document(document: Document, face: Face, rotations: NDArray[np.float64], fps: float, name: str) -> str | None:
     """Let the head of a face's document turn in the animation of that name; see `animate_head`."""
-    scene = read_scene(document).vertices
+    scene = read_scene(document, speaking(face.targets)).vertices
     if len(scene) != len(face.neutral):
         raise ValueError(f"{face.name}: its file and its face have different vertices, so its head cannot be turned")
     place = fit_similarity(face.neutral, scene)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.files.gltf_document import Document
-from said.files.gltf_scene import Part, Scene
+from said.files.gltf_scene import Part, Scene, read_stored_target
 
 _STILL = 1e-7
 """Share of the mesh's size: a smaller displacement is none."""
@@ -28,17 +28,7 @@ def target_names(mesh: Mapping[str, Any]) -> list[str]:
 
 def read_target(document: Document, part: Part, target: int) -> NDArray[np.float64]:
     """(n, 3) displacements in the scene that a target gives to a part's vertices."""
-    primitives = document.tree["meshes"][part.mesh]["primitives"]
-    count = part.rows.stop - part.rows.start
-    stored = part.of_owners([_target(document, primitives[number], target, count) for number in part.primitives])
-    return part.into_scene(stored)
-
-
-def _target(document: Document, primitive: Mapping[str, Any], target: int, count: int) -> NDArray[np.float64]:
-    """(n, 3) stored displacements that a primitive's target gives to all vertices of its accessor."""
-    targets = primitive.get("targets", ())
-    accessor = targets[target].get("POSITION") if target < len(targets) else None
-    return np.zeros((count, 3)) if accessor is None else document.array(accessor).astype(np.float64)
+    return part.into_scene(read_stored_target(document, part, target))
 
 
 def add_targets(

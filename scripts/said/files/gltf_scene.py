@@ -1,7 +1,7 @@
 """The triangles of a glTF document as one mesh, where its scene places them, and how each part of it is stored."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +69,11 @@ class Scene:
     parts: tuple[Part, ...]
 
 
-def read_scene(document: Document) -> Scene:
-    """The triangles of a document's scene, skins in the pose that the file shows.
+def read_scene(document: Document, driven: Mapping[int, Collection[int]] | None = None) -> Scene:
+    """The triangles of a document's scene, skins and morph targets as the file shows them.
+
+    Args:
+        driven: by mesh, the targets whose weights something else sets: the file's own for them count as 0.
 
     Raises:
         ValueError: it holds none.
@@ -93,7 +96,6 @@ def read_scene(document: Document) -> Scene:
         for accessor, users in by_accessor.items():
             stored = document.array(accessor).astype(np.float64)
             matrix = _posed(document, node, primitives[users[0]], places, place)
-            vertices.append((matrix[..., :3, :3] @ stored[..., None])[..., 0] + matrix[..., :3, 3])
             mirrored = np.linalg.det(matrix[..., :3, :3].reshape(-1, 3, 3)[0]) < 0
             owners, ranges, labels = np.zeros(len(stored), np.int64), [], []
             for place_among, user in enumerate(users):
@@ -105,11 +107,27 @@ def read_scene(document: Document) -> Scene:
                 labels.append(" ".join(_names(tree, node, primitives[user])).lower())
             rows = slice(count, count + len(stored))
             linear = matrix[..., :3, :3]
-            parts.append(Part(number, node["mesh"], tuple(users), rows, linear, tuple(labels), tuple(ranges), owners))
+            part = Part(number, node["mesh"], tuple(users), rows, linear, tuple(labels), tuple(ranges), owners)
+            parts.append(part)
+            for target, weight in enumerate(node.get("weights", meshes[node["mesh"]].get("weights", ()))):
+                if weight and target not in (driven or {}).get(node["mesh"], ()):
+                    stored += weight * read_stored_target(document, part, target)
+            vertices.append((linear @ stored[..., None])[..., 0] + matrix[..., :3, 3])
             count += len(stored)
     if not parts:
         raise ValueError("its scene holds no triangles")
     return Scene(np.concatenate(vertices), np.concatenate(faces), tuple(parts))
+
+
+def read_stored_target(document: Document, part: Part, target: int) -> NDArray[np.float64]:
+    """(n, 3) displacements that a target gives to a part's vertices, as stored; none where it has no such target."""
+    stored = []
+    for number in part.primitives:
+        targets = document.tree["meshes"][part.mesh]["primitives"][number].get("targets", ())
+        accessor = targets[target].get("POSITION") if target < len(targets) else None
+        still = np.zeros((len(part.owners), 3))
+        stored.append(still if accessor is None else document.array(accessor).astype(np.float64))
+    return part.of_owners(stored)
 
 
 def place_nodes(tree: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
