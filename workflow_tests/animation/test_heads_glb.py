@@ -1,5 +1,8 @@
 """Heads that came as GLB, as exporters store them: shared vertices, instances, weights at rest; and damaged ones."""
 
+import json
+import struct
+
 import numpy as np
 import pytest
 import trimesh
@@ -7,14 +10,14 @@ from animation.node import assert_valid
 
 from said.animation import parts
 from said.animation.export import as_obj
-from said.animation.faces import load_face, scene_colours
+from said.animation.faces import find_face, load_face
 from said.animation.heads import head_of
 from said.animation.scene import write_animation
 from said.animation.surfaces import read_head
 from said.files.gltf import Material, Piece, build_document, smooth_normals
 from said.files.gltf_document import Document, read_document
-from said.files.gltf_morphs import add_targets
-from said.files.gltf_scene import read_scene
+from said.files.gltf_morphs import add_targets, read_target
+from said.files.gltf_scene import read_scene, scene_colours
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
 
@@ -152,3 +155,75 @@ def test_a_weight_at_rest_of_what_speech_moves_is_not_part_of_the_neutral(tmp_pa
     document.write(tmp_path / "face.glb")
     neutral = load_face(tmp_path / "face.glb").neutral
     np.testing.assert_allclose(neutral, plain + 0.5 * (moves[1] + moves[2]), atol=1e-7)
+
+
+def test_a_vertex_without_weights_goes_with_its_first_joint():
+    document = half([{"skin": 0, "translation": [5, 5, 5]}])
+    square = read_scene(half([{}])).vertices
+    tree = document.tree
+    tree["nodes"] += [{"name": "a", "translation": [0, 0, 1]}, {"name": "b", "translation": [0, 2, 0]}]
+    tree["scenes"][0]["nodes"] += [1, 2]
+    tree["skins"] = [{"joints": [1, 2]}]
+    weights = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32)
+    joints = np.array([[0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]], np.uint8)
+    tree["meshes"][0]["primitives"][0]["attributes"] |= {
+        "JOINTS_0": document.add(joints), "WEIGHTS_0": document.add(weights),
+    }  # fmt: skip
+    scene = read_scene(document)
+    np.testing.assert_allclose(scene.vertices, square + [[0, 0, 1], [0, 1, 0.5], [0, 0, 1], [0, 2, 0]])
+    moves = np.random.default_rng(0).normal(size=(1, 4, 3))
+    add_targets(document, scene, ["jawOpen"], moves)
+    np.testing.assert_allclose(read_target(document, scene.parts[0], 0), moves[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [[1, 0, 1], [0, 0, 0]])
+def test_what_is_flattened_moves_within_its_plane(scale, tmp_path):
+    turn = {"rotation": [0, 0, 0.6, 0.8]}
+    document = half([turn, turn | {"scale": scale}])
+    scene = read_scene(document)
+    moves = np.random.default_rng(0).normal(size=(1, 8, 3))
+    add_targets(document, scene, ["jawOpen"], moves, moves / 10)
+    document.write(tmp_path / "flat.glb")
+    assert_valid(tmp_path / "flat.glb")
+    face = load_face(tmp_path / "flat.glb")
+    np.testing.assert_allclose(face.displacements[0, :4], moves[0, :4], atol=1e-6)
+    shown = scene.parts[1].linear @ np.linalg.pinv(scene.parts[1].linear)
+    np.testing.assert_allclose(face.displacements[0, 4:], moves[0, 4:] @ shown.T, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda tree: tree["meshes"][0]["primitives"][0]["attributes"].update(POSITION=999), "999 of its .* accessors"),
+        (lambda tree: tree["meshes"][0]["primitives"][0].update(material=99), "99 of its 1 materials"),
+        (lambda tree: tree["nodes"][0].update(mesh=77), "77 of its 1 meshes"),
+        (lambda tree: tree["nodes"][0].update(children=[7]), "7 of its 1 nodes"),
+        (lambda tree: tree["accessors"][0].update(bufferView=-1), "-1 of its .* bufferViews"),
+        (lambda tree: tree["accessors"][0].update(componentType=5124), "accessor 0 has componentType 5124"),
+        (lambda tree: tree["accessors"][0].update(count=9999), "buffer view 0 is shorter"),
+        (lambda tree: tree["accessors"][0].update(count=3), "a triangle with vertex 3 of 3"),
+        (lambda tree: tree["accessors"][0].pop("count"), "no valid glTF .KeyError"),
+        (lambda tree: tree["nodes"][0].update(name=None), "None for a name"),
+        (lambda tree: tree["nodes"][0].update(translation=["a", 0, 0]), "could not convert"),
+        (lambda tree: tree["meshes"][0].update(weights=7), "no valid glTF .TypeError"),
+        (lambda tree: tree["buffers"][0].update(byteLength=10**6), "of the 1000000 bytes of its buffer"),
+    ],
+)
+@pytest.mark.parametrize("names", [["jawOpen"], ["smirk"]])  # one that is used as it is, and one that gets the 32
+def test_a_damaged_file_is_named_in_a_line(damage, reason, names, tmp_path):
+    document = half([{}])
+    add_targets(document, read_scene(document), names, np.ones((1, 4, 3)))
+    path = tmp_path / "häd.glb"
+    document.write(path)
+    tree = json.loads(json.dumps(document.tree))
+    tree["buffers"] = [{"byteLength": len(document.buffer)}]
+    damage(tree)
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    data = bytes(document.buffer) + b"\0" * (-len(document.buffer) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(data), 0x004E4942) + data
+    path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+    with pytest.raises(ValueError, match=reason) as raised:
+        find_face(path, None if names == ["jawOpen"] else np.zeros((68, 3)))
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message

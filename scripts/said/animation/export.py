@@ -14,6 +14,7 @@ from said.animation.heads import Head
 from said.animation.inputs import REPORT
 from said.animation.surfaces import HeadFile
 from said.arkit import SPEECH_BLENDSHAPES
+from said.files.gltf_document import naming
 from said.files.ply import parse_polygons
 from said.files.text import write_json
 from said.render import Framing, Renderer
@@ -105,7 +106,8 @@ def as_obj(file: HeadFile) -> bytes:
             attributes = tree["meshes"][part.mesh]["primitives"][number]["attributes"]
             if "TEXCOORD_0" in attributes:
                 rows = np.flatnonzero(part.owners == place)
-                coordinates[part.rows.start + rows] = file.document.array(attributes["TEXCOORD_0"])[rows]
+                with naming(file.path):
+                    coordinates[part.rows.start + rows] = file.document.array(attributes["TEXCOORD_0"])[rows]
                 textured[part.rows.start + rows] = True
     if textured.any():
         lines += [f"vt {u:.9g} {1 - v:.9g}" for u, v in coordinates]

@@ -16,9 +16,9 @@ from said.animation.names import arkit_name, in_order, match_names
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
 from said.files.arrays import read_arrays
 from said.files.gltf import build_document, smooth_normals, whole
-from said.files.gltf_document import Document, read_document
+from said.files.gltf_document import Document, naming, read_document
 from said.files.gltf_morphs import add_targets, read_target, target_names
-from said.files.gltf_scene import Scene, read_part_colours, read_scene
+from said.files.gltf_scene import read_scene, scene_colours
 from said.files.meshes import read_colours, read_mesh
 from said.running.atomic import PathLike
 from said.running.shapes import shaped
@@ -167,8 +167,13 @@ def face_of(name: str, document: Document, path: PathLike) -> Face | None:
     """A document with ARKit's targets as a face, used as it is; None where it has none of the 32.
 
     Raises:
-        ValueError: its scene holds no triangles; `path` is named.
+        ValueError: its scene holds no triangles, or it is damaged; `path` is named.
     """
+    with naming(path):
+        return _face_of(name, document)
+
+
+def _face_of(name: str, document: Document) -> Face | None:
     targets = {}
     for number, mesh in enumerate(document.tree.get("meshes", [])):
         found = match_names(target_names(mesh))
@@ -177,10 +182,7 @@ def face_of(name: str, document: Document, path: PathLike) -> Face | None:
     names = in_order(name for found in targets.values() for name in found)
     if not set(names) & set(SPEECH_BLENDSHAPES):
         return None
-    try:
-        scene = read_scene(document, speaking(targets))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    scene = read_scene(document, speaking(targets))
     displacements = np.zeros((len(names), *scene.vertices.shape))
     for part in scene.parts:
         for row, target in enumerate(names):
@@ -188,7 +190,7 @@ def face_of(name: str, document: Document, path: PathLike) -> Face | None:
             if number is not None:
                 displacements[row, part.rows] = read_target(document, part, number)
     if not displacements.any():
-        raise ValueError(f"{path}: its targets have ARKit's names, but move nothing in its scene")
+        raise ValueError("its targets have ARKit's names, but move nothing in its scene")
     missing = [target for target in SPEECH_BLENDSHAPES if target not in names]
     notes = (f"no target for {', '.join(missing)}: they do not move it",) if missing else ()
     return Face(name, document, targets, scene.vertices, scene.faces, names, displacements,
@@ -201,11 +203,6 @@ def speaking(targets: Mapping[int, Mapping[str, int]]) -> dict[int, set[int]]:
         mesh: {number for name, number in found.items() if name in SPEECH_BLENDSHAPES}
         for mesh, found in targets.items()
     }
-
-
-def scene_colours(document: Document, scene: Scene) -> NDArray[np.float64]:
-    """(V, 3) sRGB in [0, 1] of a scene's vertices."""
-    return np.concatenate([read_part_colours(document, part) for part in scene.parts])
 
 
 def _from_folder(folder: Path, unit: str | None) -> Face:

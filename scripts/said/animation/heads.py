@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from said.animation import parts
 from said.animation.corners import smooth_corners
-from said.animation.faces import Face, scene_colours, transfer_source
+from said.animation.faces import Face, transfer_source
 from said.animation.surfaces import HeadFile, as_document, read_head
 from said.animation.weld import Surface, place_landmarks, refine, require_mouth_opening, weld
 from said.arkit import SPEECH_BLENDSHAPES
@@ -261,20 +261,18 @@ def _face(
     if file.document is None:
         document, rows = as_document(name, file, vertices, rest[surface.rows])
         add_targets(document, read_scene(document), SPEECH_BLENDSHAPES, displacements[:, rows], turns[:, rows])
-        colours = file.colours
     else:
         document = file.document.copy()
         if not frame.plain:
             _stand_upright(document, frame)
         add_targets(document, read_scene(document), SPEECH_BLENDSHAPES, displacements, turns)
-        colours = scene_colours(file.document, read_scene(file.document))
     targets = {}
     for number, mesh in enumerate(document.tree["meshes"]):
         names = mesh.get("extras", {}).get("targetNames", []) if isinstance(mesh.get("extras"), dict) else []
         if names[-len(SPEECH_BLENDSHAPES) :] == list(SPEECH_BLENDSHAPES):
             begin = len(names) - len(SPEECH_BLENDSHAPES)
             targets[number] = {target: begin + place for place, target in enumerate(SPEECH_BLENDSHAPES)}
-    return Face(name, document, targets, vertices, file.faces, SPEECH_BLENDSHAPES, displacements, colours, notes)
+    return Face(name, document, targets, vertices, file.faces, SPEECH_BLENDSHAPES, displacements, file.colours, notes)
 
 
 def _stand_upright(document: Any, frame: _Frame) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from said.files.gltf import Material, Piece, build_document
-from said.files.gltf_document import Document, read_document
-from said.files.gltf_scene import Scene, read_scene
+from said.files.gltf_document import Document, naming
+from said.files.gltf_scene import Scene, read_scene, scene_colours
 from said.files.meshes import parse_mesh, read_colours
 from said.files.obj_surface import ObjSurface, parse_surface, read_materials
 
@@ -63,12 +63,11 @@ def read_head(path: Path) -> HeadFile:
     """
     content = path.read_bytes()
     if path.suffix.lower() == ".glb":
-        document = read_document(path)
-        try:
+        with naming(path):
+            document = Document.parse(content)
             scene = read_scene(document)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        return HeadFile(path, content, scene.vertices, scene.faces, None, document, scene)
+            colours = scene_colours(document, scene)
+        return HeadFile(path, content, scene.vertices, scene.faces, colours, document, scene)
     mesh = parse_mesh(content, path)
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     colours = read_colours(mesh)

@@ -6,6 +6,8 @@ that nobody names stays as it is, so that materials, textures, skins, cameras an
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,10 @@ class Document:
             raise ValueError(f"needs files beside it, such as {outside[0]!r}; export it as GLB with everything in it")
         if buffers and "uri" in buffers[0]:
             self.buffer[:] = _embedded(buffers[0].pop("uri"))
-        del self.buffer[buffers[0]["byteLength"] if buffers else 0 :]  # what pads the chunk
+        size = buffers[0]["byteLength"] if buffers else 0
+        if len(self.buffer) < size:
+            raise EOFError(f"has {len(self.buffer)} of the {size} bytes of its buffer")
+        del self.buffer[size:]  # what pads the chunk
 
     def content(self) -> bytes:
         """The .glb file."""
@@ -117,7 +122,12 @@ class Document:
         Raises:
             ValueError: the accessor reaches beyond its data.
         """
-        entry = self.tree["accessors"][accessor]
+        entry = entry_of(self.tree, "accessors", accessor)
+        if entry["componentType"] not in _TYPES or entry["type"] not in _WIDTHS:
+            raise ValueError(
+                f"its accessor {accessor} has componentType {entry['componentType']!r} and type {entry['type']!r}, "
+                "which are not both glTF's: it is damaged or no valid glTF; export it again"
+            )
         kind, width = np.dtype(_TYPES[entry["componentType"]]), _WIDTHS[entry["type"]]
         values = np.zeros((entry["count"], width), kind)
         if "bufferView" in entry:
@@ -134,17 +144,17 @@ class Document:
         return values[:, 0] if width == 1 else values
 
     def _view(self, number: int, offset: int, kind: np.dtype, count: int, width: int) -> NDArray:
-        view = self.tree["bufferViews"][number]
+        view = entry_of(self.tree, "bufferViews", number)
         data = self.view_bytes(number)
         row = kind.itemsize * width
         stride = view.get("byteStride", row)
         if count and offset + stride * (count - 1) + row > len(data):
-            raise ValueError(f"its buffer view {number} is shorter than what is stored in it")
+            raise ValueError(f"its buffer view {number} is shorter than what is stored in it; copy or export it again")
         return np.ndarray((count, width), kind, data, offset, (stride, kind.itemsize))
 
     def view_bytes(self, number: int) -> bytes:
         """The bytes of a buffer view."""
-        view = self.tree["bufferViews"][number]
+        view = entry_of(self.tree, "bufferViews", number)
         source = self.buffer if view["buffer"] == 0 else _embedded(self.tree["buffers"][view["buffer"]]["uri"])
         begin = view.get("byteOffset", 0)
         return bytes(source[begin : begin + view["byteLength"]])
@@ -203,12 +213,37 @@ def read_document(path: PathLike) -> Document:
     Raises:
         ValueError: names the file and what it is instead, or what it lacks.
     """
+    content = Path(path).read_bytes()
+    with naming(path):
+        return Document.parse(content)
+
+
+@contextmanager
+def naming(path: PathLike) -> Iterator[None]:
+    """Whatever reading a file's document meets becomes a ValueError of one line that names the file.
+
+    A tree may refer to what is not there, or have one kind of value where another belongs, at any of its places: the
+    readers do not look before each step, so such errors are told here, for all of them.
+    """
     try:
-        return Document.parse(Path(path).read_bytes())
+        yield
     except EOFError as error:
         raise ValueError(f"{path}: it {error}; copy or export it again") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        kind = type(error).__name__
+        raise ValueError(f"{path}: is damaged or no valid glTF ({kind}: {error}); export it again") from error
+
+
+def entry_of(tree: dict[str, Any], key: str, number: int) -> Any:
+    """An entry of one of the tree's lists."""
+    entries = tree.get(key, [])
+    if not isinstance(number, int) or not 0 <= number < len(entries):
+        raise ValueError(
+            f"names number {number!r} of its {len(entries)} {key}: it is damaged or no valid glTF; export it again"
+        )
+    return entries[number]
 
 
 def _append(tree: dict, key: str, entry: Any) -> int:

@@ -138,8 +138,9 @@ def _stored(
     targets = [{"POSITION": document.add_sparse(move.astype(np.float32))} for move in local]
     if turns is not None and "NORMAL" in primitive["attributes"]:
         # A normal turns as a displacement does where the node does not shear, which no face's node should.
-        size = np.abs(np.linalg.det(part.linear)) ** (1 / 3)
-        straight = part.linear / np.asarray(size)[..., None, None]
+        size = np.asarray(np.abs(np.linalg.det(part.linear)) ** (1 / 3))[..., None, None]
+        flat = part.flat[..., None, None]
+        straight = np.where(flat, 0.0, part.linear / np.where(flat, 1.0, size))  # the normals of what is flat stay
         turned = np.einsum("...ji,...j->...i", straight, turns[:, rows])
         turned = turned * (np.linalg.norm(turned, axis=-1, keepdims=True) > _SAME_NORMAL)
         for target, change in zip(targets, turned, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from said.files.gltf_document import Document
+from said.files.gltf_document import Document, entry_of
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
@@ -45,13 +45,22 @@ class Part:
             return values[0]
         return np.stack(values)[self.owners, np.arange(len(self.owners))]
 
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """() or (n,) whether the part is flattened, or hidden, by a scale of 0."""
+        return np.asarray(np.linalg.matrix_rank(self.linear) < 3)
+
     def into_scene(self, displacements: NDArray) -> NDArray[np.float64]:
         """(..., n, 3) stored displacements as the scene has them."""
         return np.einsum("...ij,...j->...i", self.linear, displacements)
 
     def from_scene(self, displacements: NDArray) -> NDArray[np.float64]:
-        """(..., n, 3) displacements in the scene as they are stored."""
-        return np.einsum("...ij,...j->...i", np.linalg.inv(self.linear), displacements)
+        """(..., n, 3) displacements in the scene as they are stored; of what is flat, as much as it can show."""
+        flat = self.flat[..., None, None]
+        inverse = np.linalg.inv(np.where(flat, np.eye(3), self.linear))
+        if flat.any():
+            inverse = np.where(flat, np.linalg.pinv(self.linear), inverse)
+        return np.einsum("...ij,...j->...i", inverse, displacements)
 
 
 @dataclass(frozen=True)
@@ -79,13 +88,14 @@ def read_scene(document: Document, driven: Mapping[int, Collection[int]] | None 
         ValueError: it holds none.
     """
     tree = document.tree
-    places, meshes = place_nodes(tree), tree.get("meshes", [])
+    places = place_nodes(tree)
     vertices, faces, parts, count, triangles_before = [], [], [], 0, 0
     for number, place in places.items():
         node = tree["nodes"][number]
         if "mesh" not in node:
             continue
-        primitives = meshes[node["mesh"]]["primitives"]
+        mesh = entry_of(tree, "meshes", node["mesh"])
+        primitives = mesh["primitives"]
         by_accessor: dict[int, list[int]] = {}
         for index, primitive in enumerate(primitives):
             if (
@@ -109,7 +119,7 @@ def read_scene(document: Document, driven: Mapping[int, Collection[int]] | None 
             linear = matrix[..., :3, :3]
             part = Part(number, node["mesh"], tuple(users), rows, linear, tuple(labels), tuple(ranges), owners)
             parts.append(part)
-            for target, weight in enumerate(node.get("weights", meshes[node["mesh"]].get("weights", ()))):
+            for target, weight in enumerate(node.get("weights", mesh.get("weights", ()))):
                 if weight and target not in (driven or {}).get(node["mesh"], ()):
                     stored += weight * read_stored_target(document, part, target)
             vertices.append((linear @ stored[..., None])[..., 0] + matrix[..., :3, 3])
@@ -143,7 +153,7 @@ def place_nodes(tree: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
         number, above = queue.pop(0)
         if number in places:
             continue
-        places[number] = above @ _matrix(nodes[number])
+        places[number] = above @ _matrix(entry_of(tree, "nodes", number))
         queue += [(child, places[number]) for child in nodes[number].get("children", ())]
     return places
 
@@ -168,7 +178,11 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
 def _posed(
     document: Document, node: dict, primitive: dict, places: dict[int, NDArray[np.float64]], place: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(4, 4), or (n, 4, 4) of a skin, from the stored vertices to the scene."""
+    """(4, 4), or (n, 4, 4) of a skin, from the stored vertices to the scene.
+
+    A vertex whose weights are all 0 goes with the first of its joints, as three.js has it: the node's own place is not
+    one where a skin is shown.
+    """
     attributes = primitive["attributes"]
     if "skin" not in node or "JOINTS_0" not in attributes:
         return place
@@ -177,12 +191,14 @@ def _posed(
     if "inverseBindMatrices" in skin:
         joints = joints @ document.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
     matrix = np.zeros((1, 4, 4))
-    number = 0
+    number, first = 0, np.zeros((0, 4, 4))
     while f"JOINTS_{number}" in attributes:
         weights = document.array(attributes[f"WEIGHTS_{number}"]).astype(np.float64)
         chosen = joints[document.array(attributes[f"JOINTS_{number}"]).astype(int)]
         matrix = matrix + np.einsum("vk,vkij->vij", weights, chosen)
+        first = first if number else chosen[:, 0]
         number += 1
+    matrix = np.where(matrix[:, 3:, 3:] == 0, first, matrix)
     return matrix / np.maximum(matrix[:, 3:, 3:], 1e-12)
 
 
@@ -190,6 +206,8 @@ def _triangles(document: Document, primitive: dict, count: int) -> NDArray[np.in
     """(F, 3) vertices of a primitive's triangles."""
     corners = document.array(primitive["indices"]) if "indices" in primitive else np.arange(count)
     corners = corners.astype(np.int64)
+    if len(corners) and (corners.min() < 0 or corners.max() >= count):
+        raise ValueError(f"has a triangle with vertex {corners.max()} of {count}: it is damaged; export it again")
     mode = primitive.get("mode", _TRIANGLES)
     if mode == _TRIANGLES:
         return corners[: len(corners) // 3 * 3].reshape(-1, 3)
@@ -201,17 +219,24 @@ def _triangles(document: Document, primitive: dict, count: int) -> NDArray[np.in
 
 
 def _names(tree: dict, node: dict, primitive: dict) -> Iterator[str]:
-    yield node.get("name", "")
-    yield tree["meshes"][node["mesh"]].get("name", "")
+    entries = [node, tree["meshes"][node["mesh"]]]
     if "material" in primitive:
-        yield tree["materials"][primitive["material"]].get("name", "")
+        entries.append(entry_of(tree, "materials", primitive["material"]))
+    for entry in entries:
+        name = entry.get("name", "")
+        if not isinstance(name, str):
+            raise ValueError(f"has {name!r} for a name: it is damaged or no valid glTF; export it again")
+        yield name
 
 
-def read_part_colours(document: Document, part: Part) -> NDArray[np.float64]:
-    """(n, 3) sRGB in [0, 1] of a part's vertices: their material's colour and picture, times that of the vertices."""
-    primitives = document.tree["meshes"][part.mesh]["primitives"]
-    count = part.rows.stop - part.rows.start
-    return part.of_owners([_colours(document, primitives[number], count) for number in part.primitives])
+def scene_colours(document: Document, scene: Scene) -> NDArray[np.float64]:
+    """(V, 3) sRGB in [0, 1] of a scene's vertices: their material's colour and picture, times that of the vertices."""
+    colours = []
+    for part in scene.parts:
+        primitives = document.tree["meshes"][part.mesh]["primitives"]
+        count = part.rows.stop - part.rows.start
+        colours.append(part.of_owners([_colours(document, primitives[number], count) for number in part.primitives]))
+    return np.concatenate(colours)
 
 
 def _colours(document: Document, primitive: dict, count: int) -> NDArray[np.float64]:
