@@ -62,9 +62,9 @@ class Document:
             chunks.setdefault(kind, content[place + 8 : place + 8 + size])
             place += 8 + size
         try:
-            tree = dict(json.loads(chunks[_JSON].decode("utf-8")))
-        except (KeyError, ValueError, TypeError):
-            raise ValueError("its tree, the JSON chunk, cannot be read") from None
+            tree = dict(json.loads(chunks.get(_JSON, b"").decode("utf-8"), parse_constant=_refuse))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"its tree, the JSON chunk, cannot be read ({error}); export it again") from None
         for name in tree.get("extensionsRequired", []):
             if name in _PACKED:
                 raise ValueError(f"its meshes are compressed ({_PACKED[name]}); export it without compression")
@@ -86,7 +86,11 @@ class Document:
         del self.buffer[size:]  # what pads the chunk
 
     def content(self) -> bytes:
-        """The .glb file."""
+        """The .glb file.
+
+        Raises:
+            ValueError: a number in the tree is not finite.
+        """
         return b"".join(self._pieces())
 
     def _pieces(self) -> list[bytes | bytearray]:
@@ -98,14 +102,17 @@ class Document:
             others = tree.get("buffers", [{}])[1:]
             first = tree.get("buffers", [{}])[0]
             tree["buffers"] = [first | {"byteLength": len(self.buffer)}, *others]
-        text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        except ValueError:
+            raise ValueError("a number in its tree is not finite, which JSON cannot hold") from None
         text += b" " * (-len(text) % 4)
         binary = [struct.pack("<II", size, _BIN), self.buffer, padding] if size else []
         pieces = [struct.pack("<II", len(text), _JSON), text, *binary]
         return [struct.pack("<4sII", _MAGIC, 2, 12 + sum(map(len, pieces))), *pieces]
 
     def write(self, path: PathLike) -> None:
-        """Write the .glb file."""
+        """Write the .glb file, as `content` gives it."""
         with atomic(path) as temporary:
             with temporary.open("wb") as file:
                 file.writelines(self._pieces())
@@ -182,15 +189,22 @@ class Document:
         Args:
             target: `VERTICES` for what belongs to vertices, `INDICES` for indices, None for all else.
             more: other properties of the accessor, such as normalized=True.
+
+        Raises:
+            ValueError: a value is not finite.
         """
         values = np.ascontiguousarray(values)
         values = values.astype(values.dtype.newbyteorder("<"), copy=False)
         data = values.reshape(-1).view(np.uint8).data  # an hour of weights is 40 MB, which are not copied first
-        entry: dict[str, Any] = {"bufferView": self.add_bytes(data, target)} | _described(values) | more
-        return _append(self.tree, "accessors", entry)
+        described = _described(values)  # may refuse them, before they are in the buffer
+        return _append(self.tree, "accessors", {"bufferView": self.add_bytes(data, target)} | described | more)
 
     def add_sparse(self, values: NDArray[np.float32]) -> int:
-        """Append float32 values (n, width) of vertices, of which many are zero; gives the number of the accessor."""
+        """Append float32 values (n, width) of vertices, of which many are zero; gives the number of the accessor.
+
+        Raises:
+            ValueError: a value is not finite.
+        """
         values = np.ascontiguousarray(values, "<f4") + np.float32(0)  # no -0
         rows = np.flatnonzero(values.any(axis=1))
         if len(rows) > _SPARSE * len(values):
@@ -259,8 +273,15 @@ def _described(values: NDArray) -> dict[str, Any]:
         "componentType": _CODES[values.dtype.newbyteorder("<")], "count": len(rows), "type": _SHAPES[rows.shape[1]],
     }  # fmt: skip
     if values.dtype.kind == "f" and len(rows):
-        entry |= {"min": rows.min(axis=0).tolist(), "max": rows.max(axis=0).tolist()}
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise ValueError("values of an accessor are not finite, which glTF does not allow")
+        entry |= {"min": low.tolist(), "max": high.tolist()}
     return entry
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"it holds {word}, which is no JSON")
 
 
 def _is_outside(uri: str | None) -> bool:
