@@ -9,6 +9,7 @@ import soundfile
 import trimesh
 from animation.node import assert_valid
 from conftest import ROOT
+from PIL import Image
 from scipy.spatial.distance import pdist
 
 from said.animation import parts
@@ -16,6 +17,7 @@ from said.animation.export import write_head
 from said.animation.faces import load_face
 from said.animation.heads import head_of
 from said.animation.scene import write_animation
+from said.animation.surfaces import read_head
 from said.arkit import SPEECH_BLENDSHAPES
 from said.commands import main
 from said.deformation import flipped_faces
@@ -263,3 +265,24 @@ def test_a_face_that_is_brought_gets_a_folder_through_the_prompt(anna, tmp_path,
     assert json.loads((tmp_path / "again/faces/head/report.json").read_text())["moved_by"] == [*SPEECH_BLENDSHAPES]
     one, other = (load_face(tmp_path / name / "a/animation.glb") for name in ("out", "again"))
     assert np.array_equal(one.displacements, other.displacements)
+
+
+def test_pictures_come_along_and_missing_ones_are_noted(anna, tmp_path):
+    heads = tmp_path / "heads"
+    shutil.copytree(anna / "heads", heads)
+    (heads / "textures").mkdir()
+    for picture in (heads / "textures/skin 1.png", tmp_path / "lips.png"):
+        Image.new("RGB", (2, 2)).save(picture)
+    library = "newmtl Skin #1\nmap_Kd textures\\skin 1.png\nnewmtl lips\nmap_Kd ..\\lips.png\n"
+    (heads / "anna.mtl").write_text(library + f"newmtl ears\nmap_Kd {tmp_path}/lips.png\nnewmtl a\nmap_Kd gone.png\n")
+    vertices, *faces = (heads / "anna.obj").read_text().partition("f ")
+    used = "".join(f"usemtl {name}\nf 1 2 3\n" for name in ("Skin #1", "lips", "ears", "a"))
+    (heads / "anna.obj").write_text(f"{vertices}mtllib .\\anna.mtl\n{used}{''.join(faces)}")
+    head = head_of(heads / "anna.obj")
+    write_head(tmp_path / "faces/anna", head)
+    assert {"anna.mtl", "lips.png"} < {path.name for path in (tmp_path / "faces/anna").iterdir()}
+    again = read_head(tmp_path / "faces/anna/neutral.obj")
+    assert [material.picture is not None for material in again.materials] == [True, True, True, False]
+    noted = json.loads((tmp_path / "faces/anna/report.json").read_text())["notes"]
+    assert list(head.face.notes) == noted and noted[0] == "read as metres"
+    assert len(noted) == 2 and "gone.png" in noted[1]

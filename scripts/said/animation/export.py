@@ -1,5 +1,6 @@
 """The folder of a face: head.glb and a report; of a head that got its blendshapes, an OBJ for each and a sheet."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -51,11 +52,13 @@ def write_head(folder: PathLike, head: Head) -> None:
         head.face.document.write(temporary / "head.glb")
         for name, content in _objs(head):
             (temporary / f"{name}.obj").write_bytes(content)
+        home = os.path.abspath(head.file.path.parent)
         for companion in head.file.companions:
-            place = temporary / companion.relative_to(head.file.path.parent)
-            if place.resolve().is_relative_to(temporary.resolve()):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(companion, place)
+            place = Path(os.path.abspath(companion))
+            # What lies elsewhere is found by its name alone, beside what names it.
+            place = temporary / (place.relative_to(home) if place.is_relative_to(home) else place.name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(companion, place)
         Image.fromarray(sheet(head)).save(temporary / "sheet.png")
         write_json(temporary / REPORT, head.report)
 

@@ -80,7 +80,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         raise ValueError(f"{path}: {error}") from None
     displacements = moved[:, surface.rows]
     kept = words[surface.rows]
-    notes = (f"read as {unit}",)
+    notes = (f"read as {unit}", *file.notes)
     report = {
         "file": path.name,
         "unit": unit,
@@ -93,6 +93,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
             name: round(1000 * float(np.linalg.norm(move, axis=1).max()), 2)
             for name, move in zip(SPEECH_BLENDSHAPES, displacements, strict=True)
         },
+        "notes": list(notes),
     }
     face = _face(path.stem, file, frame, vertices, displacements, surface, notes)
     return Head(face, file, frame.back(displacements), marks, kept, report)

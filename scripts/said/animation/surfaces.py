@@ -25,6 +25,7 @@ class HeadFile:
         document, scene: of a GLB, else None.
         surface, materials: of an OBJ, else None and none.
         companions: files beside it that it names: materials and pictures.
+        notes: what is wrong with those, a sentence each.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class HeadFile:
     surface: ObjSurface | None = None
     materials: tuple[Material, ...] = ()
     companions: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def part_labels(self, rows: NDArray[np.int64], count: int) -> NDArray[np.str_]:
         """(count,) names of objects, groups and materials, in lower case, of what the vertices became.
@@ -73,11 +75,16 @@ def read_head(path: Path) -> HeadFile:
     colours = read_colours(mesh)
     if path.suffix.lower() != ".obj":
         return HeadFile(path, content, vertices, faces, colours)
-    surface = parse_surface(content)
-    materials, companions = read_materials(path, surface.libraries, surface.material_names)
+    try:
+        surface = parse_surface(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    materials, companions, notes = read_materials(path, surface.libraries, surface.material_names)
     if colours is None and materials:
         colours = _material_colours(len(vertices), faces, surface, materials)
-    return HeadFile(path, content, vertices, faces, colours, None, None, surface, tuple(materials), tuple(companions))
+    return HeadFile(
+        path, content, vertices, faces, colours, None, None, surface, tuple(materials), tuple(companions), tuple(notes)
+    )
 
 
 def _material_colours(

@@ -24,6 +24,8 @@ _PLAIN = re.compile(
 _NO_PART_OF_A_MESH = frozenset(
     b"vt vn vc o g s mg l p usemtl mtllib usemap maplib lod bevel c_interp d_interp shadow_obj trace_obj".split()
 )
+_NAMING = frozenset(b"usemtl mtllib o g".split())
+_REMARK = re.compile(rb"(?:^|\s)#(?:\s|$)")  # 3ds Max calls a material "Skin #1"
 _FREE_FORM = frozenset(
     b"vp cstype deg bmat step curv curv2 surf parm trim hole scrv sp end con ctech stech bsp bzp cdc cdp res".split()
 )
@@ -93,11 +95,14 @@ def _parse(content: bytes) -> tuple[NDArray[np.float64], NDArray[np.int64], NDAr
 
 
 def statements(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Line number and words of each statement, without comments; a line that ends in \\ continues in the next."""
+    """Line number and words of each statement, without comments; a line that ends in \\ continues in the next.
+
+    In a name, # begins a comment only where it stands alone.
+    """
     begun: list[bytes] = []
     for number, line in enumerate(content.splitlines(), 1):
         if b"#" in line:
-            line = line[: line.index(b"#")]
+            line = _without_comment(line)
         words = line.split()
         if words and words[-1].endswith(b"\\"):
             words[-1] = words[-1][:-1]
@@ -109,6 +114,13 @@ def statements(content: bytes) -> Iterator[tuple[int, list[bytes]]]:
             yield number, words
     if begun:
         raise EOFError("ends within a statement: its last line is to be continued")
+
+
+def _without_comment(line: bytes) -> bytes:
+    """A line up to its comment."""
+    if line.split(None, 1)[0] in _NAMING:
+        return _REMARK.split(line, maxsplit=1)[0]
+    return line[: line.index(b"#")]
 
 
 def _vertex(line: int, words: list[bytes]) -> list[float]:

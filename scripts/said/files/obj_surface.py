@@ -1,9 +1,12 @@
 """What an OBJ file says of its surface beside the shape: texture coordinates, materials, groups; and its materials."""
 
-import shlex
-from collections.abc import Mapping
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,10 @@ from numpy.typing import NDArray
 from said.files.gltf import Material
 from said.files.obj import statements
 from said.files.polygons import fan
+
+_REMARK = re.compile(r"(?:^|\s)#(?:\s|$)")
+_MANY = 2**62  # more than any file has, and within 64 bits
+_LARGEST = float(np.finfo(np.float32).max)  # that a GLB can hold
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,13 @@ class ObjSurface:
 
 
 def parse_surface(content: bytes) -> ObjSurface:
-    """The surface of a file that `said.files.obj.parse` has read."""
+    """The surface of a file that `said.files.obj.parse` has read.
+
+    Texture coordinates that are no finite numbers become 0: some programs write nan where there are none.
+
+    Raises:
+        ValueError: a texture coordinate is no number; names the line.
+    """
     coordinates: list[tuple[float, float]] = []
     sizes: list[int] = []
     corners: list[int] = []
@@ -46,11 +59,10 @@ def parse_surface(content: bytes) -> ObjSurface:
     libraries: dict[str, None] = {}
     label = {b"o": "", b"g": "", b"usemtl": ""}
     material = -1
-    for _, words in statements(content):
+    for number, words in statements(content.removeprefix(b"\xef\xbb\xbf")):
         keyword, text = words[0], b" ".join(words[1:]).decode("utf-8", "replace")
         if keyword == b"vt":
-            values = [float(word) for word in words[1:3]]
-            coordinates.append((values[0], values[1] if len(values) > 1 else 0.0))
+            coordinates.append(_coordinate(number, words[1:3]))
         elif keyword in label:
             label[keyword] = text.lower()
             if keyword == b"usemtl":
@@ -63,9 +75,10 @@ def parse_surface(content: bytes) -> ObjSurface:
             groups.append(group_names.setdefault(" ".join(label.values()), len(group_names)))
             for word in words[1:]:
                 index = int(word.split(b"/")[1]) if word.count(b"/") and word.split(b"/")[1] else 0
-                corners.append(index - 1 if index > 0 else len(coordinates) + index if index else -1)
+                place = index - 1 if index > 0 else len(coordinates) + index if index else -1
+                corners.append(place if abs(place) < _MANY else -1)
     table, ends = np.array(sizes, np.int64), np.array(corners, np.int64)
-    ends[ends >= len(coordinates)] = -1
+    ends[(ends < 0) | (ends >= len(coordinates))] = -1
     owner = np.repeat(np.arange(len(table)), table - 2)
     return ObjSurface(
         np.array(coordinates, np.float64).reshape(-1, 2), fan(table, ends), np.array(materials, np.int64)[owner],
@@ -73,48 +86,104 @@ def parse_surface(content: bytes) -> ObjSurface:
     )  # fmt: skip
 
 
-def read_materials(path: Path, libraries: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[Material], list[Path]]:
+def _coordinate(line: int, words: list[bytes]) -> tuple[float, float]:
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if not values:
+        raise ValueError(
+            f"line {line}: vt {b' '.join(words).decode('utf-8', 'replace')[:60]!r} is no texture coordinate; expected "
+            "numbers, such as vt 0.5 0.5"
+        )
+    values = [value if abs(value) <= _LARGEST else 0.0 for value in values]
+    return values[0], values[1] if len(values) > 1 else 0.0
+
+
+def read_materials(
+    path: Path, libraries: Iterable[str], names: Iterable[str]
+) -> tuple[list[Material], list[Path], list[str]]:
     """The materials that an OBJ file names, white where no library has them.
 
+    Names of files are sought as they are written, with \\ for /, and last by their last part beside the file.
+
     Returns:
-        one material per name; and the files that are there: libraries and pictures.
+        one material per name; the files that are there: libraries and pictures; and a sentence for each library,
+        material and picture that is missing or cannot be used.
     """
-    found: dict[str, dict] = {}
-    files = []
+    found: dict[str, dict[str, Any]] = {}
+    files: dict[Path, None] = {}
+    notes: dict[str, None] = {}
     for library in libraries:
-        file = path.parent / library
-        if not file.is_file():
-            continue
-        files.append(file)
-        current: dict = {}
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, rest = line.strip().partition(" ")
-            if key == "newmtl":
-                current = found.setdefault(rest.strip(), {})
-            elif key == "Kd":
-                current["colour"] = tuple(float(word) for word in rest.split()[:3])
-            elif key == "map_Kd" and rest.strip():
-                picture = _picture(file.parent, rest.strip())
-                if picture is not None:
-                    files.append(picture)
-                    current["picture"] = picture.read_bytes()
-    return [_material(name, found.get(name, {})) for name in names], files
+        for name, file in _libraries(path.parent, library):
+            if file is None:
+                notes[f"{path.name} names the materials {name}, which are not there: put the file beside it"] = None
+            elif file not in files:
+                files[file] = None
+                _read_library(file, found, files, notes)
+    materials = []
+    for name in names:
+        values = found.get(name, found.get(name.partition("#")[0].strip()))
+        if values is None and found:
+            notes[f"no library has the material {name}, which stays white"] = None
+        materials.append(_material(name, values or {}))
+    return materials, list(files), list(notes)
 
 
-def _picture(folder: Path, words: str) -> Path | None:
-    """The picture's file; options such as -s 1 1 1 stand before its name."""
-    choices = [words]
+def _libraries(folder: Path, text: str) -> list[tuple[str, Path | None]]:
+    """Name and file, None where there is none, of what a mtllib names: one file, or one for each word."""
+    whole = _find(folder, [text])
+    if whole is not None:
+        return [(text, whole)]
+    words = [(word, _find(folder, [word])) for word in text.split()]
+    return words if any(file for _, file in words) else [(text, None)]
+
+
+def _read_library(
+    file: Path, found: dict[str, dict[str, Any]], files: dict[Path, None], notes: dict[str, None]
+) -> None:
+    """Add a library's materials, their pictures and what is wrong with them."""
+    current: dict[str, Any] = {}
+    for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        key, *rest = line.split(None, 1) or [""]
+        words = rest[0].split() if rest else []
+        if key == "newmtl":
+            current = found.setdefault(" ".join(_REMARK.split(" ".join(words), maxsplit=1)[0].split()), {})
+        elif key == "Kd":
+            colour = _colour(words)
+            if colour is not None:  # else "Kd spectral" or "Kd xyz"
+                current["colour"] = colour
+        elif key == "map_Kd" and words:
+            # Options such as -s 1 1 1 stand before the name, and a name may have spaces.
+            picture = _find(file.parent, [rest[0].split(None, begin)[-1] for begin in range(min(len(words), 40))])
+            if picture is None:
+                notes[f"the picture {rest[0].strip()} of {file.name} is not there: put it beside that file"] = None
+                continue
+            files[picture] = None
+            content = picture.read_bytes()
+            if content.startswith((b"\x89PNG", b"\xff\xd8")):
+                current["picture"] = content
+            else:
+                notes[f"the picture {picture.name} is left out of the GLB: save it as PNG or JPEG"] = None
+
+
+def _find(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first file of these names, read from a folder; or else of their last parts alone, in that folder."""
+    paths = [name.strip().strip('"').replace("\\", "/") for name in names]
+    choices = [*paths, *(path.rpartition("/")[2] for path in paths)]
+    return next((folder / name for name in choices if name and os.path.isfile(folder / name)), None)
+
+
+def _colour(words: list[str]) -> tuple[float, ...] | None:
     try:
-        choices.append(shlex.split(words, posix=False)[-1].strip('"'))
+        values = tuple(float(word) for word in words[:3])
     except ValueError:
-        pass
-    return next((folder / name for name in choices if (folder / name).is_file()), None)
+        return None
+    return values if values and all(map(math.isfinite, values)) else None
 
 
-def _material(name: str, values: Mapping) -> Material:
+def _material(name: str, values: Mapping[str, Any]) -> Material:
     picture = values.get("picture")
-    if picture is not None and not picture.startswith((b"\x89PNG", b"\xff\xd8")):
-        picture = None  # glTF has PNG and JPEG alone
     colour = values.get("colour", (0.8, 0.8, 0.8)) if picture is None else (1.0, 1.0, 1.0)
     red, green, blue = (min(max(float(value), 0.0), 1.0) for value in (*colour, 0.8, 0.8)[:3])
     return Material(name, (red, green, blue), picture)
