@@ -286,3 +286,19 @@ def test_pictures_come_along_and_missing_ones_are_noted(anna, tmp_path):
     noted = json.loads((tmp_path / "faces/anna/report.json").read_text())["notes"]
     assert list(head.face.notes) == noted and noted[0] == "read as metres"
     assert len(noted) == 2 and "gone.png" in noted[1]
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_do_not_matter(end, anna, tmp_path):
+    text = (anna / "heads/anna.obj").read_text().replace("f ", "vt 0.5 0.5\nusemtl a\nf ", 1)
+    path = tmp_path / "anna.obj"
+    path.write_bytes(b"\xef\xbb\xbf" + text.removeprefix("# made by a test\n").replace("\n", end).encode())
+    shutil.copy(anna / "heads/anna_landmarks.txt", tmp_path)
+    write_head(tmp_path / "out", head_of(path))
+    assert (tmp_path / "out/neutral.obj").read_bytes() == path.read_bytes()
+    lines, moved = (
+        path.read_bytes().split(end.encode()),
+        (tmp_path / "out/jawOpen.obj").read_bytes().split(end.encode()),
+    )
+    differing = [old for old, new in zip(lines, moved, strict=True) if old != new]
+    assert differing and all(line.removeprefix(b"\xef\xbb\xbf").startswith(b"v ") for line in differing)

@@ -21,7 +21,8 @@ from said.files.text import write_json
 from said.render import Framing, Renderer
 from said.running.atomic import PathLike, atomic_folder
 
-_VERTEX = re.compile(rb"^([ \t]*v[ \t]+)([^\s#\\]+[ \t]+[^\s#\\]+[ \t]+[^\s#\\]+)", re.MULTILINE)
+# A line may end in \r alone, and the file begin with a byte order mark.
+_VERTEX = re.compile(rb"((?:(?<=[\r\n])|\A(?:\xef\xbb\xbf)?)[ \t]*v[ \t]+)([^\s#\\]+[ \t]+[^\s#\\]+[ \t]+[^\s#\\]+)")
 _TILE, _COLUMNS = 220, 7
 
 
