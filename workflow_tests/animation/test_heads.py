@@ -15,6 +15,7 @@ from scipy.spatial.distance import pdist
 from said.animation import parts
 from said.animation.export import write_head
 from said.animation.faces import load_face
+from said.animation.faces import make_face as make_own_face
 from said.animation.heads import head_of
 from said.animation.scene import write_animation
 from said.animation.surfaces import read_head
@@ -302,3 +303,38 @@ def test_line_ends_do_not_matter(end, anna, tmp_path):
     )
     differing = [old for old, new in zip(lines, moved, strict=True) if old != new]
     assert differing and all(line.removeprefix(b"\xef\xbb\xbf").startswith(b"v ") for line in differing)
+
+
+def test_a_landmark_that_is_no_number_is_named_by_its_line_or_place(anna):
+    path = anna / "heads/anna.obj"
+    points = np.loadtxt(anna / "heads/anna_landmarks.txt")
+    for row, text in ((2, "nan"), (3, "12.5"), (4, "inf 0 0"), (5, "0 nan 0")):
+        whole = [str(value) for value in range(68)] if " " not in text else [" ".join(map(str, p)) for p in points]
+        marks = anna / "marks.txt"
+        marks.write_text("\n".join([*whole[:row], text, *whole[row + 1 :]]))
+        with pytest.raises(ValueError) as raised:
+            head_of(path, marks)
+        assert f"anna.obj: marks.txt: line {row + 1}: {text!r} is neither" in str(raised.value)
+    for value in (np.nan, 12.5):
+        with pytest.raises(ValueError, match=f"landmark 7 is {value}"):
+            head_of(path, [value if place == 7 else place for place in range(68)])
+    points[9, 1] = np.nan
+    with pytest.raises(ValueError, match="landmark 9 is "):
+        head_of(path, points)
+
+
+def test_landmarks_that_are_not_there_are_named_with_the_option(anna, tmp_path):
+    for wanted, fault in ((tmp_path / "gone.txt", "not there"), (tmp_path, "a folder")):
+        with pytest.raises(ValueError) as raised:
+            head_of(anna / "heads/anna.obj", wanted)
+        assert f"landmarks: {wanted} is {fault}; name a text file" in str(raised.value)
+
+
+def test_targets_of_other_names_are_listed(neutral, tmp_path):
+    vertices, faces, _, _ = neutral
+    names = tuple(f"smirk{place}" for place in "abcd")
+    make_own_face("Kopf", vertices, faces, names, np.full((4, *vertices.shape), 0.01), None).document.write(
+        tmp_path / "head.glb"
+    )
+    with pytest.raises(ValueError, match=r"\(but 'smirka', 'smirkb', 'smirkc', \.\.\.\), and no landmarks"):
+        load_face(tmp_path / "head.glb")

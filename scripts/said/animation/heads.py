@@ -24,7 +24,7 @@ from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, head_axes, reattach
 from said.deformation import find_correspondence, transfer
 from said.files.gltf import smooth_normals
-from said.files.gltf_morphs import add_targets
+from said.files.gltf_morphs import add_targets, target_names
 from said.files.gltf_scene import read_scene
 from said.landmarks import CHIN, LANDMARKS, MOUTH_CORNERS, NASION, TYPICAL
 from said.plausibility import landmark_fault, require_finite
@@ -70,7 +70,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
     file = read_head(path)
     try:
         require_finite(file.vertices, "")
-        given, points = _landmarks(path, landmarks, file.vertices)
+        given, points = _landmarks(path, landmarks, file)
         frame, unit, axes = _frame(points, unit)
         vertices, marks = frame(file.vertices), frame(points)
         height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
@@ -122,23 +122,31 @@ class _Frame:
 
 
 def _landmarks(
-    path: Path, landmarks: PathLike | ArrayLike | None, vertices: NDArray
+    path: Path, landmarks: PathLike | ArrayLike | None, file: HeadFile
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.float64]]:
     """(68,) vertices, None where points are given; and (68, 3) points in the file's coordinates."""
-    source = ""
+    source, vertices = "", file.vertices
     if landmarks is None:
         landmarks = path.with_name(f"{path.stem}{_SUFFIX}")
         if not landmarks.exists():
             raise ValueError(
-                "has no targets with ARKit's names, and no landmarks by which it could get them: write the 68 of "
-                f"iBUG into {landmarks.name} beside it, a vertex's number or a point a line; the page of the "
+                f"has no targets with ARKit's names{_others(file)}, and no landmarks by which it could get them: write "
+                f"the 68 of iBUG into {landmarks.name} beside it, a vertex's number or a point a line; the page of the "
                 "animations, index.html, places them by clicks"
             )
     if isinstance(landmarks, str | Path):
         source = f"{Path(landmarks).name}: "
+        if not Path(landmarks).is_file():
+            fault = "a folder" if Path(landmarks).is_dir() else "not there"
+            raise ValueError(
+                f"landmarks: {landmarks} is {fault}; name a text file of the {LANDMARKS} of iBUG, or leave the option "
+                f"out where {path.stem}{_SUFFIX} lies beside the head"
+            )
         landmarks = _numbers(Path(landmarks), source)
     values = np.asarray(landmarks)
-    if values.shape == (LANDMARKS,) and np.issubdtype(values.dtype, np.number) and (values == np.round(values)).all():
+    if values.shape in ((LANDMARKS,), (LANDMARKS, 3)):
+        _require_numbers(values, source)
+    if values.shape == (LANDMARKS,):
         given = values.astype(np.int64)
         if given.min() < 0 or given.max() >= len(vertices):
             raise ValueError(
@@ -147,7 +155,7 @@ def _landmarks(
             )
         fault = landmark_fault(vertices, given)
         points = vertices[given]
-    elif values.shape == (LANDMARKS, 3) and np.isfinite(values.astype(float)).all():
+    elif values.shape == (LANDMARKS, 3):
         given, points = None, values.astype(np.float64)
         fault = landmark_fault(points, np.arange(LANDMARKS))
     else:
@@ -159,6 +167,25 @@ def _landmarks(
     return given, points
 
 
+def _others(file: HeadFile) -> str:
+    """The first targets of a head that has only others, in brackets."""
+    meshes = file.document.tree.get("meshes", []) if file.document else []
+    names = list(dict.fromkeys(name for mesh in meshes for name in target_names(mesh) if name))
+    return f" (but {', '.join(map(repr, names[:3]))}{', ...' if len(names) > 3 else ''})" if names else ""
+
+
+def _require_numbers(values: NDArray, source: str) -> None:
+    """Refuse landmarks that are neither vertices' numbers nor finite points, by their place."""
+    for place, value in enumerate(values.tolist()):
+        for number in value if isinstance(value, list) else [value]:
+            if not isinstance(number, int | float) or not np.isfinite(number):
+                raise ValueError(f"{source}landmark {place} is {value!r}; write a vertex's number, or a point x y z")
+            if number is value and number != round(number):
+                raise ValueError(
+                    f"{source}landmark {place} is {value!r}, between vertices; write a whole number or a point"
+                )
+
+
 def _numbers(path: Path, source: str) -> NDArray:
     """Lines of one number or of three."""
     rows = []
@@ -166,8 +193,13 @@ def _numbers(path: Path, source: str) -> NDArray:
         words = line.partition("#")[0].replace(",", " ").split()
         try:
             row = [float(word) for word in words]
+            if not np.isfinite(row).all() or (len(row) == 1 and row[0] != round(row[0])):
+                raise ValueError
         except ValueError:
-            raise ValueError(f"{source}line {number}: {line[:40]!r} is neither a vertex's number nor a point") from None
+            raise ValueError(
+                f"{source}line {number}: {line[:40]!r} is neither a vertex's number nor a point; write a whole number "
+                "from 0, or x y z"
+            ) from None
         if row:
             rows.append(row)
     widths = {len(row) for row in rows}
