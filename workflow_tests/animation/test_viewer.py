@@ -11,7 +11,7 @@ from PIL import Image
 
 from said.animation import player
 from said.animation.faces import load_face
-from said.animation.names import arkit_name
+from said.animation.names import arkit_name, match_names
 from said.animation.scene import write_animation
 from said.animation.viewer import LANDMARK_PLACES, Animation, write_page
 from said.arkit import BLENDSHAPES, SPEECH_BLENDSHAPES
@@ -129,8 +129,15 @@ def test_names_are_known_alike_in_the_page(page):
         "jawOpen.001",
         "smirk",
         "mouth_left",
+        "L_eyeBlink",
+        "R_mouth",
+        "jawOpenShape",
+        "Head|jawOpen_Shape2",
+        "jawOpen1",
     ]
     assert page.run("return arguments[0].map(arkitName)", spellings) == [arkit_name(name) for name in spellings]
+    targets = ["JawOpen_MouthClose", "MouthClose", "jawOpen1", "x.jaw_open", "mouthLeft2", "y.mouthLeft", "mouthLeft"]
+    assert page.run("return matchNames(arguments[0])", targets) == match_names(targets)
 
 
 def test_there_are_68_places_to_click():

@@ -13,16 +13,36 @@ for (const name of data.arkit)
   for (const side of ["Left", "Right"])
     if (name.endsWith(side)) {
       const stem = name.slice(0, -side.length).toLowerCase();
-      if (!spellings.has(stem + side[0].toLowerCase())) spellings.set(stem + side[0].toLowerCase(), name);
-      if (stem !== "jaw" && stem !== "mouth" && !spellings.has(side.toLowerCase() + stem)) spellings.set(side.toLowerCase() + stem, name);
+      const ways = [stem + side[0].toLowerCase()];
+      if (stem !== "jaw" && stem !== "mouth") ways.push(side.toLowerCase() + stem, side[0].toLowerCase() + stem);
+      for (const way of ways) if (!spellings.has(way)) spellings.set(way, name);
     }
-function arkitName(text) {
-  const words = text.split(/[^0-9A-Za-z]+/).filter(Boolean);
-  for (let begin = 0; begin < words.length; begin++) {
-    const found = spellings.get(words.slice(begin).join("").toLowerCase());
-    if (found) return found;
+function matchName(text) {
+  text = text.slice(-200);
+  for (let far = 0; ; far += 1000) {
+    const words = text.split(/[^0-9A-Za-z]+/).filter(Boolean);
+    for (let begin = 0; begin < words.length; begin++) {
+      const found = spellings.get(words.slice(begin).join("").toLowerCase());
+      if (found) return { found, far: far + begin };
+    }
+    const shorter = text.replace(/(?:[0-9]+|shape)?[^0-9a-z]*$/i, "");
+    if (shorter === text) return null;
+    text = shorter;
   }
-  return words.length > 1 && /^\d+$/.test(words[words.length - 1]) ? arkitName(words.slice(0, -1).join(".")) : null;
+}
+function arkitName(text) {
+  const match = matchName(text);
+  return match && match.found;
+}
+function matchNames(labels) {
+  const known = {}, ranks = {};
+  labels.forEach((label, place) => {
+    const match = matchName(label);
+    if (!match) return;
+    const rank = label === match.found ? -1 : match.far;
+    if (!(match.found in known) || rank < ranks[match.found]) [known[match.found], ranks[match.found]] = [place, rank];
+  });
+  return known;
 }
 
 // ---------------------------------------------------------------- stage
@@ -56,11 +76,8 @@ function show(object, name) {
     if (!mesh.isMesh) return;
     mesh.frustumCulled = false;
     if (name === OWN) mesh.material.onBeforeCompile = darkenInside;
-    const known = {};
-    for (const [label, place] of Object.entries(mesh.morphTargetDictionary || {})) {
-      const arkit = arkitName(label);
-      if (arkit && (!(arkit in known) || label === arkit)) known[arkit] = place;
-    }
+    const places = Object.entries(mesh.morphTargetDictionary || {}), known = matchNames(places.map(([label]) => label));
+    for (const name in known) known[name] = places[known[name]][1];
     if (Object.keys(known).length) morphs.push({ mesh, known });
   });
   const box = new THREE.Box3().setFromObject(root), centre = box.getCenter(new THREE.Vector3());
