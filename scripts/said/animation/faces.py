@@ -227,9 +227,46 @@ def _from_folder(folder: Path, unit: str | None) -> Face:
             )
         moves.append(np.asarray(moved.vertices, np.float64) - vertices)
     displacements = np.stack(moves)
-    scale = METRES[unit] if unit else METRES[guess_unit(float(np.ptp(vertices, axis=0).max()), 0.27)]
-    notes = (f"read as {unit or guess_unit(float(np.ptp(vertices, axis=0).max()), 0.27)}",)
+    if unit is None:
+        try:
+            unit = guess_unit(float(np.ptp(vertices, axis=0).max()), 0.27)
+        except ValueError as error:
+            raise ValueError(f"{folder}: of the longest side of {neutral.name}, {error}") from None
+    notes = (f"read as {unit}",)
+    if "jawOpen" in names:
+        axes = _upright(vertices, displacements[names.index("jawOpen")])
+        if axes is not None:
+            words = [f"{'-' if row.min() < 0 else ''}{'xyz'[int(np.abs(row).argmax())]}" for row in axes]
+            notes += (f"turned: its up was {words[1]}, its forward {words[2]}",)
+            vertices, displacements = vertices @ axes.T, displacements @ axes.T
     left_out = [path.name for path in paths if path != neutral and arkit_name(path.stem) is None]
     if left_out:
         notes += (f"left out, since ARKit has no such name: {', '.join(left_out)}",)
+    scale = METRES[unit]
     return make_face(folder.name, vertices * scale, faces, names, displacements * scale, read_colours(rest), notes)
+
+
+def _upright(vertices: NDArray[np.float64], opening: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(3, 3) axes that bring a face whose y does not point up to x left, y up, z forward; None where nothing is to do.
+
+    The chin lies low and in front, and an opening jaw moves it down and back: the sum of both directions points down,
+    their difference forward.
+
+    Args:
+        vertices: (V, 3), and opening: (V, 3), what jawOpen adds to them.
+    """
+    weights = np.linalg.norm(opening, axis=1)
+    if not weights.any():
+        return None
+    place = weights @ vertices / weights.sum() - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    way = opening.sum(axis=0)
+    place, way = (value / max(float(np.linalg.norm(value)), 1e-12) for value in (place, way))
+    up, forward = np.zeros(3), np.zeros(3)
+    upright = int(np.abs(place + way).argmax())
+    up[upright] = -np.sign((place + way)[upright])
+    ahead = int(np.abs(np.where(up != 0, 0, place - way)).argmax())
+    forward[ahead] = np.sign((place - way)[ahead])
+    down = -place @ up, -way @ up
+    clear = min(down) > 0.4 and sum(down) > 0.9 * float(np.linalg.norm(place + way))  # not so of a whole body
+    # What stands upright stays as it is, whichever way it faces.
+    return None if up[1] == 1 or not clear or not forward.any() else np.stack([np.cross(up, forward), up, forward])
