@@ -122,7 +122,7 @@ function addOwnClips(gltf, name) {
 }
 function parseObj(text) {
   const points = [], corners = [];
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of text.split(/\r\n?|\n/)) {
     const words = line.trim().split(/\s+/);
     if (words[0] === "v") points.push(words.slice(1, 4).map(Number));
     if (words[0] === "f") {
