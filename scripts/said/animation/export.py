@@ -118,7 +118,7 @@ def as_obj(file: HeadFile) -> bytes:
     for part in file.scene.parts:
         for label, triangles in zip(part.labels, part.triangles, strict=True):
             own = file.faces[triangles]
-            shapes.append("g " + re.sub(r"\s+", "_", label.strip() or f"part{len(shapes)}"))
+            shapes.append("g " + re.sub(r"\s+", "_", label.lower().strip() or f"part{len(shapes)}"))
             corner = "{0}/{0}" if textured[own].all() else "{0}"
             shapes += ["f " + " ".join(corner.format(index + 1) for index in face) for face in own]
     return ("\n".join([*lines, *shapes]) + "\n").encode()

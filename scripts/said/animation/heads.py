@@ -258,12 +258,13 @@ def _transferred(
     hints = file.part_labels(surface.rows, count)
     used = np.zeros(count, bool)
     used[surface.faces] = True
+    shared = parts.shared_words(np.unique(hints[used]).tolist())
     mine = np.flatnonzero(skin)
     rest, motion = fine.vertices[mine], moved[:, mine]
     height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
     for label in np.unique(labels[used & ~skin[:count]]):
         rows = np.flatnonzero((labels == label) & used)
-        word = parts.name_part(str(hints[rows[0]])) or parts.place_part(surface.vertices[rows], marks)
+        word = parts.name_part(str(hints[rows[0]]), shared) or parts.place_part(surface.vertices[rows], marks)
         words[rows] = word
         if word == parts.LOWER:
             moved[:, rows] = parts.follow_jaw(surface.vertices[rows], rest, motion, marks)

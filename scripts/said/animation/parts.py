@@ -6,6 +6,7 @@ is where it has a telling one; else its place does.
 """
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,89 @@ from said.meshes import fit_similarity
 SKIN, EYEBALL, UPPER, LOWER, ON_SKIN = "skin", "eyeball", "upper teeth", "lower teeth and tongue", "on the skin"
 JAW_SHAPES = ("jawForward", "jawLeft", "jawRight", "jawOpen")
 """The expressions that move the bone; the others move what lies over it."""
-_BITE = r"(teeth|tooth|gum|dent)"
-_NAMED = (
-    (ON_SKIN, r"lash|brow|beard|mous?tache|stubble|tear|lacrimal|wet|hair|caruncle|occlusion"),
-    (LOWER, rf"tongue|(lower|bottom|mandib|_low)[a-z_ .]*{_BITE}|{_BITE}s?[a-z_ .]*(lower|bottom|low\b)"),
-    (UPPER, rf"(upper|top|maxill|_up)[a-z_ .]*{_BITE}|{_BITE}s?[a-z_ .]*(upper|top|up\b)"),
-    (EYEBALL, r"eye_?ball|cornea|sclera|iris|pupil|eye(left|right)?\b|eye_?[lr]\b|wolf3d_eye"),
+_TEETH = r"teeth|tooth|gums?|gingiva|dents?|dental|dentures?|dentition"
+_TONGUE = r"tongues?"
+_EYE = r"eyes?|eyeballs?|corneas?|scleras?|iris|irises|irides|pupils?"
+_LIDS = r"lash|lashes|brows?|tears?|lacrimal|wet|wetness|caruncles?|occlusions?"
+_HAIR = r"hairs?|beards?|mous?taches?|mustaches?|stubbles?"
+_BESIDE = r"lids?|sockets?|shadows?|liners?|glass|glasses|masks?|patch|patches"  # what is named after the eye
+_LOWER, _UPPER = r"lower|bottom|mandible|mandibular", r"upper|top|maxilla|maxillary"
+_LOW, _UP = r"low|bot|down", r"up"  # as often said of something else: a lower or an upper beside them counts
+_DETAIL = r"poly|res|lod|detail|body|bodies"  # what low, upper and lower say nothing of teeth with
+_KNOWN = "|".join(
+    (
+        _TEETH,
+        _TONGUE,
+        _EYE,
+        _LIDS,
+        _HAIR,
+        _BESIDE,
+        _LOWER,
+        _UPPER,
+        _LOW,
+        _UP,
+        _DETAIL,
+        "left|right|balls?|lines?|facial",
+    )
 )
 _NEIGHBOURS, _REACH, _FADE = 8, 0.15, 0.35  # of chin to nasion: how far from the skin its motion still counts
 _CHIN_REACH = 0.22
 
 
-def name_part(label: str) -> str | None:
-    """What a part is by its name, in lower case; None where it does not tell."""
-    return next((part for part, pattern in _NAMED if re.search(pattern, label)), None)
+def words_of(label: str) -> list[str]:
+    """The words of a name, in lower case: split at camelCase, digits and punctuation; eyelashes are eye, lashes."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", label)
+    words = []
+    for word in re.findall(r"[^\W\d_]+", spaced.lower()):
+        # Where it is made of known words alone, so that a browser has no brow and a student no dent.
+        made = re.fullmatch(rf"([lr](?=eye))?(?:{_KNOWN})+((?<=eye)[lr])?", word)
+        words += _divided(word) if made else [word]
+    return words
+
+
+def _divided(word: str) -> list[str]:
+    """A word that is made of known ones, as these."""
+    for end in range(len(word), 0, -1):
+        if re.fullmatch(rf"{_KNOWN}|[lr]", word[:end]):
+            rest = _divided(word[end:]) if end < len(word) else []
+            if rest or end == len(word):
+                return [word[:end], *rest]
+    return []
+
+
+def shared_words(labels: Iterable[str]) -> frozenset[str]:
+    """The words that all names of a head have, such as its character's: they tell no part from another."""
+    each = [frozenset(words_of(label)) for label in labels]
+    return frozenset.intersection(*each) if each else frozenset()
+
+
+def name_part(label: str, shared: frozenset[str] = frozenset()) -> str | None:
+    """What a part is by the words of its name; None where they do not tell, or tell two things.
+
+    Args:
+        label: its names as the file has them.
+        shared: words to pass over, see `shared_words`.
+    """
+    words = " ".join(words_of(label))
+    words = re.sub(rf"\b({_LOW}|{_LOWER}|{_UPPER})(?= ({_DETAIL})\b)", "", words)
+    words = [word for word in words.split() if word not in shared]
+
+    def has(pattern: str) -> bool:
+        return any(re.fullmatch(pattern, word) for word in words)
+
+    # Teeth before what is wet, eyes before hair: "TeethWet", "Gray_Hair_Guy_Eye_L".
+    if has(rf"{_TEETH}|{_TONGUE}"):
+        if has(_EYE):
+            return None
+        if has(_TONGUE):
+            return LOWER
+        lower, upper = (_LOWER, _UPPER) if has(rf"{_LOWER}|{_UPPER}") else (_LOW, _UP)
+        return None if has(lower) == has(upper) else LOWER if has(lower) else UPPER
+    if has(_LIDS):
+        return ON_SKIN
+    if has(_EYE):
+        return None if has(_BESIDE) else EYEBALL
+    return ON_SKIN if has(_HAIR) else None
 
 
 def place_part(vertices: NDArray[np.float64], marks: NDArray[np.float64]) -> str:

@@ -41,7 +41,7 @@ class HeadFile:
     notes: tuple[str, ...] = ()
 
     def part_labels(self, rows: NDArray[np.int64], count: int) -> NDArray[np.str_]:
-        """(count,) names of objects, groups and materials, in lower case, of what the vertices became.
+        """(count,) names of objects, groups and materials of what the vertices became.
 
         Args:
             rows: (V,) which of the `count` each vertex of the file became.

@@ -23,7 +23,7 @@ class Part:
         primitives: numbers of the mesh's primitives that use the accessor.
         rows: which rows of the whole mesh its vertices are.
         linear: (3, 3) or (n, 3, 3), what carries a displacement of the stored vertices into the scene.
-        labels: of each primitive, the names of node, mesh and material, in lower case.
+        labels: of each primitive, the names of node, mesh and material.
         triangles: of each primitive, which of the whole mesh's are its.
         owners: (n,) which of the primitives, by its place among them, each vertex belongs to: the last one whose
             triangles use it, the first where none does. Exporters such as UniVRM store a face with its eyes and teeth
@@ -114,7 +114,7 @@ def read_scene(document: Document, driven: Mapping[int, Collection[int]] | None 
                 faces.append((triangles[:, ::-1] if mirrored else triangles) + count)
                 ranges.append(slice(triangles_before, triangles_before + len(triangles)))
                 triangles_before += len(triangles)
-                labels.append(" ".join(_names(tree, node, primitives[user])).lower())
+                labels.append(" ".join(_names(tree, node, primitives[user])))
             rows = slice(count, count + len(stored))
             linear = matrix[..., :3, :3]
             part = Part(number, node["mesh"], tuple(users), rows, linear, tuple(labels), tuple(ranges), owners)

@@ -28,7 +28,7 @@ class ObjSurface:
         coordinates: (T, 2) texture coordinates.
         corners: (F, 3) which of them each corner has, -1 for none.
         materials: (F,) place among `material_names`, -1 for none.
-        groups: (F,) place among `group_names`: objects, groups and materials, in lower case.
+        groups: (F,) place among `group_names`: objects, groups and materials.
         libraries: names of files with materials.
     """
 
@@ -64,7 +64,7 @@ def parse_surface(content: bytes) -> ObjSurface:
         if keyword == b"vt":
             coordinates.append(_coordinate(number, words[1:3]))
         elif keyword in label:
-            label[keyword] = text.lower()
+            label[keyword] = text
             if keyword == b"usemtl":
                 material = material_names.setdefault(text, len(material_names))
         elif keyword == b"mtllib":
