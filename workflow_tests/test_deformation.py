@@ -160,6 +160,27 @@ def test_components_and_loose_vertices_do_not_drift(pair):
     assert np.isfinite(moved).all()
 
 
+def test_a_vertex_of_collapsed_triangles_alone_goes_with_its_place(pair):
+    """As the rounding of a dense mesh's coordinates leaves it; the rest of the mesh does not notice."""
+    source, target, pairs = pair
+    plain = transfer(source, expressions(source), target, pairs)
+    (corner, other, _), number = target.faces[100], len(target.vertices)
+    vertices = np.concatenate([target.vertices, target.vertices[[corner]]])
+    faces = np.concatenate([target.faces, [[corner, number, other]]])
+    more = np.concatenate([pairs, [[pairs[pairs[:, 1] == 100][0, 0], len(target.faces)]]])
+    moved = transfer(source, expressions(source), trimesh.Trimesh(vertices, faces, process=False), more)
+    np.testing.assert_allclose(moved[:, :number], plain, atol=1e-6)
+    np.testing.assert_allclose(moved[:, number], moved[:, corner], atol=1e-7)
+
+
+def test_a_triangle_that_is_collapsed_at_rest_does_not_turn_over():
+    vertices = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [2, 0, 0.0]])
+    faces = np.array([[0, 1, 2], [2, 1, 0], [0, 1, 3]])
+    mirrored = vertices * [1, -1, 1]
+    assert flipped_faces(vertices, faces, np.stack([vertices, mirrored])).tolist() == [[False] * 3, [True, True, False]]
+    assert flipped_faces(vertices, faces[:0], vertices[None]).shape == (1, 0)
+
+
 def test_gradients_of_an_affine_map():
     mesh = mask(4, 6)
     turn = rotation(1)

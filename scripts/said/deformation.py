@@ -22,7 +22,7 @@ from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
 
 from said.correspondence import find_correspondence, register
-from said.meshes import Similarity, fit_similarity
+from said.meshes import Similarity, edge_graph, fit_similarity
 from said.plausibility import require_finite
 from said.running.shapes import shaped
 from said.units import size_fault, size_of
@@ -30,6 +30,7 @@ from said.units import size_fault, size_of
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 
 _STILL = 1e-3  # of the largest displacement: triangles that move less anchor the translation
+_TIE = 1e-6  # of the weight of a sound triangle
 
 
 @shaped
@@ -109,6 +110,8 @@ def deformation_gradients(vertices: ArrayLike, faces: NDArray, deformed: ArrayLi
 def flipped_faces(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> NDArray[np.bool_]:
     """Which faces a deformation turns by 90 degrees or more, or collapses to less than 1 % of their area.
 
+    Faces that are collapsed at rest have no side to turn, and are none of them.
+
     Args:
         vertices: (V, 3).
         faces: (F, 3) int.
@@ -120,7 +123,8 @@ def flipped_faces(vertices: ArrayLike, faces: NDArray, deformed: ArrayLike) -> N
     rest = _area_vectors(np.asarray(vertices), faces)
     moved = _area_vectors(np.asarray(deformed), faces)
     size = np.linalg.norm(rest, axis=-1)
-    return ((moved * rest).sum(axis=-1) <= 0) | (np.linalg.norm(moved, axis=-1) < 0.01 * size)
+    flipped = ((moved * rest).sum(axis=-1) <= 0) | (np.linalg.norm(moved, axis=-1) < 0.01 * size)
+    return flipped & _sound(size)
 
 
 def _checked(
@@ -177,6 +181,11 @@ def _area_vectors(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     return np.cross(vertices[..., faces[:, 1], :] - first, vertices[..., faces[:, 2], :] - first)
 
 
+def _sound(areas: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(F,) which triangles are not collapsed, by their areas or the lengths of their normals."""
+    return areas > 1e-9 * np.median(areas) if len(areas) else np.zeros(0, bool)
+
+
 def _frames(vertices: NDArray, faces: NDArray) -> NDArray[np.float64]:
     """(E, F, 3, 3): columns are two edges and the scaled normal of every triangle."""
     first = vertices[:, faces[:, 0]]
@@ -200,7 +209,7 @@ def gradient_operator(vertices: NDArray, faces: NDArray) -> tuple[sparse.csr_mat
     """
     normals = _area_vectors(vertices, faces)
     double_area = np.linalg.norm(normals, axis=1)
-    sound = double_area > 1e-9 * np.median(double_area)
+    sound = _sound(double_area)
     scaled = np.where(sound[:, None], normals, 0) / np.where(sound, double_area, 1)[:, None] ** 2
     # The gradient of a corner's hat function: the opposite edge turned by 90 degrees, over twice the area.
     corners = [np.cross(scaled, vertices[faces[:, (i + 2) % 3]] - vertices[faces[:, (i + 1) % 3]]) for i in range(3)]
@@ -221,6 +230,9 @@ def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArra
     operator, areas = gradient_operator(vertices, faces)
     weighted = operator.T @ sparse.diags(np.repeat(areas, 3))
     laplacian, right = weighted @ operator, weighted @ change
+    ties = _ties(vertices, faces, areas)
+    if ties is not None:
+        laplacian = laplacian + ties
     labels, used = _components(faces, len(vertices))
     held = used[np.unique(labels[used], return_index=True)[1]]
     free = np.setdiff1d(used, held)
@@ -234,6 +246,24 @@ def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArra
     displacement = np.zeros((len(vertices), change.shape[1]))
     displacement[free] = factor.solve(right[free])
     return displacement
+
+
+def _ties(vertices: NDArray[np.float64], faces: NDArray, areas: NDArray[np.float64]) -> sparse.csr_matrix | None:
+    """What holds together what collapsed triangles alone connect, so that it moves alike; None where nothing hangs so.
+
+    Such triangles have no gradient, and the equations would leave a vertex open that has no others.
+    """
+    sound = _sound(areas)
+    if sound.all():
+        return None
+    pieces, used = _components(faces[sound], len(vertices))[0], np.unique(faces)
+    if len(np.unique(pieces[used])) == len(np.unique(_components(faces, len(vertices))[0][used])):
+        return None
+    lengths = edge_graph(vertices, faces[~sound]).tocoo()
+    # Weak beside the triangles' own weights of about 1, but firm where two vertices lie in one place.
+    weights = _TIE * np.median(lengths.data) / np.maximum(lengths.data, _TIE * np.median(lengths.data))
+    springs = sparse.csr_matrix((weights, (lengths.row, lengths.col)), lengths.shape)
+    return sparse.csr_matrix(sparse.diags(np.asarray(springs.sum(axis=1)).ravel()) - springs)
 
 
 def _anchor(

@@ -28,22 +28,9 @@ _BESIDE = r"lids?|sockets?|shadows?|liners?|glass|glasses|masks?|patch|patches" 
 _LOWER, _UPPER = r"lower|bottom|mandible|mandibular", r"upper|top|maxilla|maxillary"
 _LOW, _UP = r"low|bot|down", r"up"  # as often said of something else: a lower or an upper beside them counts
 _DETAIL = r"poly|res|lod|detail|body|bodies"  # what low, upper and lower say nothing of teeth with
-_KNOWN = "|".join(
-    (
-        _TEETH,
-        _TONGUE,
-        _EYE,
-        _LIDS,
-        _HAIR,
-        _BESIDE,
-        _LOWER,
-        _UPPER,
-        _LOW,
-        _UP,
-        _DETAIL,
-        "left|right|balls?|lines?|facial",
-    )
-)
+_KNOWN = "|".join([
+    _TEETH, _TONGUE, _EYE, _LIDS, _HAIR, _BESIDE, _LOWER, _UPPER, _LOW, _UP, _DETAIL, "left|right|balls?|lines?|facial",
+])  # fmt: skip
 _NEIGHBOURS, _REACH, _FADE = 8, 0.15, 0.35  # of chin to nasion: how far from the skin its motion still counts
 _CHIN_REACH = 0.22
 
