@@ -17,6 +17,8 @@ UPPER_FACE = np.r_[17:31, 36:48]
 """Brows, bridge of the nose and eyes."""
 LIPS = slice(48, 68)
 MOUTH_CORNERS = (48, 54)
+UPPER_LIP, LOWER_LIP = (50, 51, 52), (56, 57, 58)
+"""The middles of their outer edges."""
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (65, 66, 67)
 """They distinguish the upper lip from the lower where the two nearly touch."""
 RIMS = (np.arange(36, 42), np.arange(42, 48), np.arange(60, 68))

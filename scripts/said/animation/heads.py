@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from said.animation import parts
 from said.animation.corners import smooth_corners
 from said.animation.faces import Face, transfer_source
+from said.animation.lips import NoOpening, cut_lips, require_lips_apart, require_mouth_opening
 from said.animation.surfaces import HeadFile, as_document, read_head
-from said.animation.weld import Surface, place_landmarks, refine, require_mouth_opening, weld
+from said.animation.weld import Surface, place_landmarks, refine, weld
 from said.arkit import SPEECH_BLENDSHAPES
 from said.cleanup import crop, find_regions, head_axes, reattach
 from said.deformation import find_correspondence, transfer
@@ -75,7 +76,14 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         vertices, marks = frame(file.vertices), frame(points)
         height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
         surface = weld(vertices, file.faces, height)
-        moved, words = _transferred(surface, file, marks, None if given is None else surface.rows[given])
+        try:
+            moved, words = _transferred(surface, file, marks, given)
+        except NoOpening:
+            opened = cut_lips(surface, file.faces, marks)
+            if opened is None:
+                raise
+            surface = opened
+            moved, words = _transferred(surface, file, marks, given)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     displacements = moved[:, surface.rows]
@@ -233,7 +241,11 @@ _SIGNS = [(x, y, z) for x in (1, -1) for y in (1, -1) for z in (1, -1)]
 def _transferred(
     surface: Surface, file: HeadFile, marks: NDArray[np.float64], given: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """(32, W, 3) displacements of a surface's vertices, and (W,) what part each belongs to."""
+    """(32, W, 3) displacements of a surface's vertices, and (W,) what part each belongs to.
+
+    `given` are (68,) vertices of the file, `marks` points.
+    """
+    given = None if given is None else surface.rows[given]
     count = len(surface.vertices)
     labels = surface.components
     near = (
@@ -244,6 +256,7 @@ def _transferred(
     skin = fine.components == fine.components[np.flatnonzero(labels == component)[0]]
     landmarks = place_landmarks(fine, skin, marks, given)
     require_mouth_opening(fine, landmarks)
+    require_lips_apart(fine, landmarks)
     mesh = trimesh.Trimesh(fine.vertices, fine.faces, process=False)
     regions = find_regions(mesh, landmarks, np.arange(len(fine.vertices)))
     face, new_index = crop(mesh, regions.face)

@@ -1,5 +1,6 @@
 """The surface behind a file's vertices: seams closed, coarse triangles divided, landmarks on vertices of their own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,12 @@ from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
 from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
 
-from said.landmarks import CHIN, LANDMARKS, LOWER_INNER_LIP, MOUTH_CORNERS, NASION, UPPER_INNER_LIP
+from said.landmarks import CHIN, LANDMARKS, LOWER_INNER_LIP, LOWER_LIP, NASION, UPPER_INNER_LIP, UPPER_LIP
 from said.meshes import boundary_vertices, edge_graph, geodesic_distance
 
 _SAME_PLACE = 2e-5  # of chin to nasion: 2 um on a face
 _FINE = 2500  # vertices that a skin needs for 68 landmarks and lips that bend
 _OFF_SKIN = 0.08  # of chin to nasion: how far from the skin a landmark may lie
-_SEALED = 0.35  # of the mouth's width: the way from lip to lip along the surface, where there is no opening
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class Surface:
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
     rows: NDArray[np.int64]
+
+    def lip_distances(self, landmarks: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(W,) ways along the surface to the outer landmarks of the upper lip, and (W,) to those of the lower."""
+        upper, lower = landmarks[list(UPPER_LIP)], landmarks[list(LOWER_LIP)]
+        first, second = (geodesic_distance(self.vertices, self.faces, ends) for ends in (upper, lower))
+        return first, second
 
     @property
     def components(self) -> NDArray[np.int64]:
@@ -99,29 +105,32 @@ def place_landmarks(
         )
     if given is not None and len(np.unique(given)) == LANDMARKS and skin[given].all():
         return given
-    # Each gets a vertex of its own, as near to it as the others allow.
-    count = min(40, len(candidates))
-    distances, near = cKDTree(surface.vertices[candidates]).query(points, k=count)
+    placed = _assign(surface.vertices, candidates, points, {})
+    upper, lower = surface.lip_distances(placed)
+    inner = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
+    if not ((lower < upper)[placed[inner[0]]].any() or (upper < lower)[placed[inner[1]]].any()):
+        return placed
+    # Where the lips touch, a point does not tell which of them it is on; the way along the surface does.
+    sides = candidates[(upper < lower)[candidates]], candidates[(lower < upper)[candidates]]
+    if min(map(len, sides)) < LANDMARKS:
+        return placed
+    return _assign(surface.vertices, candidates, points, {n: sides[i] for i in range(2) for n in inner[i]})
+
+
+def _assign(
+    vertices: NDArray[np.float64],
+    candidates: NDArray[np.int64],
+    points: NDArray[np.float64],
+    limits: Mapping[int, NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """(68,) vertices of their own for points, as near as the others allow: of the candidates, or what limits some."""
+    count = min(40, len(candidates), *map(len, limits.values()))
+    distances, near = cKDTree(vertices[candidates]).query(points, k=count)
+    near = candidates[near]
+    for number, own in limits.items():
+        distances[number], places = cKDTree(vertices[own]).query(points[number], k=count)
+        near[number] = own[places]
     choices, columns = np.unique(near, return_inverse=True)
     costs = np.full((LANDMARKS, len(choices)), 1e3)
     costs[np.repeat(np.arange(LANDMARKS), count), columns.ravel()] = distances.ravel() ** 2
-    return candidates[choices[linear_sum_assignment(costs)[1]]]
-
-
-def require_mouth_opening(surface: Surface, landmarks: NDArray[np.int64]) -> None:
-    """Refuse a face whose lips are one surface, so that no jaw can open it.
-
-    Raises:
-        ValueError: from each upper lip's landmark the way along the surface to the lower lip is short.
-    """
-    vertices = surface.vertices
-    width = float(np.linalg.norm(np.subtract(*vertices[landmarks[list(MOUTH_CORNERS)]])))
-    ways = [
-        geodesic_distance(vertices, surface.faces, [landmarks[upper]])[landmarks[lower]]
-        for upper, lower in zip(UPPER_INNER_LIP, reversed(LOWER_INNER_LIP), strict=True)
-    ]
-    if min(ways) < _SEALED * width:
-        raise ValueError(
-            "the face has no mouth opening: its upper lip runs on into the lower one. Cut the mesh along the line "
-            "between the lips, and check that landmarks 61 to 63 lie on the upper lip and 65 to 67 on the lower"
-        )
+    return choices[linear_sum_assignment(costs)[1]]
