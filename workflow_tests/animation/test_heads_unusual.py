@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import trimesh
 from animation.test_heads import write_obj
 
 from said.animation.heads import head_of
@@ -82,3 +83,31 @@ def test_a_triangle_without_area_beside_the_mouth_changes_nothing_elsewhere(head
     write_obj(path, vertices, head.faces)
     off = np.linalg.norm(head_of(path, head.landmarks).displacements - expected, axis=2)
     assert (off.max(axis=0) > 2e-3).sum() < 10
+
+
+@pytest.mark.parametrize("finer", [False, True])
+@pytest.mark.parametrize("seams", [False, True])
+def test_two_heads_in_one_place_are_named(finer, seams, head, tmp_path):
+    """Levels of detail of one scene; with seams along which four triangles meet."""
+    copies = [(head.vertices, head.faces)] * 2
+    if finer:
+        vertices, faces = trimesh.remesh.subdivide(head.vertices, head.faces)[:2]
+        copies[0] = vertices, faces
+    lines, begin = [], 1
+    for name, (vertices, faces) in zip(("Head_LOD0", "Head_LOD1"), copies, strict=True):
+        if seams:
+            vertices, faces = unwelded(np.asarray(vertices), np.asarray(faces))
+        lines += [f"o {name}", *(f"v {x:.10g} {y:.10g} {z:.10g}" for x, y, z in vertices)]
+        lines += ["f " + " ".join(str(corner + begin) for corner in face) for face in faces]
+        begin += len(vertices)
+        (tmp_path / f"{name}.obj").write_text("\n".join(lines))
+    marks = head.vertices[head.landmarks]
+    with pytest.raises(ValueError, match="two heads in one place: Head_LOD0 and Head_LOD1; keep one"):
+        head_of(tmp_path / "Head_LOD1.obj", marks)
+    assert head_of(tmp_path / "Head_LOD0.obj", marks).displacements.any()
+
+
+def unwelded(vertices, faces):
+    """The left and the right half with vertices of their own along the seam between them."""
+    halves = [faces[vertices[faces].mean(axis=1)[:, 0] > 0], faces[vertices[faces].mean(axis=1)[:, 0] <= 0]]
+    return np.concatenate([vertices, vertices]), np.concatenate([halves[0], halves[1] + len(vertices)])

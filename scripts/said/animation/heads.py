@@ -16,6 +16,7 @@ import trimesh
 from numpy.typing import ArrayLike, NDArray
 
 from said.animation import parts
+from said.animation.copies import require_one_head
 from said.animation.corners import smooth_corners
 from said.animation.faces import Face, transfer_source
 from said.animation.lips import NoOpening, cut_lips, require_lips_apart, require_mouth_opening
@@ -76,6 +77,8 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         vertices, marks = frame(file.vertices), frame(points)
         height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
         surface = weld(vertices, file.faces, height)
+        names = file.part_labels(np.arange(len(vertices)), len(vertices))
+        require_one_head(vertices, file.faces, names, surface, marks)
         try:
             moved, words = _transferred(surface, file, marks, given)
         except NoOpening:
