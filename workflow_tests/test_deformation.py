@@ -4,12 +4,14 @@ import zipfile
 
 import numpy as np
 import pytest
+import scipy.sparse as sparse
 import trimesh
+from scipy.sparse.linalg import splu
 
-from said import arkit
+from said import arkit, deformation
 from said.cleanup import crop, find_regions, reattach
 from said.deformation import deformation_gradients, find_correspondence, flipped_faces, register, transfer
-from said.meshes import fit_similarity
+from said.meshes import dissected, fit_similarity
 
 
 def mask(columns, rows, bulge=0.04):
@@ -171,6 +173,28 @@ def test_a_vertex_of_collapsed_triangles_alone_goes_with_its_place(pair):
     moved = transfer(source, expressions(source), trimesh.Trimesh(vertices, faces, process=False), more)
     np.testing.assert_allclose(moved[:, :number], plain, atol=1e-6)
     np.testing.assert_allclose(moved[:, number], moved[:, corner], atol=1e-7)
+
+
+def test_the_order_of_the_equations_does_not_matter(pair, monkeypatch):
+    source, target, pairs = pair
+    plain = transfer(source, expressions(source), target, pairs)
+    monkeypatch.setattr(deformation, "_MANY", 100)
+    np.testing.assert_allclose(transfer(source, expressions(source), target, pairs), plain, atol=1e-12)
+
+
+def test_nested_dissection_orders_a_grid_with_fewer_entries_than_it_has_itself():
+    side = 60
+    line = sparse.diags([-1.0, 2.0, -1.0], (-1, 0, 1), (side, side))
+    matrix = sparse.csr_matrix(sparse.kronsum(line, line))
+    points = np.stack([*np.divmod(np.arange(side**2), side), np.zeros(side**2)], axis=1)
+    order = dissected(matrix, points)
+    assert np.array_equal(np.sort(order), np.arange(side**2))
+    plain, better = (
+        splu(matrix[rows][:, rows].tocsc(), permc_spec="NATURAL", options={"SymmetricMode": True}).L.nnz
+        for rows in (np.arange(side**2), order)
+    )
+    assert better < 0.5 * plain
+    assert np.array_equal(np.sort(dissected(matrix, np.zeros_like(points))), np.arange(side**2))
 
 
 def test_a_triangle_that_is_collapsed_at_rest_does_not_turn_over():

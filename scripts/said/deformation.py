@@ -22,7 +22,7 @@ from trimesh.geometry import faces_to_edges
 from trimesh.graph import connected_component_labels
 
 from said.correspondence import find_correspondence, register
-from said.meshes import Similarity, edge_graph, fit_similarity
+from said.meshes import Similarity, dissected, edge_graph, fit_similarity
 from said.plausibility import require_finite
 from said.running.shapes import shaped
 from said.units import size_fault, size_of
@@ -30,6 +30,7 @@ from said.units import size_fault, size_of
 __all__ = ["find_correspondence", "flipped_faces", "register", "transfer"]
 
 _STILL = 1e-3  # of the largest displacement: triangles that move less anchor the translation
+_MANY = 20_000  # vertices from which an order of their own pays
 _TIE = 1e-6  # of the weight of a sound triangle
 
 
@@ -237,12 +238,12 @@ def _solve_poisson(vertices: NDArray[np.float64], faces: NDArray, change: NDArra
     held = used[np.unique(labels[used], return_index=True)[1]]
     free = np.setdiff1d(used, held)
     # Cotangent weights have no dimension, so that the system is the same in every unit.
-    factor = splu(
-        laplacian[free][:, free].tocsc(),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options=dict(SymmetricMode=True),
-    )
+    system = laplacian[free][:, free]
+    own_order = "MMD_AT_PLUS_A"
+    if len(free) > _MANY:
+        order, own_order = dissected(system, vertices[free]), "NATURAL"
+        system, free = system[order][:, order], free[order]
+    factor = splu(system.tocsc(), permc_spec=own_order, diag_pivot_thresh=0.0, options=dict(SymmetricMode=True))
     displacement = np.zeros((len(vertices), change.shape[1]))
     displacement[free] = factor.solve(right[free])
     return displacement
