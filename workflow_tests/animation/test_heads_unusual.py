@@ -5,6 +5,8 @@ import pytest
 import trimesh
 from animation.test_heads import write_obj
 
+from said.animation import heads
+from said.animation.faces import load_face
 from said.animation.heads import head_of
 from said.arkit import SPEECH_BLENDSHAPES
 from said.landmarks import LOWER_INNER_LIP, UPPER_INNER_LIP
@@ -105,6 +107,17 @@ def test_two_heads_in_one_place_are_named(finer, seams, head, tmp_path):
     with pytest.raises(ValueError, match="two heads in one place: Head_LOD0 and Head_LOD1; keep one"):
         head_of(tmp_path / "Head_LOD1.obj", marks)
     assert head_of(tmp_path / "Head_LOD0.obj", marks).displacements.any()
+
+
+def test_a_dense_head_is_said_to_take_long_beforehand(head, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "head.obj"
+    write_obj(path, head.vertices, head.faces)
+    lines = []
+    head_of(path, head.landmarks, report=lines.append)
+    assert not lines
+    monkeypatch.setattr(heads, "_DENSE", len(head.vertices))
+    load_face(path, head.landmarks)
+    assert f"head.obj: {len(head.vertices)} vertices; its blendshapes take a while" in capsys.readouterr().out
 
 
 def unwelded(vertices, faces):

@@ -6,8 +6,9 @@ transfer      from the package's mask to the face (Sec. 4.1); neck, ears and sca
 parts         eyes and upper teeth stand still, lower teeth and tongue follow the jaw, lashes the skin
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from said.running.atomic import PathLike
 from said.units import METRES, guess_unit
 
 _HEIGHT = float(np.linalg.norm(TYPICAL[NASION] - TYPICAL[CHIN])) / 1000
+_DENSE = 40_000  # vertices: some 15 s
+_say = partial(print, flush=True)
 _SUFFIX = "_landmarks.txt"
 
 
@@ -58,12 +61,18 @@ class Head:
     report: Mapping[str, Any]
 
 
-def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit: str | None = None) -> Head:
+def head_of(
+    path: PathLike,
+    landmarks: PathLike | ArrayLike | None = None,
+    unit: str | None = None,
+    report: Callable[[str], None] = _say,
+) -> Head:
     """Read a neutral head and give it the 32 blendshapes.
 
     Args:
         path: a GLB, OBJ or PLY.
         landmarks, unit: as `said.animation.faces.load_face` has them.
+        report: gets a line beforehand where a head is so dense that it takes long.
 
     Raises:
         ValueError: names the file, what is wrong with it or its landmarks, and what to do.
@@ -76,6 +85,8 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         frame, unit, axes = _frame(points, unit)
         vertices, marks = frame(file.vertices), frame(points)
         height = float(np.linalg.norm(marks[NASION] - marks[CHIN]))
+        if len(vertices) >= _DENSE:
+            report(f"{path}: {len(vertices)} vertices; its blendshapes take a while, those of 200,000 a minute or two")
         surface = weld(vertices, file.faces, height)
         names = file.part_labels(np.arange(len(vertices)), len(vertices))
         require_one_head(vertices, file.faces, names, surface, marks)
@@ -92,7 +103,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
     displacements = moved[:, surface.rows]
     kept = words[surface.rows]
     notes = (f"read as {unit}", *file.notes)
-    report = {
+    facts = {
         "file": path.name,
         "unit": unit,
         "axes": axes,
@@ -107,7 +118,7 @@ def head_of(path: PathLike, landmarks: PathLike | ArrayLike | None = None, unit:
         "notes": list(notes),
     }
     face = _face(path.stem, file, frame, vertices, displacements, surface, notes)
-    return Head(face, file, frame.back(displacements), marks, kept, report)
+    return Head(face, file, frame.back(displacements), marks, kept, facts)
 
 
 # ------------------------------------------------------------------------------------------ landmarks, unit, axes
