@@ -78,7 +78,7 @@ def test_colours_and_groups_of_shared_vertices_are_those_of_their_primitives(tmp
     second["attributes"] = second["attributes"] | {"TEXCOORD_0": coordinates}
     document.write(tmp_path / "two.glb")
     file = read_head(tmp_path / "two.glb")
-    np.testing.assert_array_equal(file.part_labels(np.arange(8), 8), ["face face a"] * 4 + ["face face b"] * 4)
+    np.testing.assert_array_equal(file.part_labels(np.arange(8), 8), ["Face Face a"] * 4 + ["Face Face b"] * 4)
     assert file.document is not None and file.scene is not None
     colours = scene_colours(file.document, file.scene)
     np.testing.assert_allclose(colours, [[1, 0, 0]] * 4 + [[0, 0, 1]] * 4, atol=1e-7)
