@@ -38,6 +38,7 @@ from said.files.video import AAC, AUDIO_RATE
 from said.model import SAiD
 from said.running.atomic import PathLike, atomic, atomic_folder
 from said.running.integrity import reading_own
+from said.running.memory import release
 from said.sampling import Sampler, SamplingSettings
 from said.seeds import derive_seed
 from said.settings import Settings
@@ -162,6 +163,7 @@ class Animator:
                 report(f"{recording.path}: {warning}")
             kept = _kept(recording, keep, decoded.frames)
             takes = [*self._sample(recording, decoded, unfinished, kept, report)]
+            release()  # what the windows needed, a film of hours need not have beside its own
             sound = heard(decoded.waveform, decoded.frames)
             facts = self._facts(recording, decoded)
             facts["takes"] = []

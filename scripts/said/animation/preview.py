@@ -36,7 +36,6 @@ def write_preview(
     Raises:
         ValueError: there is no frame, or the size is odd.
     """
-    coefficients = np.asarray(coefficients, np.float64)
     draw = Renderer(face.faces, size, frame(face.neutral), colours=face.colours, hollow=True)
     from said.headpose.film import turn
 
@@ -44,7 +43,7 @@ def write_preview(
     centre = None if head is None else pivot(face)
 
     def picture(number: int) -> NDArray[np.uint8]:
-        vertices = face.move(coefficients[number : number + 1])
+        vertices = face.move(np.asarray(coefficients[number : number + 1], np.float64))
         if turns is not None and centre is not None:
             vertices = turn(vertices, turns[number : number + 1], centre)
         return draw(vertices[0])
