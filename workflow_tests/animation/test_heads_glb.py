@@ -145,6 +145,31 @@ def test_weights_at_rest_are_part_of_the_neutral(tmp_path):
     np.testing.assert_allclose([curve[:, :2] for curve in curves], [[[0.5, 0.25]] * 3, [[1, 0]] * 3])
 
 
+@pytest.mark.parametrize("interpolation", ["LINEAR", "CUBICSPLINE"])
+def test_what_a_mesh_has_beside_its_triangles_and_targets_stays_valid(interpolation, tmp_path):
+    """Points and lines have as many targets as triangles, and older animations as many weights."""
+    document = half([{}, {"translation": [0, 0, 2]}])
+    add_targets(document, read_scene(document), ["wide", "tall"], np.ones((2, 8, 3)))
+    tree = document.tree
+    mesh = tree["meshes"][0]
+    mesh["primitives"].append(mesh["primitives"][0] | {"mode": 0})
+    del mesh["primitives"][1]["indices"], mesh["weights"]
+    keys = 3 * (3 if interpolation == "CUBICSPLINE" else 1)
+    own = np.random.default_rng(0).random((keys, 2), dtype=np.float32)
+    sampler = {"input": document.add(np.arange(3, dtype=np.float32)), "interpolation": interpolation}
+    channels = [{"sampler": 0, "target": {"node": node, "path": "weights"}} for node in (0, 1)]
+    tree["animations"] = [{"samplers": [sampler | {"output": document.add(own.reshape(-1))}], "channels": channels}]
+    document.write(tmp_path / "before.glb")
+    assert_valid(tmp_path / "before.glb")
+    add_targets(document, read_scene(document), ["jawOpen", "jawLeft", "jawRight"], np.ones((3, 8, 3)))
+    document.write(tmp_path / "after.glb")
+    assert_valid(tmp_path / "after.glb")
+    after = read_document(tmp_path / "after.glb")
+    values = after.array(after.tree["animations"][0]["samplers"][0]["output"]).reshape(keys, 5)
+    np.testing.assert_array_equal(values, np.hstack([own, np.zeros((keys, 3))]))
+    assert [len(primitive["targets"]) for primitive in after.tree["meshes"][0]["primitives"]] == [5, 5]
+
+
 def test_a_weight_at_rest_of_what_speech_moves_is_not_part_of_the_neutral(tmp_path):
     document = half([{}])
     moves = np.zeros((3, 4, 3))
@@ -198,6 +223,7 @@ def test_what_is_flattened_moves_within_its_plane(scale, tmp_path):
         (lambda tree: tree["meshes"][0]["primitives"][0].update(material=99), "99 of its 1 materials"),
         (lambda tree: tree["nodes"][0].update(mesh=77), "77 of its 1 meshes"),
         (lambda tree: tree["nodes"][0].update(children=[7]), "7 of its 1 nodes"),
+        (lambda tree: tree["nodes"][0].update(children=[0]), "node 0 is below itself"),
         (lambda tree: tree["accessors"][0].update(bufferView=-1), "-1 of its .* bufferViews"),
         (lambda tree: tree["accessors"][0].update(componentType=5124), "accessor 0 has componentType 5124"),
         (lambda tree: tree["accessors"][0].update(count=9999), "buffer view 0 is shorter"),

@@ -111,17 +111,34 @@ def _add_to_mesh(
             if shared is None:
                 shared = _stored(document, part, displacements, moves, turns, primitive)
             earlier = primitive.get("targets", [])
-            lacking = len(before) - len(earlier)
-            nothing = [_nothing(document, part)] * lacking if lacking else []
-            primitive["targets"] = [*earlier, *nothing, *shared]
+            primitive["targets"] = [*earlier, *_still(document, primitive, len(before) - len(earlier)), *shared]
+    for primitive in mesh["primitives"]:  # all of a mesh have as many, those without triangles too
+        earlier = primitive.get("targets", [])
+        primitive["targets"] = [*earlier, *_still(document, primitive, len(before) + len(names) - len(earlier))]
     labels = [name or f"target{number}" for number, name in enumerate(before)]
     extras = mesh.get("extras")
     mesh["extras"] = (extras if isinstance(extras, dict) else {}) | {"targetNames": labels + list(names)}
-    weights = mesh.get("weights", [0.0] * len(before))
-    mesh["weights"] = [*weights, *[0.0] * len(names)]
-    for node in document.tree["nodes"]:
-        if node.get("mesh") == mesh_number and "weights" in node:
-            node["weights"] += [0.0] * len(names)
+    nodes = [node for node in document.tree["nodes"] if node.get("mesh") == mesh_number]
+    for entry in (mesh, *(node for node in nodes if "weights" in node)):
+        weights = [*entry.get("weights", ()), *[0.0] * len(before)][: len(before)]
+        entry["weights"] = [*weights, *[0.0] * len(names)]
+    _lengthen_animations(document, mesh_number, len(before), len(names))
+
+
+def _lengthen_animations(document: Document, mesh_number: int, before: int, added: int) -> None:
+    """Let the animations that a mesh's targets have leave the added ones at 0."""
+    nodes = document.tree["nodes"]
+    for animation in document.tree.get("animations", ()) if before else ():
+        for channel in animation["channels"]:
+            node = channel["target"].get("node")
+            if channel["target"].get("path") != "weights" or node is None or nodes[node].get("mesh") != mesh_number:
+                continue
+            sampler = animation["samplers"][channel["sampler"]]
+            keys = len(document.array(sampler["input"])) * (3 if sampler.get("interpolation") == "CUBICSPLINE" else 1)
+            values = document.array(sampler["output"])
+            if len(values) == keys * before:  # else another node has the sampler too, and it has them already
+                values = np.hstack([values.reshape(keys, before), np.zeros((keys, added))])
+                sampler["output"] = document.add(values.astype(np.float32).reshape(-1))
 
 
 def _stored(
@@ -148,8 +165,12 @@ def _stored(
     return targets
 
 
-def _nothing(document: Document, part: Part) -> dict[str, int]:
-    return {"POSITION": document.add_sparse(np.zeros((part.rows.stop - part.rows.start, 3), np.float32))}
+def _still(document: Document, primitive: Mapping[str, Any], count: int) -> list[dict[str, int]]:
+    """So many targets that move nothing of a primitive."""
+    if count <= 0:
+        return []
+    vertices = document.tree["accessors"][primitive["attributes"]["POSITION"]]["count"]
+    return [{"POSITION": document.add_sparse(np.zeros((vertices, 3), np.float32))}] * count
 
 
 def animate_weights(

@@ -147,6 +147,7 @@ def place_nodes(tree: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
     roots = [number for number in range(len(nodes)) if number not in children]
     if tree.get("scenes"):
         roots = tree["scenes"][tree.get("scene", 0)].get("nodes", [])
+    _require_trees(nodes)
     places: dict[int, NDArray[np.float64]] = {}
     queue = [(root, np.eye(4)) for root in roots]
     while queue:
@@ -156,6 +157,17 @@ def place_nodes(tree: dict[str, Any]) -> dict[int, NDArray[np.float64]]:
         places[number] = above @ _matrix(entry_of(tree, "nodes", number))
         queue += [(child, places[number]) for child in nodes[number].get("children", ())]
     return places
+
+
+def _require_trees(nodes: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse nodes of which one is above itself."""
+    above = {child: number for number, node in enumerate(nodes) for child in node.get("children", ())}
+    for start in above:
+        number, steps = start, 0
+        while number in above:
+            number, steps = above[number], steps + 1
+            if steps > len(nodes):
+                raise ValueError(f"its node {start} is below itself: it is damaged or no valid glTF; export it again")
 
 
 def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ def find_head(tree: Mapping[str, Any], centre: NDArray, reach: float) -> int | N
 
     for number, place in place_nodes(dict(tree)).items():
         near = np.linalg.norm(place[:3, 3] - centre) <= reach
-        if near and _HEAD.fullmatch(nodes[number].get("name", "")) and holds(number):
+        if near and _HEAD.fullmatch(nodes[number].get("name") or "") and holds(number):
             return number
     return None
 
