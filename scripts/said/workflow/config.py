@@ -82,7 +82,8 @@ def resolve(
     _complete(resolved, schema)
     resolved["trainings"], resolved["variants"] = _trainings(sections["said"], config["variants"])
     named = resolved["evaluation"]["style_methods"]
-    resolved["evaluation"]["style_methods"] = [one for name in named for one in resolved["trainings"].get(name, [name])]
+    named = [training for name in named for training in resolved["trainings"].get(name, [name])]
+    resolved["evaluation"]["style_methods"] = list(dict.fromkeys(named))
     blocks = {f"learning_{name}": block for name, block in config["learning"].items()}
     resolved["learning"] = dict(zip(("trainings", "variants"), _trainings(sections["said"], blocks), strict=True))
     by_dataset = "published" if resolved["dataset"] == "vocaset" else "trained"
