@@ -103,7 +103,7 @@ def _coordinate(line: int, words: list[bytes]) -> tuple[float, float]:
 def read_materials(
     path: Path, libraries: Iterable[str], names: Iterable[str]
 ) -> tuple[list[Material], list[Path], list[str]]:
-    """The materials that an OBJ file names, white where no library has them.
+    """The materials that an OBJ file names, grey where no library has them.
 
     Names of files are sought as they are written, with \\ for /, and last by their last part beside the file.
 
@@ -125,7 +125,7 @@ def read_materials(
     for name in names:
         values = found.get(name, found.get(name.partition("#")[0].strip()))
         if values is None and found:
-            notes[f"no library has the material {name}, which stays white"] = None
+            notes[f"no library has the material {name}, which stays grey"] = None
         materials.append(_material(name, values or {}))
     return materials, list(files), list(notes)
 
